@@ -1,0 +1,91 @@
+"""Bundles: what a payload holds, pure and without network or database.
+
+Owns the canonical tar and ``content_sha256``, reading and safely unpacking archives, manifests, and the
+rules for names and versions. The same code answers on a laptop, in a dry run and in a real deployment.
+Everything here blocks and is meant to be called in a thread where that matters.
+"""
+
+from __future__ import annotations
+
+from .archive_entry import ArchiveEntry
+from .archives import Archive, open_archive
+from .bundle_scan import BundleScan
+from .canonical_tar import CanonicalTar, FileSpan
+from .component import BundleManifest
+from .content_checksum import directory_checksum, file_checksum
+from .entry_rules import EntryKind
+from .errors import (
+    ArchiveUnreadable,
+    BundleError,
+    ContentRefused,
+    EntryRefused,
+    InvalidName,
+    InvalidVersion,
+    LimitExceeded,
+    TreeChanged,
+    TreeUnreadable,
+)
+from .file_digests import FileDigests
+from .findings import Finding, Severity
+from .formats import DETECT_BYTES, PayloadFormat, detect_format
+from .limits import DEFAULT_LIMITS, UnpackLimits
+from .names import check_environment, check_file_name, check_project, project_from_name
+from .scanning import scan
+from .tree_walk import IGNORE_FILE, TreeEntry, walk_tree
+from .unpacking import UnpackResult, unpack
+from .versions import (
+    FIRST_VERSION,
+    MAX_VERSION_BYTES,
+    Bump,
+    bump_version,
+    case_folded,
+    check_version,
+    order_key,
+)
+
+__all__ = [
+    "DEFAULT_LIMITS",
+    "DETECT_BYTES",
+    "FIRST_VERSION",
+    "IGNORE_FILE",
+    "MAX_VERSION_BYTES",
+    "Archive",
+    "ArchiveEntry",
+    "ArchiveUnreadable",
+    "Bump",
+    "BundleError",
+    "BundleManifest",
+    "BundleScan",
+    "CanonicalTar",
+    "ContentRefused",
+    "EntryKind",
+    "EntryRefused",
+    "FileDigests",
+    "FileSpan",
+    "Finding",
+    "InvalidName",
+    "InvalidVersion",
+    "LimitExceeded",
+    "PayloadFormat",
+    "Severity",
+    "TreeChanged",
+    "TreeEntry",
+    "TreeUnreadable",
+    "UnpackLimits",
+    "UnpackResult",
+    "bump_version",
+    "case_folded",
+    "check_environment",
+    "check_file_name",
+    "check_project",
+    "check_version",
+    "detect_format",
+    "directory_checksum",
+    "file_checksum",
+    "open_archive",
+    "order_key",
+    "project_from_name",
+    "scan",
+    "unpack",
+    "walk_tree",
+]

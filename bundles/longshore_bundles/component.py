@@ -1,0 +1,122 @@
+"""The manifests of a plain component: ``package.json`` and ``pyproject.toml``, for name and version.
+
+A component needs none. What is there must be well-formed; a name or version that Longshore cannot use is
+a warning, because both can be given with the deployment. When the two files disagree neither is used.
+"""
+
+from __future__ import annotations
+
+import json
+import tomllib
+from collections.abc import Mapping
+from dataclasses import dataclass, replace
+
+from .errors import InvalidName, InvalidVersion
+from .findings import Finding, FindingLog, Severity, printable
+from .names import project_from_name
+from .versions import check_version
+
+PACKAGE_JSON = "package.json"
+PYPROJECT_TOML = "pyproject.toml"
+MANIFEST_NAMES = (PACKAGE_JSON, PYPROJECT_TOML)
+"""The files that make a directory the root of a component."""
+MAX_MANIFEST_BYTES = 1 << 20
+
+_SHOWN_CHARACTERS = 100
+
+
+@dataclass(frozen=True, slots=True)
+class BundleManifest:
+    """What a bundle says about itself.
+
+    ``project`` is what ``name`` becomes, ``version`` is valid SemVer; each is empty where the manifest
+    says nothing that can be used. ``name`` is as written, for people to read; ``file_names`` are the
+    files it was read from.
+    """
+
+    file_names: tuple[str, ...]
+    name: str = ""
+    project: str = ""
+    version: str = ""
+
+
+def read_component_manifest(files: Mapping[str, bytes], log: FindingLog) -> BundleManifest | None:
+    """Read the manifests among ``files`` (name to content, at most one byte more than the limit).
+
+    What is wrong goes into ``log``. None when there is no manifest.
+    """
+    manifests = [_read(name, files[name], log) for name in MANIFEST_NAMES if name in files]
+    if not manifests:
+        return None
+    names = tuple(manifest.file_names[0] for manifest in manifests)
+    projects = {manifest.project for manifest in manifests if manifest.project}
+    versions = {manifest.version for manifest in manifests if manifest.version}
+    if len(projects) > 1 or len(versions) > 1:
+        said = " and ".join(f"{m.file_names[0]} {m.name or '-'} {m.version or '-'}" for m in manifests)
+        log.add(
+            Finding(
+                "MANIFESTS_DISAGREE",
+                Severity.WARNING,
+                f"two manifests say different things ({said}), so neither is used: give project and version "
+                "with the deployment",
+                names[0],
+            )
+        )
+        return BundleManifest(names)
+    return BundleManifest(
+        names,
+        name=next((m.name for m in manifests if m.project), ""),
+        project=next(iter(projects), ""),
+        version=next(iter(versions), ""),
+    )
+
+
+def _read(file_name: str, content: bytes, log: FindingLog) -> BundleManifest:
+    def error(code: str, message: str) -> BundleManifest:
+        log.add(Finding(code, Severity.ERROR, message, file_name))
+        return BundleManifest((file_name,))
+
+    if len(content) > MAX_MANIFEST_BYTES:
+        return error("MANIFEST_TOO_LARGE", f"{file_name} is larger than {MAX_MANIFEST_BYTES} bytes")
+    try:
+        fields = _name_and_version(file_name, content)
+    except (ValueError, TypeError) as problem:
+        return error("MANIFEST_INVALID", f"{file_name} cannot be read: {str(problem)[:_SHOWN_CHARACTERS]}")
+    except RecursionError:
+        return error("MANIFEST_INVALID", f"{file_name} cannot be read: it is nested too deeply")
+    manifest = BundleManifest((file_name,))
+    for key, value in fields.items():
+        if value is None:
+            continue
+        if not isinstance(value, str):
+            return error("MANIFEST_INVALID", f"{key!r} in {file_name} is no text: write it in quotes")
+        manifest = _with_field(manifest, key, value, log)
+    return manifest
+
+
+def _name_and_version(file_name: str, content: bytes) -> dict[str, object]:
+    table: object
+    if file_name == PACKAGE_JSON:
+        table = json.loads(content)
+        if not isinstance(table, dict):
+            raise ValueError("its outermost value is no object")
+    else:
+        table = tomllib.loads(content.decode("utf-8-sig")).get("project", {})
+        if not isinstance(table, dict):
+            raise ValueError("'project' is no table")
+    return {key: table.get(key) for key in ("name", "version")}
+
+
+def _with_field(manifest: BundleManifest, key: str, value: str, log: FindingLog) -> BundleManifest:
+    """The manifest with one more field, or a warning when Longshore cannot use its value."""
+    file_name = manifest.file_names[0]
+    try:
+        if key == "name":
+            return replace(manifest, name=value, project=project_from_name(value))
+        return replace(manifest, version=check_version(value))
+    except (InvalidName, InvalidVersion) as problem:
+        code = "INVALID_NAME_FORMAT" if key == "name" else "INVALID_VERSION_FORMAT"
+        shown = printable(value[:_SHOWN_CHARACTERS])
+        message = f"{key} {shown!r} in {file_name} is not used: {problem.message}"
+        log.add(Finding(code, Severity.WARNING, message, file_name))
+        return manifest

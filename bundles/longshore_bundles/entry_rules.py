@@ -1,0 +1,172 @@
+"""What a path and a link may be, the same for a directory that is packed and an archive that is unpacked.
+
+Paths are UTF-8, relative, separated by ``/``, and stay where they are put. A link is relative and goes up
+only at its beginning, at most to the root: as no entry ever stands under a link, following links from
+inside then never leaves the tree, however they are chained. Two paths that differ only in case or in how
+Unicode composes them cannot stand beside each other, because some file systems cannot keep them apart.
+"""
+
+from __future__ import annotations
+
+import re
+import unicodedata
+from enum import Enum, auto
+from hashlib import blake2b
+
+from .errors import EntryRefused
+from .findings import printable
+
+MAX_PATH_BYTES = 3072
+"""Longest path inside a tree, so that it still fits behind a node's own folders (PATH_MAX is 4096)."""
+MAX_COMPONENT_BYTES = 255
+MAX_DEPTH = 100
+MAX_LINK_BYTES = 1024
+
+_DRIVE = re.compile(r"[A-Za-z]:([\\/]|$)")
+
+
+class EntryKind(Enum):
+    """What an entry of a tree or an archive is."""
+
+    FILE = auto()
+    DIRECTORY = auto()
+    LINK = auto()
+    HARD_LINK = auto()
+    SPECIAL = auto()
+
+
+def clean_path(name: str) -> str:
+    """The path that an entry's name stands for: no ``.``, no empty parts, no slash at the end.
+
+    The root itself is the empty string. Raises ``EntryRefused``.
+    """
+    shown = printable(name)
+
+    def refused(reason: str, message: str) -> EntryRefused:
+        return EntryRefused(reason, message, path=name)
+
+    if not name:
+        raise refused("PATH_EMPTY", "an entry has no name: make the archive anew")
+    try:
+        encoded = name.encode("utf-8")
+    except UnicodeEncodeError:
+        raise refused("PATH_NOT_UTF8", f"the name {shown!r} is not UTF-8: rename it") from None
+    if b"\0" in encoded:
+        raise refused("PATH_INVALID", f"the name {shown!r} holds a NUL byte: rename it")
+    if name.startswith("/"):
+        raise refused("PATH_ABSOLUTE", f"{shown!r} is an absolute path: pack with paths relative to the root")
+    if _DRIVE.match(name):
+        raise refused("PATH_ABSOLUTE", f"{shown!r} begins with a drive: pack with paths relative to the root")
+    parts = [part for part in name.split("/") if part not in ("", ".")]
+    if ".." in parts:
+        raise refused("PATH_ESCAPES", f"{shown!r} goes up by '..': pack with paths below one root")
+    path = "/".join(parts)
+    if len(encoded) > MAX_PATH_BYTES and len(path.encode()) > MAX_PATH_BYTES:
+        raise refused("PATH_TOO_LONG", f"{shown!r} is longer than {MAX_PATH_BYTES} bytes: shorten it")
+    if len(parts) > MAX_DEPTH:
+        raise refused("PATH_TOO_LONG", f"{shown!r} is more than {MAX_DEPTH} levels deep: flatten it")
+    if any(len(part.encode()) > MAX_COMPONENT_BYTES for part in parts):
+        raise refused(
+            "PATH_TOO_LONG", f"a part of {shown!r} is longer than {MAX_COMPONENT_BYTES} bytes: shorten it"
+        )
+    return path
+
+
+def check_link(path: str, target: str) -> int:
+    """How many levels below the root the link at ``path`` stays, at the least, while it goes up.
+
+    Raises ``EntryRefused`` when ``target`` is empty, absolute, not UTF-8, longer than ``MAX_LINK_BYTES``,
+    goes up after going down, or goes up past the root.
+    """
+    shown = f"{printable(path)!r} -> {printable(target)!r}"
+
+    def refused(reason: str, message: str) -> EntryRefused:
+        return EntryRefused(reason, message, path=path)
+
+    try:
+        encoded = target.encode("utf-8")
+    except UnicodeEncodeError:
+        raise refused("PATH_NOT_UTF8", f"the target of the link {shown} is not UTF-8: rename it") from None
+    if not encoded or b"\0" in encoded or len(encoded) > MAX_LINK_BYTES:
+        raise refused(
+            "LINK_INVALID",
+            f"the target of the link {shown} is empty, holds a NUL byte or is longer than {MAX_LINK_BYTES} "
+            "bytes: make the link anew",
+        )
+    if target.startswith("/") or _DRIVE.match(target):
+        raise refused("LINK_ESCAPES", f"the link {shown} is absolute: make it relative and stay in the tree")
+    parts = [part for part in target.split("/") if part not in ("", ".")]
+    ups = next((index for index, part in enumerate(parts) if part != ".."), len(parts))
+    if ".." in parts[ups:]:
+        raise refused(
+            "LINK_INVALID",
+            f"the link {shown} goes up after going down, so where it leads depends on other links: write its "
+            "target without '..' behind a name",
+        )
+    level = path.count("/") - ups
+    if level < 0:
+        raise refused("LINK_ESCAPES", f"the link {shown} leads out of the tree: link to something inside it")
+    return level
+
+
+def case_folded_path(path: str) -> str:
+    """The form in which paths of one tree must differ."""
+    if path.isascii():
+        return path.lower()
+    return unicodedata.normalize("NFC", unicodedata.normalize("NFC", path).casefold())
+
+
+class SeenPaths:
+    """The paths of an archive so far: finds duplicates, conflicts and collisions in any order of entries.
+
+    About 200 bytes an entry, however long the paths are: they are kept as digests.
+    """
+
+    def __init__(self) -> None:
+        self._kinds: dict[bytes, tuple[EntryKind, bytes]] = {}
+        self._checked_parent = ""
+
+    def add(self, path: str, kind: EntryKind) -> None:
+        """Take a path in, with the directories above it. Raises ``EntryRefused``."""
+        parent = path.rpartition("/")[0]
+        if parent and parent != self._checked_parent:
+            end = parent.find("/")
+            while end != -1:
+                self._add(parent[:end], EntryKind.DIRECTORY, path)
+                end = parent.find("/", end + 1)
+            self._add(parent, EntryKind.DIRECTORY, path)
+            self._checked_parent = parent
+        self._add(path, kind, path)
+
+    def is_file(self, path: str) -> bool:
+        """Whether ``path`` was taken in as a regular file."""
+        found = self._kinds.get(_digest(case_folded_path(path)))
+        return found is not None and found == (EntryKind.FILE, _digest(path))
+
+    def _add(self, path: str, kind: EntryKind, entry: str) -> None:
+        folded, exact = _digest(case_folded_path(path)), _digest(path)
+        known = self._kinds.get(folded)
+        if known is None:
+            self._kinds[folded] = (kind, exact)
+            return
+        shown = printable(path)
+        if known[1] != exact:
+            raise EntryRefused(
+                "CASE_COLLISION",
+                f"{shown!r} differs from another path only in case or in how Unicode composes it: rename one",
+                path=entry,
+            )
+        if (known[0] is EntryKind.DIRECTORY) is not (kind is EntryKind.DIRECTORY):
+            raise EntryRefused(
+                "PATH_CONFLICT",
+                f"{shown!r} is a directory in one entry and none in another: make the archive anew",
+                path=entry,
+            )
+        if kind is not EntryKind.DIRECTORY:
+            raise EntryRefused(
+                "PATH_DUPLICATE", f"{shown!r} is in the archive twice: make the archive anew", path=entry
+            )
+
+
+def _digest(path: str) -> bytes:
+    return blake2b(path.encode(), digest_size=12).digest()

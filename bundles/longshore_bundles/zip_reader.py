@@ -1,0 +1,193 @@
+"""Reads a zip by the standard library, its entries in canonical order.
+
+Bounds what the library does not: the list of entries is counted before objects are made of it, and only
+stored and deflated content is read, because other methods allocate what the archive says. A name counts
+as the bytes it is, which must be UTF-8; the code page that zip names as a default is what nobody means.
+"""
+
+from __future__ import annotations
+
+import stat
+import struct
+import zipfile
+import zlib
+from collections.abc import Iterator
+from contextlib import contextmanager
+from typing import IO, cast
+
+from .archive_entry import ArchiveEntry
+from .archive_source import BLOCK_BYTES, ArchiveSource
+from .entry_rules import MAX_LINK_BYTES, EntryKind
+from .errors import ArchiveUnreadable, EntryRefused, LimitExceeded
+from .findings import printable
+from .limits import Meter
+
+_ENCRYPTED = 0x1
+_UTF8 = 0x800
+_DIRECTORY_RECORD = b"PK\x01\x02"
+_DIRECTORY_RECORD_BYTES = 46
+_MEAN_RECORD_BYTES = 256
+_UNIX = 3
+
+
+def read_zip(source: ArchiveSource, meter: Meter) -> Iterator[ArchiveEntry]:
+    """The entries of the zip in ``source``, which must be able to seek.
+
+    Raises ``ArchiveUnreadable``, ``LimitExceeded``.
+    """
+    with _damage_translated(source):
+        archive = zipfile.ZipFile(cast("IO[bytes]", _DirectoryGuard(source, meter.limits.max_entries)))
+    with archive:
+        named = sorted(((_name(info), info) for info in archive.infolist()), key=_order)
+        for name, info in named:
+            yield _entry(name, info, _Content(archive, info, source, meter))
+
+
+def _order(named: tuple[str, zipfile.ZipInfo]) -> bytes:
+    return named[0].encode("utf-8", "surrogateescape")
+
+
+def _name(info: zipfile.ZipInfo) -> str:
+    name = info.orig_filename
+    if not info.flag_bits & _UTF8:
+        name = name.encode("cp437").decode("utf-8", "surrogateescape")
+    # Some writers give directories their mode but not their slash, on which the order depends.
+    if stat.S_ISDIR(info.external_attr >> 16) and not name.endswith("/"):
+        name += "/"
+    return name
+
+
+def _entry(name: str, info: zipfile.ZipInfo, content: _Content) -> ArchiveEntry:
+    mode = info.external_attr >> 16
+    shown = printable(name)
+    problem = None
+    if info.flag_bits & _ENCRYPTED:
+        problem = EntryRefused(
+            "ENTRY_UNSUPPORTED", f"{shown!r} is encrypted: make the zip without", path=name
+        )
+    elif info.compress_type not in (zipfile.ZIP_STORED, zipfile.ZIP_DEFLATED):
+        problem = EntryRefused(
+            "ENTRY_UNSUPPORTED",
+            f"{shown!r} is compressed by method {info.compress_type}: make the zip with deflate or without "
+            "compression",
+            path=name,
+        )
+    elif "\\" in name:
+        problem = EntryRefused(
+            "PATH_INVALID", f"{shown!r} has backslashes: make the zip with '/' between directories", path=name
+        )
+    elif name.endswith("/") and info.file_size:
+        problem = EntryRefused("PATH_INVALID", f"{shown!r} is a directory and yet has content", path=name)
+    elif stat.S_ISLNK(mode) and info.file_size > MAX_LINK_BYTES:
+        problem = EntryRefused("LINK_INVALID", f"the target of the link {shown!r} is too long", path=name)
+    elif stat.S_IFMT(mode) not in (0, stat.S_IFREG, stat.S_IFDIR, stat.S_IFLNK):
+        problem = EntryRefused(
+            "SPECIAL_FILE", f"{shown!r} is a device, pipe or socket: leave it out", path=name
+        )
+    if problem is not None:
+        return ArchiveEntry(name, EntryKind.SPECIAL, problem=problem)
+    if name.endswith("/"):
+        return ArchiveEntry(name, EntryKind.DIRECTORY)
+    if stat.S_ISLNK(mode):
+        target = b"".join(content.blocks()).decode("utf-8", "surrogateescape")
+        return ArchiveEntry(name, EntryKind.LINK, target=target)
+    executable = info.create_system == _UNIX and bool(mode & stat.S_IXUSR)
+    return ArchiveEntry(name, EntryKind.FILE, info.file_size, executable, blocks=content.blocks)
+
+
+class _Content:
+    """An entry's content, counted; its CRC is checked by the library."""
+
+    def __init__(
+        self, archive: zipfile.ZipFile, info: zipfile.ZipInfo, source: ArchiveSource, meter: Meter
+    ) -> None:
+        self._archive = archive
+        self._info = info
+        self._source = source
+        self._meter = meter
+
+    def blocks(self) -> Iterator[bytes]:
+        """All of the content."""
+        left = self._info.file_size
+        with _damage_translated(self._source, self._info.orig_filename):
+            file = self._archive.open(self._info)
+        with file:
+            while True:
+                with _damage_translated(self._source, self._info.orig_filename):
+                    data = file.read(BLOCK_BYTES)
+                if not data:
+                    break
+                left -= len(data)
+                self._meter.count_bytes(len(data))
+                yield data
+        if left:
+            shown = printable(self._info.orig_filename)
+            raise ArchiveUnreadable(
+                "ARCHIVE_CORRUPT",
+                f"{shown!r} has another size than the zip says: make or send it again",
+                path=self._info.orig_filename,
+            )
+
+
+class _DirectoryGuard:
+    """The file as the library sees it, which reads a zip's whole list of entries by one call.
+
+    That call is where their number can be checked before objects are made of them.
+    """
+
+    def __init__(self, source: ArchiveSource, max_entries: int) -> None:
+        self._source = source
+        self._max_entries = max_entries
+        self.seek = source.seek
+        self.tell = source.tell
+        self.seekable = source.seekable
+
+    def read(self, size: int = -1) -> bytes:
+        """Read from the source; a list of too many entries is ``LimitExceeded``."""
+        if size > max(BLOCK_BYTES, self._max_entries * _MEAN_RECORD_BYTES):
+            raise self._too_many()
+        data = self._source.read(size) or b""
+        if data.startswith(_DIRECTORY_RECORD) and len(data) > _DIRECTORY_RECORD_BYTES * self._max_entries:
+            self._count(data)
+        return data
+
+    def _count(self, data: bytes) -> None:
+        count = position = 0
+        while data.startswith(_DIRECTORY_RECORD, position) and position + _DIRECTORY_RECORD_BYTES <= len(
+            data
+        ):
+            count += 1
+            if count > self._max_entries:
+                raise self._too_many()
+            position += _DIRECTORY_RECORD_BYTES + sum(struct.unpack_from("<3H", data, position + 28))
+
+    def _too_many(self) -> LimitExceeded:
+        return LimitExceeded(
+            "TOO_MANY_ENTRIES",
+            f"the zip has more than {self._max_entries} entries: split it, or put what belongs together into "
+            "an archive of its own inside",
+        )
+
+
+@contextmanager
+def _damage_translated(source: ArchiveSource, name: str = "") -> Iterator[None]:
+    """The library's many complaints about a damaged zip become one; the source's failures stay."""
+    try:
+        yield
+    except (
+        zipfile.BadZipFile,
+        NotImplementedError,
+        RuntimeError,
+        EOFError,
+        ValueError,
+        OverflowError,
+        OSError,
+        struct.error,
+        zlib.error,
+    ) as error:
+        if source.failure is not None:
+            raise source.failure from None
+        about = f"{printable(name)!r} in the zip" if name else "the zip"
+        raise ArchiveUnreadable(
+            "ARCHIVE_CORRUPT", f"{about} is damaged ({error}): make or send it again", path=name
+        ) from error

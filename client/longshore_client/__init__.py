@@ -1,0 +1,117 @@
+"""The client of Longshore: deploy, follow, take back, download.
+
+``Client`` is for asyncio, ``SyncClient`` for everything else; both speak the frozen values of ``models`` and
+``catalog_models`` and raise only what ``errors`` names. Names are loaded when they are first used, so that
+the command line starts without waiting for gRPC.
+"""
+
+from __future__ import annotations
+
+import importlib
+from typing import TYPE_CHECKING
+
+from .errors import LongshoreError
+
+if TYPE_CHECKING:
+    from .addresses import DEFAULT_SERVER
+    from .catalog_models import (
+        AuditEntry,
+        Node,
+        Project,
+        ProjectEnvironment,
+        ProjectOverview,
+        Release,
+        ServerInfo,
+    )
+    from .client import DEFAULT_ENVIRONMENT, Client, new_deployment_id
+    from .downloading import Download, DownloadProgress
+    from .models import (
+        Activation,
+        ActivationStatus,
+        ContentExamined,
+        Deployment,
+        DeploymentError,
+        DeploymentKind,
+        DeploymentStatus,
+        Event,
+        Finding,
+        NodeCounts,
+        NodeRole,
+        NodesStepped,
+        NodeStep,
+        PayloadFormat,
+        Severity,
+        Snapshot,
+        StatusChanged,
+        TransferStats,
+        VersionBump,
+        Warned,
+    )
+    from .sync_client import SyncClient
+    from .uploading import UploadPhase, UploadProgress, Way
+
+_HOMES = {
+    "catalog_models": (
+        *("AuditEntry", "Node", "Project", "ProjectEnvironment", "ProjectOverview", "Release", "ServerInfo"),
+    ),
+    "addresses": ("DEFAULT_SERVER",),
+    "client": ("DEFAULT_ENVIRONMENT", "Client", "new_deployment_id"),
+    "downloading": ("Download", "DownloadProgress"),
+    "models": (
+        *("Activation", "ActivationStatus", "ContentExamined", "Deployment", "DeploymentError"),
+        *("DeploymentKind", "DeploymentStatus", "Event", "Finding", "NodeCounts", "NodeRole", "NodeStep"),
+        *("NodesStepped", "PayloadFormat", "Severity", "Snapshot", "StatusChanged", "TransferStats"),
+        *("VersionBump", "Warned"),
+    ),
+    "sync_client": ("SyncClient",),
+    "uploading": ("UploadPhase", "UploadProgress", "Way"),
+}
+_HOME_OF = {name: home for home, names in _HOMES.items() for name in names}
+
+__all__ = [
+    "DEFAULT_ENVIRONMENT",
+    "DEFAULT_SERVER",
+    "Activation",
+    "ActivationStatus",
+    "AuditEntry",
+    "Client",
+    "ContentExamined",
+    "Deployment",
+    "DeploymentError",
+    "DeploymentKind",
+    "DeploymentStatus",
+    "Download",
+    "DownloadProgress",
+    "Event",
+    "Finding",
+    "LongshoreError",
+    "Node",
+    "NodeCounts",
+    "NodeRole",
+    "NodeStep",
+    "NodesStepped",
+    "PayloadFormat",
+    "Project",
+    "ProjectEnvironment",
+    "ProjectOverview",
+    "Release",
+    "ServerInfo",
+    "Severity",
+    "Snapshot",
+    "StatusChanged",
+    "SyncClient",
+    "TransferStats",
+    "UploadPhase",
+    "UploadProgress",
+    "VersionBump",
+    "Warned",
+    "Way",
+    "new_deployment_id",
+]
+
+
+def __getattr__(name: str) -> object:
+    home = _HOME_OF.get(name)
+    if home is None:
+        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+    return getattr(importlib.import_module(f".{home}", __name__), name)

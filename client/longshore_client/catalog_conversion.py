@@ -1,0 +1,134 @@
+"""Projects, releases, nodes and the audit trail: from protobuf to ``catalog_models``."""
+
+from __future__ import annotations
+
+from typing import Final
+
+from longshore.v1 import catalog_service_pb2, cluster_service_pb2, deployment_service_pb2
+
+from . import catalog_models
+from .conversion import enum_table, optional_status, optional_time, payload_format
+from .models import NodeRole
+
+_ROLES: Final = enum_table(NodeRole, cluster_service_pb2.NodeRole.DESCRIPTOR, "NODE_ROLE_")
+
+
+def project(message: catalog_service_pb2.Project) -> catalog_models.Project:
+    """One project."""
+    return catalog_models.Project(
+        project=message.project,
+        display_name=message.display_name,
+        create_time=optional_time(message, "create_time"),
+    )
+
+
+def project_overview(message: catalog_service_pb2.GetProjectResponse) -> catalog_models.ProjectOverview:
+    """A project and what it has live in each environment."""
+    return catalog_models.ProjectOverview(
+        project=project(message.project),
+        environments=tuple(
+            catalog_models.ProjectEnvironment(
+                project=each.project,
+                environment=each.environment,
+                live_version=each.live_version,
+                live_deployment_id=each.live_deployment_id,
+                live_generation=each.live_generation,
+                live_time=optional_time(each, "live_time"),
+            )
+            for each in message.environments
+        ),
+    )
+
+
+def release(message: catalog_service_pb2.Release) -> catalog_models.Release:
+    """One release."""
+    return catalog_models.Release(
+        project=message.project,
+        version=message.version,
+        payload_sha256=message.payload_sha256,
+        content_sha256=message.content_sha256,
+        payload_size_bytes=message.payload_size_bytes,
+        payload_present=message.payload_present,
+        payload_format=payload_format(message.payload_format),
+        file_name=message.file_name,
+        entries=message.entries,
+        unpacked_size_bytes=message.unpacked_size_bytes,
+        create_time=optional_time(message, "create_time"),
+        created_by=message.created_by,
+        deployment_id=message.deployment_id,
+    )
+
+
+def audit_entry(message: deployment_service_pb2.AuditEntry) -> catalog_models.AuditEntry:
+    """One line of the audit trail."""
+    return catalog_models.AuditEntry(
+        entry_id=message.entry_id,
+        time=optional_time(message, "time"),
+        principal=message.principal,
+        peer=message.peer,
+        action=message.action,
+        project=message.project,
+        environment=message.environment,
+        version=message.version,
+        deployment_id=message.deployment_id,
+        from_status=optional_status(message.from_status),
+        to_status=optional_status(message.to_status),
+        message=message.message,
+        request_id=message.request_id,
+    )
+
+
+def node(message: cluster_service_pb2.Node) -> catalog_models.Node:
+    """One node."""
+    return catalog_models.Node(
+        node_id=message.node_id,
+        node_name=message.node_name,
+        environment=message.environment,
+        roles=tuple(_ROLES.get(role, NodeRole.UNKNOWN) for role in message.roles),
+        address=message.address,
+        server_version=message.server_version,
+        alive=message.alive,
+        boot_number=message.boot_number,
+        boot_time=optional_time(message, "boot_time"),
+        free_disk_bytes=message.free_disk_bytes,
+        report_time=optional_time(message, "report_time"),
+    )
+
+
+def server_info(message: cluster_service_pb2.GetServerInfoResponse) -> catalog_models.ServerInfo:
+    """The server that answered."""
+    cutting = message.cutting_parameters
+    limits = message.limits
+    return catalog_models.ServerInfo(
+        server_version=message.server_version,
+        node_id=message.node_id,
+        node_name=message.node_name,
+        environment=message.environment,
+        roles=tuple(_ROLES.get(role, NodeRole.UNKNOWN) for role in message.roles),
+        cutting=catalog_models.Cutting(
+            algorithm=cutting.algorithm,
+            min_size_bytes=cutting.min_size_bytes,
+            average_size_bytes=cutting.average_size_bytes,
+            max_size_bytes=cutting.max_size_bytes,
+            digest_function=cutting.digest_function,
+            codec=cutting.codec,
+        ),
+        limits=catalog_models.Limits(
+            max_payload_size_bytes=limits.max_payload_size_bytes,
+            max_message_size_bytes=limits.max_message_size_bytes,
+            max_find_missing_digests=limits.max_find_missing_digests,
+            max_archive_entries=limits.max_archive_entries,
+            max_unpacked_size_bytes=limits.max_unpacked_size_bytes,
+            upload_idle_timeout_s=limits.upload_idle_timeout.ToTimedelta().total_seconds(),
+        ),
+    )
+
+
+def payload_info(message: deployment_service_pb2.PayloadInfo) -> catalog_models.PayloadInfo:
+    """A stored payload."""
+    return catalog_models.PayloadInfo(
+        payload_sha256=message.payload_sha256,
+        size_bytes=message.size_bytes,
+        payload_format=payload_format(message.payload_format),
+        file_name=message.file_name,
+    )

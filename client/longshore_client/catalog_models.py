@@ -1,0 +1,139 @@
+"""What the calls about projects, releases, nodes and the audit trail give back; rules as in ``models``."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from datetime import datetime
+
+from .models import DeploymentStatus, NodeRole, PayloadFormat
+
+
+@dataclass(frozen=True, slots=True)
+class Project:
+    """What is versioned."""
+
+    project: str
+    display_name: str
+    create_time: datetime | None
+
+
+@dataclass(frozen=True, slots=True)
+class ProjectEnvironment:
+    """What a project has live in one environment; empty fields where nothing ever was."""
+
+    project: str
+    environment: str
+    live_version: str
+    live_deployment_id: str
+    live_generation: int
+    live_time: datetime | None
+
+
+@dataclass(frozen=True, slots=True)
+class ProjectOverview:
+    """A project and what it has live in each environment."""
+
+    project: Project
+    environments: tuple[ProjectEnvironment, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Release:
+    """Project, version and payload: unique and unchangeable."""
+
+    project: str
+    version: str
+    payload_sha256: str
+    content_sha256: str
+    payload_size_bytes: int
+    payload_present: bool
+    payload_format: PayloadFormat
+    file_name: str
+    entries: int
+    unpacked_size_bytes: int
+    create_time: datetime | None
+    created_by: str
+    deployment_id: str
+
+
+@dataclass(frozen=True, slots=True)
+class AuditEntry:
+    """One change: who did what, from where, with what result; no status where none changed."""
+
+    entry_id: int
+    time: datetime | None
+    principal: str
+    peer: str
+    action: str
+    project: str
+    environment: str
+    version: str
+    deployment_id: str
+    from_status: DeploymentStatus | None
+    to_status: DeploymentStatus | None
+    message: str
+    request_id: str
+
+
+@dataclass(frozen=True, slots=True)
+class Node:
+    """One running server."""
+
+    node_id: str
+    node_name: str
+    environment: str
+    roles: tuple[NodeRole, ...]
+    address: str
+    server_version: str
+    alive: bool
+    boot_number: int
+    boot_time: datetime | None
+    free_disk_bytes: int
+    report_time: datetime | None
+
+
+@dataclass(frozen=True, slots=True)
+class Cutting:
+    """How the server wants payloads cut into chunks."""
+
+    algorithm: str
+    min_size_bytes: int
+    average_size_bytes: int
+    max_size_bytes: int
+    digest_function: str
+    codec: str
+
+
+@dataclass(frozen=True, slots=True)
+class Limits:
+    """What an upload may not exceed; 0 where the server names no limit."""
+
+    max_payload_size_bytes: int
+    max_message_size_bytes: int
+    max_find_missing_digests: int
+    max_archive_entries: int
+    max_unpacked_size_bytes: int
+    upload_idle_timeout_s: float
+
+
+@dataclass(frozen=True, slots=True)
+class ServerInfo:
+    """The server that answered."""
+
+    server_version: str
+    node_id: str
+    node_name: str
+    environment: str
+    roles: tuple[NodeRole, ...]
+    cutting: Cutting
+    limits: Limits
+
+
+@dataclass(frozen=True, slots=True)
+class PayloadInfo:
+    """A stored payload as a download describes it."""
+
+    payload_sha256: str
+    size_bytes: int
+    payload_format: PayloadFormat
+    file_name: str

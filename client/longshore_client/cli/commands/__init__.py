@@ -1,0 +1,1 @@
+"""The commands, a file for each group of them; ``program`` imports the one that is called."""

@@ -1,0 +1,142 @@
+"""What is shown while a deployment goes on: one port, plain lines here, a terminal's in ``live_display``."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from typing import IO, Final, Protocol
+
+import click
+
+from longshore_client.errors import LongshoreError
+from longshore_client.models import ActivationStatus, Event, NodesStepped, Snapshot
+from longshore_client.uploading import UploadPhase, UploadProgress
+
+from .columns import activation_color
+from .wording import clock, duration, safe, share, size, words
+
+_UPLOAD_LINE_EVERY_S: Final = 5.0
+
+
+class Display(Protocol):
+    """Shows progress. Methods are called in the event loop and return at once."""
+
+    def upload(self, progress: UploadProgress) -> None:
+        """An upload went on."""
+        ...
+
+    def update(self, update: Event | Snapshot) -> None:
+        """A deployment went on."""
+        ...
+
+    def broken(self, error: LongshoreError) -> None:
+        """The connection broke; it is tried again."""
+        ...
+
+
+class PlainDisplay:
+    """Lines, for files, pipes and logs: every event, and an upload's progress now and then."""
+
+    def __init__(self, stream: IO[str]) -> None:
+        self._stream = stream
+        self._began_s = time.monotonic()
+        self._shown_s = self._began_s
+        self._waiting = ""
+
+    def upload(self, progress: UploadProgress) -> None:
+        """Say what was accepted, how far it is, and what was sent."""
+        now_s = time.monotonic()
+        match progress.phase:
+            case UploadPhase.ACCEPTED:
+                self._line(accepted_words(progress))
+            case UploadPhase.SENDING if now_s - self._shown_s >= _UPLOAD_LINE_EVERY_S:
+                rate = size((progress.sent_bytes + progress.reused_bytes) / (now_s - self._began_s))
+                self._line(f"{done_words(progress)}, {rate}/s, {size(progress.sent_bytes)} sent")
+            case UploadPhase.RECORDING:
+                self._line(sent_words(progress, now_s - self._began_s))
+            case UploadPhase.WAITING:
+                self._line(broken_words(progress.error))
+            case _:
+                return
+        self._shown_s = now_s
+
+    def update(self, update: Event | Snapshot) -> None:
+        """Print an event; of snapshots only what a deployment waits for."""
+        if isinstance(update, Event):
+            for line in event_lines(update):
+                self._line(line)
+            return
+        waiting = waiting_words(update)
+        if waiting and waiting != self._waiting:
+            self._line(waiting)
+        self._waiting = waiting
+
+    def broken(self, error: LongshoreError) -> None:
+        """Say that the connection broke."""
+        self._line(broken_words(error))
+
+    def _line(self, text: str) -> None:
+        click.echo(text, file=self._stream)
+
+
+@contextmanager
+def display(stream: IO[str]) -> Iterator[Display]:
+    """A display on ``stream``, which moves where that is a terminal."""
+    if not stream.isatty():
+        yield PlainDisplay(stream)
+        return
+    from .live_display import LiveDisplay
+
+    with LiveDisplay(stream) as shown:
+        yield shown
+
+
+def accepted_words(progress: UploadProgress) -> str:
+    """What is said when a server has accepted an upload."""
+    if progress.attempt == 1 and not progress.done_bytes:
+        return f"deployment {progress.deployment_id} accepted"
+    return f"deployment {progress.deployment_id} goes on at {size(progress.done_bytes)}"
+
+
+def done_words(progress: UploadProgress) -> str:
+    """How far an upload is."""
+    whole = f" of {size(progress.total_bytes)}" if progress.total_bytes is not None else ""
+    return f"{size(progress.done_bytes)}{whole}"
+
+
+def sent_words(progress: UploadProgress, seconds: float) -> str:
+    """What an upload moved, at its end."""
+    moved = progress.sent_bytes + progress.reused_bytes
+    reused = share(progress.reused_bytes, progress.done_bytes)
+    if not moved:
+        return f"nothing to send: all {size(progress.done_bytes)} are stored already"
+    return (
+        f"sent {size(progress.sent_bytes)} for {size(progress.done_bytes)} in {duration(seconds)}; "
+        f"{reused} was stored already"
+    )
+
+
+def broken_words(error: LongshoreError | None) -> str:
+    """What is said when a connection broke."""
+    return f"{safe(error.message) if error else 'the connection broke'}; trying again"
+
+
+def waiting_words(snapshot: Snapshot) -> str:
+    """What a deployment waits for that only people can change; empty for nothing."""
+    deployment = snapshot.deployment
+    if not deployment.status_reason:
+        return ""
+    why = safe(deployment.status_message) or words(deployment.status_reason)
+    return f"waiting: {why}"
+
+
+def event_lines(event: Event) -> list[str]:
+    """An event as lines: its time and its sentence, and what it says of nodes and findings."""
+    lines = [f"{clock(event.time)}  {safe(event.message) or words(type(event.detail).__name__)}"]
+    if isinstance(event.detail, NodesStepped):
+        for step in event.detail.steps:
+            if step.status is ActivationStatus.FAILED:
+                status = click.style(words(step.status), fg=activation_color(step.status))
+                lines.append(f"          {safe(step.node_name)} {status}: {safe(step.message)}")
+    return lines

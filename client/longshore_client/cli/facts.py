@@ -1,0 +1,82 @@
+"""What is known about one deployment, as lines for people."""
+
+from __future__ import annotations
+
+import click
+
+from longshore_client.models import Deployment
+
+from .columns import nodes_words, status_color, status_words
+from .wording import ago, count, duration, moment, safe, share, size, words
+
+
+def deployment_facts(deployment: Deployment) -> list[tuple[str, str]]:
+    """Names and texts; the text is empty where nothing is known."""
+    d = deployment
+    status = click.style(safe(status_words(d)), fg=status_color(d), bold=True)
+    previous = f"{safe(d.previous_version)} ({safe(d.previous_deployment_id)})"
+    return [
+        ("deployment", safe(d.deployment_id)),
+        ("project", safe(d.project)),
+        ("version", safe(d.version)),
+        ("environment", safe(d.environment)),
+        ("kind", words(d.kind)),
+        ("status", status),
+        ("", safe(d.status_message)),
+        ("error", safe(f"{d.error.reason}: {d.error.message}") if d.error else ""),
+        ("nodes", f"live on {nodes_words(d)}" + _failed_words(d) if nodes_words(d) else ""),
+        ("payload", _payload_words(d)),
+        ("content", f"sha256:{safe(d.content_sha256)}" if d.content_sha256 else ""),
+        ("transfer", transfer_words(d)),
+        ("previous", previous if d.previous_version else ""),
+        ("takes back", safe(d.rollback_of)),
+        ("taken back by", safe(d.rolled_back_by)),
+        ("by", safe(f"{d.deployed_by} from {d.peer}" if d.peer else d.deployed_by)),
+        ("created", f"{moment(d.create_time)} ({ago(d.create_time)})" if d.create_time else ""),
+        ("ended", f"{moment(d.end_time)}{_after(d)}" if d.end_time else ""),
+        ("request id", safe(d.request_id)),
+    ]
+
+
+def transfer_words(deployment: Deployment) -> str:
+    """What the upload moved; empty where there was none."""
+    moved = deployment.transfer
+    whole = deployment.payload_size_bytes
+    if moved is None or not whole:
+        return ""
+    return (
+        f"{size(moved.received_bytes)} sent for {size(whole)}; "
+        f"{share(moved.reused_bytes, whole)} was stored already"
+    )
+
+
+def outcome_words(deployment: Deployment) -> str:
+    """How a deployment ended, in one sentence."""
+    d = deployment
+    what = safe(f"{d.project} {d.version}".strip())
+    counts = d.node_counts
+    if d.status.value in ("succeeded", "partial"):
+        live = f"{counts.live} of {count(counts.expected, 'node')}"
+        return f"{what} is live in {safe(d.environment)} on {live}"
+    return f"{what} is not live in {safe(d.environment)}: the deployment {words(d.status)}"
+
+
+def _failed_words(deployment: Deployment) -> str:
+    failed = deployment.node_counts.failed
+    return f", failed on {failed}" if failed else ""
+
+
+def _payload_words(deployment: Deployment) -> str:
+    if deployment.payload_size_bytes is None:
+        return ""
+    gone = "" if deployment.payload_present else ", no longer stored"
+    return (
+        f"{size(deployment.payload_size_bytes)} {deployment.payload_format}, "
+        f"sha256:{safe(deployment.payload_sha256)}{gone}"
+    )
+
+
+def _after(deployment: Deployment) -> str:
+    if deployment.create_time is None or deployment.end_time is None:
+        return ""
+    return f" (after {duration((deployment.end_time - deployment.create_time).total_seconds())})"

@@ -1,0 +1,162 @@
+"""Progress that moves, for terminals: an upload's bar, then one for each node at work, lines above them.
+
+Text from elsewhere never reaches the terminal as markup or with control characters.
+"""
+
+from __future__ import annotations
+
+import time
+from types import TracebackType
+from typing import IO, Final, Self
+
+from rich.console import Console
+from rich.progress import BarColumn, Progress, TaskID, TextColumn
+from rich.table import Column
+from rich.text import Text
+
+from longshore_client.errors import LongshoreError
+from longshore_client.models import Activation, ActivationStatus, Event, Snapshot
+from longshore_client.uploading import UploadPhase, UploadProgress
+
+from .display import accepted_words, broken_words, done_words, event_lines, sent_words, waiting_words
+from .wording import safe, share, shortened, size, words
+
+_MOST_NODES_SHOWN: Final = 8
+_WIDTH_FOR_DETAILS: Final = 76
+_NAME_WIDTH: Final = 18
+_RATE_OVER_S: Final = 3.0
+
+
+class LiveDisplay:
+    """Shows progress on a terminal inside a ``with`` block, and leaves only the lines behind."""
+
+    def __init__(self, stream: IO[str]) -> None:
+        self._console = Console(file=stream, highlight=False, markup=False, emoji=False)
+        self._wide = self._console.width >= _WIDTH_FOR_DETAILS
+        self._progress = Progress(
+            TextColumn("{task.description}", markup=False, table_column=Column(no_wrap=True)),
+            BarColumn(bar_width=None, table_column=Column(ratio=1, min_width=6)),
+            TextColumn("{task.fields[amount]}", markup=False, table_column=Column(no_wrap=True)),
+            console=self._console,
+            transient=True,
+            expand=True,
+        )
+        self._upload: TaskID | None = None
+        self._nodes: dict[str, TaskID] = {}
+        self._total: TaskID | None = None
+        self._rate = _Rate()
+        self._began_s = time.monotonic()
+        self._waiting = ""
+
+    def __enter__(self) -> Self:
+        self._progress.start()
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, traceback: TracebackType | None
+    ) -> None:
+        self._progress.stop()
+
+    def upload(self, progress: UploadProgress) -> None:
+        """Move the upload's bar."""
+        match progress.phase:
+            case UploadPhase.ACCEPTED:
+                self._line(accepted_words(progress))
+            case UploadPhase.RECORDING:
+                self._line(sent_words(progress, time.monotonic() - self._began_s))
+            case UploadPhase.WAITING:
+                self._line(broken_words(progress.error))
+            case UploadPhase.SENDING:
+                pass
+        if self._upload is None:
+            self._upload = self._progress.add_task("uploading", amount="")
+        recording = progress.phase is UploadPhase.RECORDING
+        self._progress.update(
+            self._upload,
+            description="examining" if recording else "uploading",
+            total=None if recording else progress.total_bytes,
+            completed=progress.done_bytes,
+            amount="" if recording else self._upload_amount(progress),
+        )
+
+    def update(self, update: Event | Snapshot) -> None:
+        """Print an event's lines, or move the bars of the nodes."""
+        if self._upload is not None:
+            self._progress.remove_task(self._upload)
+            self._upload = None
+        if isinstance(update, Event):
+            for line in event_lines(update):
+                self._line(line)
+            return
+        waiting = waiting_words(update)
+        if waiting and waiting != self._waiting:
+            self._line(waiting)
+        self._waiting = waiting
+        self._show_nodes(update)
+
+    def broken(self, error: LongshoreError) -> None:
+        """Say that the connection broke."""
+        self._line(broken_words(error))
+
+    def _upload_amount(self, progress: UploadProgress) -> str:
+        amount = f"{done_words(progress)}  {size(self._rate.of(progress.done_bytes))}/s"
+        if self._wide and progress.done_bytes:
+            amount += f"  {share(progress.reused_bytes, progress.done_bytes)} there already"
+        return amount
+
+    def _show_nodes(self, snapshot: Snapshot) -> None:
+        working = [
+            activation
+            for activation in snapshot.activations
+            if activation.status in (ActivationStatus.FETCHING, ActivationStatus.SWITCHING)
+        ]
+        shown = working[: min(_MOST_NODES_SHOWN, max(1, self._console.height - 6))]
+        for node_id in self._nodes.keys() - {activation.node_id for activation in shown}:
+            self._progress.remove_task(self._nodes.pop(node_id))
+        for activation in shown:
+            if activation.node_id not in self._nodes:
+                self._nodes[activation.node_id] = self._progress.add_task("", amount="")
+            self._progress.update(
+                self._nodes[activation.node_id],
+                description=shortened(safe(activation.node_name), _NAME_WIDTH),
+                total=activation.total_bytes or None,
+                completed=activation.installed_bytes,
+                amount=_node_amount(activation),
+            )
+        counts = snapshot.deployment.node_counts
+        if counts.expected > 1:
+            if self._total is None:
+                self._total = self._progress.add_task("nodes", amount="")
+            failed = f", {counts.failed} failed" if counts.failed else ""
+            self._progress.update(
+                self._total,
+                total=counts.expected,
+                completed=counts.live,
+                amount=f"{counts.live} of {counts.expected} live{failed}",
+            )
+
+    def _line(self, text: str) -> None:
+        self._console.print(Text.from_ansi(text), soft_wrap=True)
+
+
+def _node_amount(activation: Activation) -> str:
+    if activation.status is ActivationStatus.SWITCHING or not activation.total_bytes:
+        return words(activation.status)
+    return f"{size(activation.installed_bytes)} of {size(activation.total_bytes)}"
+
+
+class _Rate:
+    """Bytes a second, over the last seconds."""
+
+    def __init__(self) -> None:
+        self._seen = [(time.monotonic(), 0)]
+
+    def of(self, done_bytes: int) -> float:
+        """The rate, now that so many bytes are done."""
+        now_s = time.monotonic()
+        self._seen = [
+            each for each in self._seen if now_s - each[0] <= _RATE_OVER_S and each[1] <= done_bytes
+        ] or [(now_s, done_bytes)]
+        began_s, began_bytes = self._seen[0]
+        self._seen.append((now_s, done_bytes))
+        return (done_bytes - began_bytes) / max(now_s - began_s, 0.05)

@@ -1,0 +1,76 @@
+"""Results as programs read them: JSON and YAML, stable and documented.
+
+A value's fields keep the names of the library's dataclasses; enums are lower-case words, times RFC 3339 in
+UTC, sizes bytes, what is unset is null. A list is printed as one JSON object per line (YAML: one document
+each), a single result as one object. Progress is one object per line with ``type`` ``event`` or ``snapshot``.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+import json
+import re
+from collections.abc import Mapping
+from datetime import UTC, datetime
+from enum import Enum, StrEnum
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, Final
+
+import click
+
+if TYPE_CHECKING:
+    from longshore_client.models import Event, Snapshot
+
+# What JSON may hold but a terminal must not get.
+_UNSAFE: Final = re.compile("[\x7f-\x9f\u061c\u200e\u200f\u2028-\u202e\u2066-\u2069]")
+
+
+class OutputFormat(StrEnum):
+    """What ``--output`` takes."""
+
+    TABLE = "table"
+    JSON = "json"
+    YAML = "yaml"
+
+
+def plain(value: object) -> Any:
+    """A result as dicts, lists and scalars."""
+    if dataclasses.is_dataclass(value) and not isinstance(value, type):
+        return {field.name: plain(getattr(value, field.name)) for field in dataclasses.fields(value)}
+    if isinstance(value, Mapping):
+        return {key: plain(each) for key, each in value.items()}
+    if isinstance(value, list | tuple):
+        return [plain(each) for each in value]
+    if isinstance(value, Enum):
+        return value.value
+    if isinstance(value, datetime):
+        return value.astimezone(UTC).isoformat().replace("+00:00", "Z")
+    if isinstance(value, Path):
+        return str(value)
+    return value
+
+
+def plain_update(update: Event | Snapshot) -> dict[str, Any]:
+    """A line of progress: ``type``, and for an event what ``kind`` of detail it has."""
+    from longshore_client.models import Event
+
+    fields: dict[str, Any] = plain(update)
+    if isinstance(update, Event):
+        detail = update.detail
+        if detail is not None:
+            kind = re.sub(r"(?<=[a-z])(?=[A-Z])", "_", type(detail).__name__).lower()
+            fields["detail"] = {"kind": kind, **fields["detail"]}
+        return {"type": "event", **fields}
+    return {"type": "snapshot", **fields}
+
+
+def print_object(value: object, output: OutputFormat) -> None:
+    """Print one result to standard output as JSON or YAML."""
+    if output is OutputFormat.YAML:
+        import yaml
+
+        text = yaml.safe_dump(plain(value), sort_keys=False, allow_unicode=True, explicit_start=True)
+        click.echo(text, nl=False)
+    else:
+        text = json.dumps(plain(value), ensure_ascii=False, separators=(",", ":"))
+        click.echo(_UNSAFE.sub(lambda match: f"\\u{ord(match[0]):04x}", text))

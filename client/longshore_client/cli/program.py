@@ -1,0 +1,176 @@
+"""The program ``longshore``: its commands, how they are found, and what it does with whatever they raise.
+
+Commands are imported when they are called, and their short help stands here, so that ``longshore --help``
+answers at once. Commands of the server package come through the entry-point group ``longshore.commands``.
+"""
+
+from __future__ import annotations
+
+import importlib
+import importlib.metadata
+import io
+import os
+import sys
+import traceback
+from typing import Final
+
+import click
+
+from longshore_client.errors import LongshoreError
+
+from .failing import EXIT_CODES_HELP, INTERRUPTED, SERVER_FAULT, exit_code_of, print_error, problem
+from .session import SERVER_VARIABLE, shared_options
+
+_ENTRY_POINT_GROUP: Final = "longshore.commands"
+_INSTALL_SERVER: Final = "pip install 'longshore[server]'"
+
+_SECTIONS: Final[dict[str, dict[str, tuple[str, str]]]] = {
+    "Deploying": {
+        "deploy": ("deploy", "Deploy a directory or a file, and follow it to its end."),
+        "rollback": ("rollback", "Go back to the previous release, or to a given one."),
+        "watch": ("watch", "Follow a deployment to its end."),
+    },
+    "Looking": {
+        "list": ("deployments", "List deployments, newest first."),
+        "get": ("deployments", "Show one deployment and its nodes."),
+        "projects": ("catalog", "List projects, or show what one has live where."),
+        "releases": ("catalog", "List a project's releases, highest version first."),
+        "nodes": ("cluster", "List the nodes."),
+        "audit": ("cluster", "Show who did what, newest first."),
+    },
+    "Payloads": {
+        "download": ("download", "Download a release's payload, verified."),
+        "checksum": ("checksum", "Print the content checksum of a directory or a file."),
+    },
+}
+_COMMANDS: Final = {name: found for section in _SECTIONS.values() for name, found in section.items()}
+
+_SERVER_COMMANDS: Final = {
+    "serve": "Run a node.",
+    "admin": "Look after a node's database and stores.",
+}
+
+
+class Program(click.Group):
+    """The group of all commands; only the one that is called gets imported."""
+
+    def list_commands(self, ctx: click.Context) -> list[str]:
+        """Every name, also of the server's commands that are not installed."""
+        return [*_COMMANDS, *sorted({*_SERVER_COMMANDS, *_entry_points()})]
+
+    def get_command(self, ctx: click.Context, cmd_name: str) -> click.Command | None:
+        """Import a command."""
+        if cmd_name in _COMMANDS:
+            module_name, _ = _COMMANDS[cmd_name]
+            module = importlib.import_module(f".commands.{module_name}", __package__)
+            command = getattr(module, f"{cmd_name}_command")
+            assert isinstance(command, click.Command)
+            return command
+        entry_point = _entry_points().get(cmd_name)
+        if entry_point is None and cmd_name not in _SERVER_COMMANDS:
+            return None
+        return _server_command(cmd_name, entry_point)
+
+    def format_commands(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
+        """Write the commands by section, without importing them."""
+        for title, section in _SECTIONS.items():
+            with formatter.section(title):
+                formatter.write_dl([(name, short_help) for name, (_, short_help) in section.items()])
+        installed = _entry_points()
+        with formatter.section("Running a server"):
+            formatter.write_dl(
+                [
+                    (name, _SERVER_COMMANDS.get(name, "") if name in installed else f"({_INSTALL_SERVER})")
+                    for name in sorted({*_SERVER_COMMANDS, *installed}, reverse=True)
+                ]
+            )
+
+
+def _entry_points() -> dict[str, importlib.metadata.EntryPoint]:
+    found = importlib.metadata.entry_points(group=_ENTRY_POINT_GROUP)
+    return {entry_point.name: entry_point for entry_point in found}
+
+
+def _server_command(name: str, entry_point: importlib.metadata.EntryPoint | None) -> click.Command:
+    """A command of the server package, or one that says how to get it."""
+    missing = "the server is not installed"
+    if entry_point is not None:
+        try:
+            command = entry_point.load()
+        except ModuleNotFoundError as error:
+            if (error.name or "").startswith("longshore"):
+                raise
+            missing = f"the server needs {error.name}, which is not installed"
+        else:
+            assert isinstance(command, click.Command)
+            return command
+
+    @click.command(name, context_settings={"ignore_unknown_options": True, "help_option_names": []})
+    @click.argument("arguments", nargs=-1)
+    def unavailable(arguments: tuple[str, ...]) -> None:
+        raise click.ClickException(f"{missing}: {_INSTALL_SERVER}")
+
+    return unavailable
+
+
+@click.command(
+    cls=Program,
+    context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 100},
+    epilog=f"""\b
+Examples:
+  longshore serve --data-dir /var/lib/longshore
+  longshore deploy ./web --project web
+  longshore list web
+  longshore rollback web
+
+{EXIT_CODES_HELP}
+
+\b
+Environment:
+  {SERVER_VARIABLE}  the server to talk to, HOST:PORT
+  LONGSHORE_DEBUG   1 shows the traceback of an error
+  NO_COLOR          set to anything for no colours""",
+)
+@click.version_option(package_name="longshore", message="%(prog)s %(version)s")
+@shared_options
+@click.pass_context
+def program(ctx: click.Context, server: str | None, output: str | None) -> None:
+    """Deploy payloads to fleets, follow what becomes of them, and take them back."""
+    ctx.obj = {"server": server, "output": output}
+    if os.environ.get("NO_COLOR"):
+        ctx.color = False
+
+
+def run_program() -> int:
+    """Run the command that the arguments name and return its exit code; no error ends in a traceback."""
+    for stream in (sys.stdout, sys.stderr):
+        if isinstance(stream, io.TextIOWrapper):
+            # A terminal that cannot show a character is no reason to fail.
+            stream.reconfigure(errors="replace")
+    try:
+        code = program.main(prog_name="longshore", standalone_mode=False)
+        sys.stdout.flush()
+    except BrokenPipeError:
+        # Whoever read our output has seen enough; the flush at exit must not say so again.
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        return 0
+    except (KeyboardInterrupt, click.Abort):
+        click.echo("interrupted", err=True)
+        return INTERRUPTED
+    except click.ClickException as error:
+        error.show()
+        return error.exit_code
+    except Exception as error:
+        if os.environ.get("LONGSHORE_DEBUG"):
+            traceback.print_exc()
+        return _explain(error)
+    return code if isinstance(code, int) else 0
+
+
+def _explain(error: Exception) -> int:
+    if isinstance(error, LongshoreError):
+        print_error(error)
+        return exit_code_of(error)
+    problem(f"a fault of this program's own: {type(error).__name__}: {error}")
+    click.echo("  what to do: set LONGSHORE_DEBUG=1 and report the traceback that it shows", err=True)
+    return SERVER_FAULT

@@ -1,0 +1,111 @@
+"""Values as people read them: sizes, times, ids; and text from elsewhere made safe for a terminal."""
+
+from __future__ import annotations
+
+import re
+import unicodedata
+from datetime import UTC, datetime
+from typing import Final
+
+# C0 and C1 controls, DEL, line and paragraph separators, and what reorders or hides text.
+_UNSAFE: Final = re.compile(
+    "[\x00-\x1f\x7f-\x9f\u061c\u200b-\u200f\u2028-\u202e\u2060-\u206f\ufeff\ufff9-\ufffb]+"
+)
+_SIZE_UNITS: Final = ("kB", "MB", "GB", "TB", "PB")
+_SHORT_ID_CHARACTERS: Final = 8
+
+
+def safe(text: str) -> str:
+    """Text on one line without control characters; whole escape sequences shrink to a space."""
+    return _UNSAFE.sub(" ", text).strip()
+
+
+def size(size_bytes: float) -> str:
+    """A size in decimal units, like 45.2 MB."""
+    if size_bytes < 1000:
+        return f"{size_bytes:.0f} B"
+    value = float(size_bytes)
+    for unit in _SIZE_UNITS:
+        value /= 1000
+        # 999.95 would be shown as 1000.0.
+        if value < 999.95:
+            return f"{value:.1f} {unit}"
+    return f"{value:.1f} {_SIZE_UNITS[-1]}"
+
+
+def share(part: int, whole: int) -> str:
+    """A part of a whole, like 98.4 %; only all of it is 100 %."""
+    if whole <= 0 or part >= whole:
+        return "100 %" if whole > 0 else "0 %"
+    return f"{min(99.9, 100 * part / whole):.1f} %"
+
+
+def duration(seconds: float) -> str:
+    """A span of time, like 2.1 s, 3 min 5 s, 2 h 10 min."""
+    if seconds < 60:
+        return f"{seconds:.1f} s"
+    minutes, rest = divmod(round(seconds), 60)
+    if minutes < 60:
+        return f"{minutes} min {rest} s"
+    hours, minutes = divmod(minutes, 60)
+    return f"{hours} h {minutes} min" if hours < 48 else f"{hours // 24} days"
+
+
+def ago(time: datetime | None, now: datetime | None = None) -> str:
+    """How long ago, like 3 min ago; empty for no time."""
+    if time is None:
+        return ""
+    seconds = int(((now or datetime.now(UTC)) - time).total_seconds())
+    if seconds < 60:
+        return "now" if seconds < 5 else f"{seconds} s ago"
+    for unit, length in (("min", 3600), ("h", 48 * 3600)):
+        if seconds < length:
+            return f"{seconds // (60 if unit == 'min' else 3600)} {unit} ago"
+    return f"{seconds // 86400} days ago"
+
+
+def moment(time: datetime | None) -> str:
+    """A time in the local zone, to the second; empty for no time."""
+    return time.astimezone().strftime("%Y-%m-%d %H:%M:%S %Z") if time else ""
+
+
+def clock(time: datetime | None) -> str:
+    """The time of day in the local zone."""
+    return time.astimezone().strftime("%H:%M:%S") if time else "--:--:--"
+
+
+def short_id(deployment_id: str) -> str:
+    """The beginning of an id, enough to tell deployments apart."""
+    return deployment_id[:_SHORT_ID_CHARACTERS]
+
+
+def words(value: str) -> str:
+    """An enum's value as words: rolling_out becomes rolling out."""
+    return value.replace("_", " ")
+
+
+def count(number: int, noun: str) -> str:
+    """A number with its noun, like 1 node, 3 nodes."""
+    return f"{number:,} {noun}" if number == 1 else f"{number:,} {noun}s"
+
+
+def cell_width(text: str) -> int:
+    """How many columns of a terminal a text takes."""
+    return sum(
+        0 if unicodedata.combining(character) else 2 if unicodedata.east_asian_width(character) in "WF" else 1
+        for character in text
+    )
+
+
+def shortened(text: str, width: int) -> str:
+    """The text in at most ``width`` columns, with an ellipsis where it was cut."""
+    if cell_width(text) <= width:
+        return text
+    kept = ""
+    left = max(width, 1) - 1
+    for character in text:
+        left -= cell_width(character)
+        if left < 0:
+            break
+        kept += character
+    return f"{kept}…"

@@ -1,0 +1,226 @@
+"""The asyncio client: one object a server, one method a call.
+
+Invariants: what goes in and comes out is plain; every error is a ``LongshoreError`` (but for wrong use:
+``ValueError``, ``RuntimeError``); every call that changes something carries an id, made here or by the
+caller, so that it can be made again without happening twice.
+"""
+
+from __future__ import annotations
+
+import uuid
+from collections.abc import AsyncGenerator
+from contextlib import aclosing
+from pathlib import Path
+from types import TracebackType
+from typing import Final, Self
+
+from longshore.v1 import deployment_service_pb2
+
+from . import conversion
+from .addresses import DEFAULT_SERVER, checked_address
+from .connection import Connection
+from .deploying import Parcel, PayloadSource, send
+from .downloading import Download, DownloadCallback, PayloadStream, download_file
+from .errors import DeploymentFailed, LongshoreError, PayloadRefused
+from .following import BreakCallback, follow
+from .models import Deployment, DeploymentStatus, Event, PayloadFormat, Snapshot, VersionBump
+from .reads import Reads
+from .uploading import ProgressCallback, Way
+
+DEFAULT_ENVIRONMENT: Final = "default"
+
+
+def new_deployment_id() -> str:
+    """An id for a deployment that is still to be made; whoever has it can follow before the first byte."""
+    return str(uuid.uuid4())
+
+
+class Client(Reads):
+    """Talks to the server at ``server`` (``host:port``) inside an ``async with`` block.
+
+    ``timeout_s`` bounds calls with a single answer, never an upload, a download or a stream. Safe for use
+    by many tasks of one event loop at once.
+    """
+
+    def __init__(self, server: str = DEFAULT_SERVER, *, timeout_s: float = 30.0) -> None:
+        self._server = checked_address(server)
+        self._timeout_s = timeout_s
+        self._opened: Connection | None = None
+
+    async def __aenter__(self) -> Self:
+        self._opened = Connection(self._server, timeout_s=self._timeout_s)
+        return self
+
+    async def __aexit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, traceback: TracebackType | None
+    ) -> None:
+        opened, self._opened = self._opened, None
+        if opened is not None:
+            await opened.close()
+
+    @property
+    def _connection(self) -> Connection:
+        if self._opened is None:
+            raise RuntimeError("the client is not open: use it inside `async with Client(...)`")
+        return self._opened
+
+    async def deploy(
+        self,
+        source: PayloadSource,
+        *,
+        project: str | None = None,
+        environment: str = DEFAULT_ENVIRONMENT,
+        version: str | None = None,
+        bump: VersionBump | None = None,
+        deployment_id: str | None = None,
+        payload_format: PayloadFormat = PayloadFormat.UNKNOWN,
+        file_name: str | None = None,
+        sha256: str | None = None,
+        size_bytes: int | None = None,
+        way: Way = Way.THRIFTY,
+        on_progress: ProgressCallback | None = None,
+    ) -> Deployment:
+        """Deploy a directory, a file, or the bytes of an async iterator; return when it is recorded.
+
+        A directory goes as its canonical tar. The project is that of the manifest (``package.json``,
+        ``pyproject.toml``) unless given; the version the manifest's, else the highest release's, raised.
+        ``sha256`` and ``size_bytes`` are declared where known, and verified by the server. A broken call is
+        resumed; bytes from an iterator are kept in a temporary file for that. ``on_progress`` is called in
+        the event loop, first when the server has accepted the header. Raises ``LongshoreError``.
+        """
+        if version is not None and bump is not None:
+            raise ValueError("give a version or a bump, not both")
+        parcel = Parcel(
+            source=source,
+            project=project,
+            environment=environment,
+            version=version,
+            bump=bump,
+            deployment_id=deployment_id or new_deployment_id(),
+            payload_format=payload_format,
+            file_name=file_name,
+            sha256=sha256,
+            size_bytes=size_bytes,
+        )
+        info = await self.server_info()
+        try:
+            answer = await send(self._connection, parcel, info, way=way, on_progress=on_progress)
+        except PayloadRefused as error:
+            await self._complete_findings(error, parcel.deployment_id)
+            raise
+        return conversion.deployment(answer.deployment)
+
+    async def _complete_findings(self, error: PayloadRefused, deployment_id: str) -> None:
+        """A status has little room: read the rest of what is wrong from the deployment."""
+        try:
+            refused = (await self.get(deployment_id)).error
+        except LongshoreError:
+            return
+        if refused is not None and refused.findings:
+            error.findings = refused.findings
+            error.total_findings = refused.total_findings
+
+    async def deploy_release(
+        self,
+        project: str,
+        version: str,
+        *,
+        environment: str = DEFAULT_ENVIRONMENT,
+        deployment_id: str | None = None,
+    ) -> Deployment:
+        """Make an existing release live in an environment; no bytes move."""
+        answer = await self._connection.unary(
+            self._connection.deployments.DeployRelease,
+            deployment_service_pb2.DeployReleaseRequest(
+                deployment_id=deployment_id or new_deployment_id(),
+                project=project,
+                environment=environment,
+                version=version,
+            ),
+        )
+        return conversion.deployment(answer.deployment)
+
+    async def rollback(
+        self,
+        project: str,
+        *,
+        environment: str = DEFAULT_ENVIRONMENT,
+        version: str | None = None,
+        target_deployment_id: str | None = None,
+        deployment_id: str | None = None,
+    ) -> Deployment | None:
+        """Go back to the previous release, or to a given one; None when there is nothing to do.
+
+        Raises ``NoPreviousRelease``, ``PayloadReclaimed``.
+        """
+        if version is not None and target_deployment_id is not None:
+            raise ValueError("give a version or a target deployment, not both")
+        request = deployment_service_pb2.RollbackRequest(
+            deployment_id=deployment_id or new_deployment_id(), project=project, environment=environment
+        )
+        if version is not None:
+            request.version = version
+        elif target_deployment_id is not None:
+            request.target_deployment_id = target_deployment_id
+        answer = await self._connection.unary(self._connection.deployments.Rollback, request)
+        return None if answer.nothing_to_do else conversion.deployment(answer.deployment)
+
+    def follow(
+        self,
+        deployment_id: str,
+        *,
+        after: int = 0,
+        wait_for_creation_s: float = 0.0,
+        patience_s: float = 120.0,
+        on_break: BreakCallback | None = None,
+    ) -> AsyncGenerator[Event | Snapshot, None]:
+        """A deployment's events after number ``after``, in order, and snapshots, to its terminal event.
+
+        It connects again by itself after a break, which ``on_break`` is told, until nothing was heard for
+        ``patience_s``. Raises ``DeploymentNotFound``, ``ProgressCompacted`` (follow from 0 then).
+        """
+        return follow(
+            self._connection,
+            deployment_id,
+            after=after,
+            wait_for_creation_s=wait_for_creation_s,
+            patience_s=patience_s,
+            on_break=on_break,
+        )
+
+    async def wait(self, deployment_id: str) -> Deployment:
+        """Follow a deployment to its end and return it; raises ``DeploymentFailed`` without success."""
+        async with aclosing(self.follow(deployment_id)) as updates:
+            async for _ in updates:
+                pass
+        ended = await self.get(deployment_id)
+        if ended.status not in (DeploymentStatus.SUCCEEDED, DeploymentStatus.PARTIAL):
+            why = ended.error.message if ended.error else ended.status_message
+            raise DeploymentFailed(f"deployment {deployment_id} ended {ended.status}: {why}", ended)
+        return ended
+
+    async def download(
+        self,
+        project: str,
+        version: str,
+        destination: str | Path = ".",
+        *,
+        overwrite: bool = False,
+        on_progress: DownloadCallback | None = None,
+    ) -> Download:
+        """Download a release's payload to a file, verified, resumed after breaks.
+
+        In a directory it gets its own name. Nothing appears under the name before it is whole. Raises
+        ``DestinationUnusable``, ``ReleaseNotFound``, ``PayloadReclaimed``, ``DownloadDamaged``.
+        """
+        return await download_file(
+            PayloadStream(self._connection, project, version),
+            Path(destination),
+            default_name=f"{project}-{version}",
+            overwrite=overwrite,
+            on_progress=on_progress,
+        )
+
+    def read_payload(self, project: str, version: str) -> AsyncGenerator[bytes, None]:
+        """A release's payload in pieces; raises ``DownloadDamaged`` at the end if they are not its bytes."""
+        return PayloadStream(self._connection, project, version).pieces()

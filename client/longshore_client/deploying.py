@@ -1,0 +1,119 @@
+"""From what a caller names to what is sent: the payload, its project, and the header of the upload."""
+
+from __future__ import annotations
+
+import asyncio
+import uuid
+from collections.abc import AsyncIterable
+from dataclasses import dataclass
+from pathlib import Path
+
+from longshore.v1 import deployment_service_pb2
+from longshore_chunks.cutting import CuttingParameters
+from longshore_chunks.errors import UnsupportedParameters
+
+from . import conversion
+from .catalog_models import Cutting, ServerInfo
+from .connection import Connection
+from .contents import project_named_in
+from .errors import PayloadUnreadable, ProjectUnknown
+from .models import PayloadFormat, VersionBump
+from .payloads import DirectoryPayload, FilePayload, Payload, StreamedPayload
+from .uploading import ProgressCallback, Upload, Way
+
+PayloadSource = str | Path | AsyncIterable[bytes]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Parcel:
+    """What a caller wants deployed, as ``Client.deploy`` takes it."""
+
+    source: PayloadSource
+    project: str | None
+    environment: str
+    version: str | None
+    bump: VersionBump | None
+    deployment_id: str
+    payload_format: PayloadFormat
+    file_name: str | None
+    sha256: str | None
+    size_bytes: int | None
+
+
+async def send(
+    connection: Connection,
+    parcel: Parcel,
+    info: ServerInfo,
+    *,
+    way: Way,
+    on_progress: ProgressCallback | None,
+) -> deployment_service_pb2.DeployResponse:
+    """Send a parcel to the server that ``info`` describes. Raises ``LongshoreError``."""
+    payload = await asyncio.to_thread(_payload, parcel)
+    try:
+        project = parcel.project
+        if not project:
+            if isinstance(payload, StreamedPayload):
+                raise ProjectUnknown("no project was given, and bytes from an iterator name none")
+            project = await asyncio.to_thread(project_named_in, payload.path)
+        cutting = _cutting(info.cutting)
+        upload = Upload(
+            connection,
+            payload,
+            _header(parcel, payload, project),
+            # A server that cuts in a way not known here is still served, at its own cost.
+            way=way if cutting is not None else Way.PLAIN,
+            cutting=cutting or CuttingParameters(),
+            most_digests=info.limits.max_find_missing_digests,
+            on_progress=on_progress,
+        )
+        return await upload.run()
+    finally:
+        if isinstance(payload, StreamedPayload):
+            await payload.close()
+
+
+def _payload(parcel: Parcel) -> Payload:
+    if not isinstance(parcel.source, str | Path):
+        return StreamedPayload(parcel.source, size_bytes=parcel.size_bytes)
+    path = Path(parcel.source)
+    if path.is_dir():
+        return DirectoryPayload(path)
+    if path.exists() and not path.is_file():
+        raise PayloadUnreadable(f"{path} is neither a file nor a directory")
+    return FilePayload(path)
+
+
+def _header(parcel: Parcel, payload: Payload, project: str) -> deployment_service_pb2.DeployHeader:
+    directory = isinstance(payload, DirectoryPayload)
+    header = deployment_service_pb2.DeployHeader(
+        deployment_id=parcel.deployment_id,
+        session_id=str(uuid.uuid4()),
+        project=project,
+        environment=parcel.environment,
+        payload_format=conversion.format_number(PayloadFormat.TAR if directory else parcel.payload_format),
+        file_name=parcel.file_name or (payload.path.name if isinstance(payload, FilePayload) else ""),
+        payload_sha256=parcel.sha256 or "",
+    )
+    if payload.size_bytes is not None:
+        header.payload_size_bytes = payload.size_bytes
+    if parcel.version is not None:
+        header.version = parcel.version
+    elif parcel.bump is not None:
+        header.bump = conversion.bump_number(parcel.bump)
+    return header
+
+
+def _cutting(cutting: Cutting) -> CuttingParameters | None:
+    """The server's cutting parameters, None when they are not known here."""
+    try:
+        return CuttingParameters(
+            algorithm=cutting.algorithm,
+            min_size_bytes=cutting.min_size_bytes,
+            avg_size_bytes=cutting.average_size_bytes,
+            max_size_bytes=cutting.max_size_bytes,
+            digest=cutting.digest_function,
+            codec=cutting.codec,
+        )
+    except UnsupportedParameters:
+        return None

@@ -1,0 +1,280 @@
+"""What this library raises, as one tree. A transport error never escapes it.
+
+LongshoreError
+├── InvalidRequest             a field of the request is missing or malformed
+│   ├── PayloadMismatch        the bytes do not have the size, sha256 or digests that were declared
+│   ├── PayloadRefused         the payload's content is refused; ``findings`` say why
+│   └── VersionConflict        the version asked for and the manifest's disagree
+├── NotFound                   what was named does not exist, or may not be seen
+│   ├── DeploymentNotFound
+│   ├── ProjectNotFound
+│   ├── EnvironmentNotFound
+│   └── ReleaseNotFound
+├── AlreadyExists              what was to be made exists with other content
+│   ├── VersionExists
+│   └── DeploymentIdReused
+├── PreconditionFailed         the state of things forbids it; trying again alone is vain
+│   ├── ChunkMissing           a chunk that was referred to is not stored (any more)
+│   ├── NoPreviousRelease
+│   ├── PayloadReclaimed
+│   ├── RoleMissing            this node does not do what was asked: ask another one
+│   └── Misconfigured          a setting of the server is wrong
+├── Conflict                   the call lost a race: read again, then retry
+│   ├── UploadInProgress       another session sends this upload just now
+│   └── UploadTakenOver        a newer attempt of this upload took over
+├── OutOfRange                 a number lies beyond what there is
+│   ├── OffsetMismatch
+│   ├── ProgressCompacted
+│   └── BeyondEnd
+├── LimitExceeded              a limit or quota is reached
+│   └── StorageFull
+├── Unauthenticated            the server does not know who calls
+├── PermissionDenied           the caller may not do this
+├── Unavailable                the server cannot be reached, or not do it now: try again
+│   ├── DependencyUnavailable  a service behind the server is away
+│   └── Draining               the server is shutting down: go on at another one
+├── TimedOut                   no answer in time; whether it took effect is found out by reading
+│   └── UploadIdle             the upload sent nothing for too long
+├── StoredDataCorrupt          stored bytes are damaged
+├── ServerFault                a fault of the server's own; its log tells more under the request id
+├── DeploymentFailed           the deployment ended without success; ``deployment`` tells all
+└── LocalError                 raised before or beside any call
+    ├── PayloadUnreadable      the file or directory cannot be read as a payload
+    ├── PayloadChanged         it changed while it was being sent
+    ├── ProjectUnknown         no project was given and no manifest names one
+    ├── DownloadDamaged        the bytes received do not have the release's sha256
+    └── DestinationUnusable    the download cannot be written there
+
+Errors from a server carry its ``reason`` (a value of ``ErrorReason`` without its prefix), the request id,
+and what the status details told. They are chosen by reason first, then by status code.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from .models import Deployment, Finding
+
+
+@dataclass(frozen=True, slots=True)
+class FieldViolation:
+    """One field of a request that the server refused, and why."""
+
+    field: str
+    description: str
+
+
+class LongshoreError(Exception):
+    """Base of everything that this package raises on purpose.
+
+    ``reason`` is empty where no server spoke. ``retry_after_s`` is the server's advice, None without any.
+    ``total_findings`` counts what ``findings`` may cut short.
+    """
+
+    def __init__(
+        self,
+        message: str,
+        *,
+        reason: str = "",
+        status: str = "",
+        request_id: str = "",
+        retry_after_s: float | None = None,
+        findings: Sequence[Finding] = (),
+        total_findings: int = 0,
+        field_violations: Sequence[FieldViolation] = (),
+    ) -> None:
+        super().__init__(message)
+        self.message = message
+        self.reason = reason
+        self.status = status
+        self.request_id = request_id
+        self.retry_after_s = retry_after_s
+        self.findings = tuple(findings)
+        self.total_findings = total_findings or len(self.findings)
+        self.field_violations = tuple(field_violations)
+
+
+class InvalidRequest(LongshoreError):
+    """A field of the request is missing or malformed; ``field_violations`` name each one."""
+
+
+class PayloadMismatch(InvalidRequest):
+    """The payload's bytes do not have the size, sha256 or chunk digests that were declared."""
+
+
+class PayloadRefused(InvalidRequest):
+    """The payload's content is refused; ``findings`` say why, one by one."""
+
+
+class VersionConflict(InvalidRequest):
+    """The version asked for and the one in the manifest disagree."""
+
+
+class NotFound(LongshoreError):
+    """What was named does not exist, or the caller may not see it."""
+
+
+class DeploymentNotFound(NotFound):
+    """No deployment has this id."""
+
+
+class ProjectNotFound(NotFound):
+    """No project has this name."""
+
+
+class EnvironmentNotFound(NotFound):
+    """No environment has this name; a node brings it into being by registering in it."""
+
+
+class ReleaseNotFound(NotFound):
+    """The project has no release of this version."""
+
+
+class AlreadyExists(LongshoreError):
+    """What was to be made exists already, with other content."""
+
+
+class VersionExists(AlreadyExists):
+    """The version exists with other content; releases never change."""
+
+
+class DeploymentIdReused(AlreadyExists):
+    """The deployment id was used for something else."""
+
+
+class PreconditionFailed(LongshoreError):
+    """The state of things forbids what was asked; trying again alone is vain."""
+
+
+class ChunkMissing(PreconditionFailed):
+    """A chunk that the upload referred to is not stored (any more)."""
+
+
+class NoPreviousRelease(PreconditionFailed):
+    """There is no earlier release to go back to."""
+
+
+class PayloadReclaimed(PreconditionFailed):
+    """The release's payload was reclaimed; its content must be deployed again."""
+
+
+class RoleMissing(PreconditionFailed):
+    """This node does not do what was asked: ask another one."""
+
+
+class Misconfigured(PreconditionFailed):
+    """A setting of the server or of a node is wrong; the message names it."""
+
+
+class Conflict(LongshoreError):
+    """The call lost a race: read again, then retry."""
+
+
+class UploadInProgress(Conflict):
+    """Another session sends this upload just now."""
+
+
+class UploadTakenOver(Conflict):
+    """A newer attempt of the same upload took over; this one must stop."""
+
+
+class OutOfRange(LongshoreError):
+    """A number in the request lies beyond what there is."""
+
+
+class OffsetMismatch(OutOfRange):
+    """A message of an upload did not begin where the last one ended."""
+
+
+class ProgressCompacted(OutOfRange):
+    """The events asked for were compacted; follow again from 0."""
+
+
+class BeyondEnd(OutOfRange):
+    """The sequence or offset asked for lies beyond the end."""
+
+
+class LimitExceeded(LongshoreError):
+    """A limit or quota is reached; the message names it."""
+
+
+class StorageFull(LimitExceeded):
+    """The blob store or the staging disk has no room left."""
+
+
+class Unauthenticated(LongshoreError):
+    """The server does not know who calls."""
+
+
+class PermissionDenied(LongshoreError):
+    """The caller may not do this."""
+
+
+class Unavailable(LongshoreError):
+    """The server cannot be reached, or cannot do it now; trying again may help."""
+
+
+class DependencyUnavailable(Unavailable):
+    """The database, the blob store or the coordination service behind the server is away."""
+
+
+class Draining(Unavailable):
+    """The server is shutting down: go on at another one, with the same id."""
+
+
+class TimedOut(LongshoreError):
+    """No answer came in time; whether the call took effect is found out by reading."""
+
+
+class UploadIdle(TimedOut):
+    """The upload sent nothing for longer than the server waits; resume with the same id."""
+
+
+class StoredDataCorrupt(LongshoreError):
+    """Stored bytes are damaged; the message names the object."""
+
+
+class ServerFault(LongshoreError):
+    """A fault of the server's own; its log tells more under the request id."""
+
+
+class DeploymentFailed(LongshoreError):
+    """A deployment that was waited for ended without success."""
+
+    def __init__(self, message: str, deployment: Deployment) -> None:
+        error = deployment.error
+        super().__init__(
+            message,
+            reason=error.reason if error else "",
+            request_id=deployment.request_id,
+            findings=error.findings if error else (),
+            total_findings=error.total_findings if error else 0,
+        )
+        self.deployment = deployment
+
+
+class LocalError(LongshoreError):
+    """Something on this machine, before or beside any call."""
+
+
+class PayloadUnreadable(LocalError):
+    """The file or directory cannot be read as a payload."""
+
+
+class PayloadChanged(LocalError):
+    """The file or directory changed while it was being sent."""
+
+
+class ProjectUnknown(LocalError):
+    """No project was given and no manifest names one."""
+
+
+class DownloadDamaged(LocalError):
+    """The bytes received do not have the release's sha256."""
+
+
+class DestinationUnusable(LocalError):
+    """The download cannot be written there."""

@@ -1,0 +1,131 @@
+"""Following one deployment to its end, over breaks: from the last number seen, at whichever node answers.
+
+Invariants: events come in order, each once, without a gap (but for those that the server compacted); the
+iterator ends after the terminal event and not before; a stream that is silent for longer than its heartbeats
+allow is broken.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import AsyncGenerator, Callable
+from typing import Final
+
+from google.protobuf import duration_pb2
+from grpc import aio
+
+from longshore.v1 import deployment_service_pb2
+
+from .connection import Connection, new_request_id, passes_by_itself, request_metadata, wait_s
+from .conversion import event, snapshot
+from .errors import LongshoreError, ProgressCompacted, Unavailable
+from .models import Event, Snapshot, StatusChanged
+from .statuses import translated
+
+_SILENCE_S: Final = 45.0
+"""Three heartbeats of the contract."""
+
+BreakCallback = Callable[[LongshoreError], None]
+
+
+async def follow(
+    connection: Connection,
+    deployment_id: str,
+    *,
+    after: int,
+    wait_for_creation_s: float,
+    patience_s: float,
+    on_break: BreakCallback | None,
+) -> AsyncGenerator[Event | Snapshot, None]:
+    """Events after number ``after``, and snapshots between them, until the terminal event.
+
+    After a break it connects again, until nothing was heard for ``patience_s``; ``on_break`` is told.
+    Raises ``LongshoreError``.
+    """
+    loop = asyncio.get_running_loop()
+    last, begin = after, after
+    heard_s, tries = loop.time(), 0
+    while True:
+        broken: LongshoreError | None = None
+        stream = _Stream(connection, deployment_id, begin, wait_for_creation_s)
+        try:
+            while True:
+                try:
+                    updates = await stream.read()
+                except LongshoreError as error:
+                    broken = error
+                    break
+                if updates is None:
+                    return
+                heard_s, tries = loop.time(), 0
+                for update in updates:
+                    if isinstance(update, Event):
+                        if update.sequence <= last:
+                            continue
+                        last = begin = update.sequence
+                    yield update
+                    if _is_terminal(update):
+                        return
+        finally:
+            stream.close()
+        if isinstance(broken, ProgressCompacted) and begin > after:
+            # What came while the connection was broken is compacted: begin again, known numbers are skipped.
+            begin = 0
+            continue
+        tries += 1
+        pause_s = wait_s(broken, tries)
+        if not passes_by_itself(broken) or loop.time() + pause_s - heard_s > patience_s:
+            raise broken
+        if on_break is not None:
+            on_break(broken)
+        await asyncio.sleep(pause_s)
+
+
+def _is_terminal(update: Event | Snapshot) -> bool:
+    if isinstance(update, Snapshot):
+        return False
+    return isinstance(update.detail, StatusChanged) and update.detail.to_status.terminal
+
+
+class _Stream:
+    """One StreamProgress call."""
+
+    def __init__(
+        self, connection: Connection, deployment_id: str, after: int, wait_for_creation_s: float
+    ) -> None:
+        self._server = connection.server
+        self._request_id = new_request_id()
+        request = deployment_service_pb2.StreamProgressRequest(
+            deployment_id=deployment_id, after_sequence=after
+        )
+        if wait_for_creation_s > 0:
+            wait = duration_pb2.Duration()
+            wait.FromMilliseconds(round(wait_for_creation_s * 1000))
+            request.wait_for_creation.CopyFrom(wait)
+        # Without a word for as long as the id may be waited for, and a heartbeat more.
+        self._silence_s = _SILENCE_S + wait_for_creation_s
+        self._call: aio.UnaryStreamCall[
+            deployment_service_pb2.StreamProgressRequest, deployment_service_pb2.StreamProgressResponse
+        ] = connection.deployments.StreamProgress(request, metadata=request_metadata(self._request_id))
+
+    async def read(self) -> list[Event | Snapshot] | None:
+        """What the next message tells, None at the end of the stream."""
+        try:
+            with translated(self._server, self._request_id):
+                async with asyncio.timeout(self._silence_s):
+                    message = await self._call.read()
+        except TimeoutError:
+            raise Unavailable(
+                f"the server at {self._server} was silent for {self._silence_s:.0f} s"
+            ) from None
+        if not isinstance(message, deployment_service_pb2.StreamProgressResponse):
+            return None
+        updates: list[Event | Snapshot] = []
+        if message.HasField("snapshot"):
+            updates.append(snapshot(message.snapshot))
+        updates += [event(each) for each in message.events]
+        return updates
+
+    def close(self) -> None:
+        """End the call, if it has not ended."""
+        self._call.cancel()

@@ -1,0 +1,170 @@
+"""The calls that only read: deployments, projects, releases, nodes, the audit trail."""
+
+from __future__ import annotations
+
+from abc import ABC, abstractmethod
+from collections.abc import AsyncGenerator, Iterable
+
+from longshore.v1 import catalog_service_pb2, cluster_service_pb2, deployment_service_pb2
+
+from . import catalog_conversion, conversion
+from .catalog_models import AuditEntry, Node, Project, ProjectOverview, Release, ServerInfo
+from .connection import Connection
+from .models import Activation, Deployment, DeploymentStatus
+from .paging import items_of_pages
+
+
+class Reads(ABC):
+    """What can be asked without changing anything. Iterators read page by page, ``limit`` items at most.
+
+    Filters left None match everything. Every method raises ``LongshoreError``.
+    """
+
+    @property
+    @abstractmethod
+    def _connection(self) -> Connection:
+        """The open connection."""
+
+    async def get(self, deployment_id: str) -> Deployment:
+        """One deployment. Raises ``DeploymentNotFound``."""
+        answer = await self._connection.unary(
+            self._connection.deployments.GetDeployment,
+            deployment_service_pb2.GetDeploymentRequest(deployment_id=deployment_id),
+        )
+        return conversion.deployment(answer.deployment)
+
+    def list(
+        self,
+        *,
+        project: str | None = None,
+        environment: str | None = None,
+        statuses: Iterable[DeploymentStatus] = (),
+        version: str | None = None,
+        limit: int | None = None,
+    ) -> AsyncGenerator[Deployment, None]:
+        """Deployments, newest first."""
+        numbers = [conversion.status_number(status) for status in statuses]
+
+        async def read_page(size: int, token: str) -> tuple[Iterable[Deployment], str]:
+            answer = await self._connection.unary(
+                self._connection.deployments.ListDeployments,
+                deployment_service_pb2.ListDeploymentsRequest(
+                    project=project or "",
+                    environment=environment or "",
+                    statuses=numbers,
+                    version=version or "",
+                    page_size=size,
+                    page_token=token,
+                ),
+            )
+            return map(conversion.deployment, answer.deployments), answer.next_page_token
+
+        return items_of_pages(read_page, limit)
+
+    def activations(
+        self, deployment_id: str, *, limit: int | None = None
+    ) -> AsyncGenerator[Activation, None]:
+        """What each node did for one deployment, by node name."""
+
+        async def read_page(size: int, token: str) -> tuple[Iterable[Activation], str]:
+            answer = await self._connection.unary(
+                self._connection.deployments.ListActivations,
+                deployment_service_pb2.ListActivationsRequest(
+                    deployment_id=deployment_id, page_size=size, page_token=token
+                ),
+            )
+            return map(conversion.activation, answer.activations), answer.next_page_token
+
+        return items_of_pages(read_page, limit)
+
+    def projects(self, *, limit: int | None = None) -> AsyncGenerator[Project, None]:
+        """Projects, by name."""
+
+        async def read_page(size: int, token: str) -> tuple[Iterable[Project], str]:
+            answer = await self._connection.unary(
+                self._connection.catalog.ListProjects,
+                catalog_service_pb2.ListProjectsRequest(page_size=size, page_token=token),
+            )
+            return map(catalog_conversion.project, answer.projects), answer.next_page_token
+
+        return items_of_pages(read_page, limit)
+
+    async def project(self, project: str) -> ProjectOverview:
+        """One project and what it has live in each environment. Raises ``ProjectNotFound``."""
+        answer = await self._connection.unary(
+            self._connection.catalog.GetProject, catalog_service_pb2.GetProjectRequest(project=project)
+        )
+        return catalog_conversion.project_overview(answer)
+
+    def releases(self, project: str, *, limit: int | None = None) -> AsyncGenerator[Release, None]:
+        """A project's releases, highest version first."""
+
+        async def read_page(size: int, token: str) -> tuple[Iterable[Release], str]:
+            answer = await self._connection.unary(
+                self._connection.catalog.ListReleases,
+                catalog_service_pb2.ListReleasesRequest(project=project, page_size=size, page_token=token),
+            )
+            return map(catalog_conversion.release, answer.releases), answer.next_page_token
+
+        return items_of_pages(read_page, limit)
+
+    async def release(self, project: str, version: str) -> Release:
+        """One release. Raises ``ReleaseNotFound``."""
+        answer = await self._connection.unary(
+            self._connection.catalog.GetRelease,
+            catalog_service_pb2.GetReleaseRequest(project=project, version=version),
+        )
+        return catalog_conversion.release(answer.release)
+
+    def audit(
+        self,
+        *,
+        project: str | None = None,
+        environment: str | None = None,
+        deployment_id: str | None = None,
+        principal: str | None = None,
+        to_status: DeploymentStatus | None = None,
+        limit: int | None = None,
+    ) -> AsyncGenerator[AuditEntry, None]:
+        """Who did what, newest first."""
+        to_number = conversion.status_number(to_status) if to_status else conversion.NO_STATUS
+
+        async def read_page(size: int, token: str) -> tuple[Iterable[AuditEntry], str]:
+            answer = await self._connection.unary(
+                self._connection.deployments.ListAuditEntries,
+                deployment_service_pb2.ListAuditEntriesRequest(
+                    project=project or "",
+                    environment=environment or "",
+                    deployment_id=deployment_id or "",
+                    principal=principal or "",
+                    to_status=to_number,
+                    page_size=size,
+                    page_token=token,
+                ),
+            )
+            return map(catalog_conversion.audit_entry, answer.entries), answer.next_page_token
+
+        return items_of_pages(read_page, limit)
+
+    def nodes(
+        self, *, environment: str | None = None, limit: int | None = None
+    ) -> AsyncGenerator[Node, None]:
+        """The nodes, by name."""
+
+        async def read_page(size: int, token: str) -> tuple[Iterable[Node], str]:
+            answer = await self._connection.unary(
+                self._connection.cluster.ListNodes,
+                cluster_service_pb2.ListNodesRequest(
+                    environment=environment or "", page_size=size, page_token=token
+                ),
+            )
+            return map(catalog_conversion.node, answer.nodes), answer.next_page_token
+
+        return items_of_pages(read_page, limit)
+
+    async def server_info(self) -> ServerInfo:
+        """Versions, limits and how payloads are cut, of the server that answers."""
+        answer = await self._connection.unary(
+            self._connection.cluster.GetServerInfo, cluster_service_pb2.GetServerInfoRequest()
+        )
+        return catalog_conversion.server_info(answer)

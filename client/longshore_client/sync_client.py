@@ -1,0 +1,241 @@
+"""The same client for callers without an event loop: every method waits, every iterator is an ordinary one.
+
+Callbacks are called in the client's own thread: they must be quick and must not call the client.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Generator, Iterable
+from pathlib import Path
+from types import TracebackType
+from typing import Self
+
+from .addresses import DEFAULT_SERVER
+from .catalog_models import AuditEntry, Node, Project, ProjectOverview, Release, ServerInfo
+from .client import DEFAULT_ENVIRONMENT, Client
+from .downloading import Download, DownloadCallback
+from .event_thread import EventThread, each_in_thread
+from .following import BreakCallback
+from .models import (
+    Activation,
+    Deployment,
+    DeploymentStatus,
+    Event,
+    PayloadFormat,
+    Snapshot,
+    VersionBump,
+)
+from .uploading import ProgressCallback, Way
+
+
+class SyncClient:
+    """``Client`` in a ``with`` block, or opened at once and closed by ``close``; usable by many threads.
+
+    Ctrl-C cancels the call that is waited for, cleans up behind it, and is raised as ``KeyboardInterrupt``.
+    """
+
+    def __init__(self, server: str = DEFAULT_SERVER, *, timeout_s: float = 30.0) -> None:
+        self._client = Client(server, timeout_s=timeout_s)
+        self._thread = EventThread()
+        self._thread.run(self._client.__aenter__())
+        self._closed = False
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, traceback: TracebackType | None
+    ) -> None:
+        self.close()
+
+    def close(self) -> None:
+        """End every call that is still open, the connection and the thread. Idempotent."""
+        if not self._closed:
+            self._closed = True
+            self._thread.run(self._client.__aexit__(None, None, None))
+            self._thread.close()
+
+    def deploy(
+        self,
+        source: str | Path | Iterable[bytes],
+        *,
+        project: str | None = None,
+        environment: str = DEFAULT_ENVIRONMENT,
+        version: str | None = None,
+        bump: VersionBump | None = None,
+        deployment_id: str | None = None,
+        payload_format: PayloadFormat = PayloadFormat.UNKNOWN,
+        file_name: str | None = None,
+        sha256: str | None = None,
+        size_bytes: int | None = None,
+        way: Way = Way.THRIFTY,
+        on_progress: ProgressCallback | None = None,
+    ) -> Deployment:
+        """See ``Client.deploy``; ``source`` may be any iterable of bytes."""
+        return self._thread.run(
+            self._client.deploy(
+                source if isinstance(source, str | Path) else each_in_thread(source),
+                project=project,
+                environment=environment,
+                version=version,
+                bump=bump,
+                deployment_id=deployment_id,
+                payload_format=payload_format,
+                file_name=file_name,
+                sha256=sha256,
+                size_bytes=size_bytes,
+                way=way,
+                on_progress=on_progress,
+            )
+        )
+
+    def deploy_release(
+        self,
+        project: str,
+        version: str,
+        *,
+        environment: str = DEFAULT_ENVIRONMENT,
+        deployment_id: str | None = None,
+    ) -> Deployment:
+        """See ``Client.deploy_release``."""
+        return self._thread.run(
+            self._client.deploy_release(
+                project, version, environment=environment, deployment_id=deployment_id
+            )
+        )
+
+    def rollback(
+        self,
+        project: str,
+        *,
+        environment: str = DEFAULT_ENVIRONMENT,
+        version: str | None = None,
+        target_deployment_id: str | None = None,
+        deployment_id: str | None = None,
+    ) -> Deployment | None:
+        """See ``Client.rollback``."""
+        return self._thread.run(
+            self._client.rollback(
+                project,
+                environment=environment,
+                version=version,
+                target_deployment_id=target_deployment_id,
+                deployment_id=deployment_id,
+            )
+        )
+
+    def follow(
+        self,
+        deployment_id: str,
+        *,
+        after: int = 0,
+        wait_for_creation_s: float = 0.0,
+        patience_s: float = 120.0,
+        on_break: BreakCallback | None = None,
+    ) -> Generator[Event | Snapshot, None, None]:
+        """See ``Client.follow``."""
+        return self._thread.iterate(
+            self._client.follow(
+                deployment_id,
+                after=after,
+                wait_for_creation_s=wait_for_creation_s,
+                patience_s=patience_s,
+                on_break=on_break,
+            )
+        )
+
+    def wait(self, deployment_id: str) -> Deployment:
+        """See ``Client.wait``."""
+        return self._thread.run(self._client.wait(deployment_id))
+
+    def download(
+        self,
+        project: str,
+        version: str,
+        destination: str | Path = ".",
+        *,
+        overwrite: bool = False,
+        on_progress: DownloadCallback | None = None,
+    ) -> Download:
+        """See ``Client.download``."""
+        return self._thread.run(
+            self._client.download(project, version, destination, overwrite=overwrite, on_progress=on_progress)
+        )
+
+    def read_payload(self, project: str, version: str) -> Generator[bytes, None, None]:
+        """See ``Client.read_payload``."""
+        return self._thread.iterate(self._client.read_payload(project, version))
+
+    def get(self, deployment_id: str) -> Deployment:
+        """See ``Client.get``."""
+        return self._thread.run(self._client.get(deployment_id))
+
+    def list(
+        self,
+        *,
+        project: str | None = None,
+        environment: str | None = None,
+        statuses: Iterable[DeploymentStatus] = (),
+        version: str | None = None,
+        limit: int | None = None,
+    ) -> Generator[Deployment, None, None]:
+        """See ``Client.list``."""
+        return self._thread.iterate(
+            self._client.list(
+                project=project, environment=environment, statuses=statuses, version=version, limit=limit
+            )
+        )
+
+    def activations(
+        self, deployment_id: str, *, limit: int | None = None
+    ) -> Generator[Activation, None, None]:
+        """See ``Client.activations``."""
+        return self._thread.iterate(self._client.activations(deployment_id, limit=limit))
+
+    def projects(self, *, limit: int | None = None) -> Generator[Project, None, None]:
+        """See ``Client.projects``."""
+        return self._thread.iterate(self._client.projects(limit=limit))
+
+    def project(self, project: str) -> ProjectOverview:
+        """See ``Client.project``."""
+        return self._thread.run(self._client.project(project))
+
+    def releases(self, project: str, *, limit: int | None = None) -> Generator[Release, None, None]:
+        """See ``Client.releases``."""
+        return self._thread.iterate(self._client.releases(project, limit=limit))
+
+    def release(self, project: str, version: str) -> Release:
+        """See ``Client.release``."""
+        return self._thread.run(self._client.release(project, version))
+
+    def audit(
+        self,
+        *,
+        project: str | None = None,
+        environment: str | None = None,
+        deployment_id: str | None = None,
+        principal: str | None = None,
+        to_status: DeploymentStatus | None = None,
+        limit: int | None = None,
+    ) -> Generator[AuditEntry, None, None]:
+        """See ``Client.audit``."""
+        return self._thread.iterate(
+            self._client.audit(
+                project=project,
+                environment=environment,
+                deployment_id=deployment_id,
+                principal=principal,
+                to_status=to_status,
+                limit=limit,
+            )
+        )
+
+    def nodes(
+        self, *, environment: str | None = None, limit: int | None = None
+    ) -> Generator[Node, None, None]:
+        """See ``Client.nodes``."""
+        return self._thread.iterate(self._client.nodes(environment=environment, limit=limit))
+
+    def server_info(self) -> ServerInfo:
+        """See ``Client.server_info``."""
+        return self._thread.run(self._client.server_info())

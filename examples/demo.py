@@ -1,0 +1,136 @@
+"""The main job, start to end, on the embedded default: run it with `make demo`.
+
+A node starts in a temporary folder; a real tree of more than 100 MB (installed libraries of this very
+environment) is deployed with its progress; a changed version of it follows, and few bytes move; then list,
+follow, roll back, and the live tree is compared byte for byte with what was deployed first.
+"""
+
+from __future__ import annotations
+
+import filecmp
+import json
+import os
+import shutil
+import subprocess
+import sys
+import tempfile
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+_LEAST_BYTES = 100 << 20
+_PROJECT = "library"
+_LONGSHORE = str(Path(sys.executable).with_name("longshore"))
+
+
+def main() -> None:
+    with tempfile.TemporaryDirectory(prefix="longshore-demo-") as folder:
+        root = Path(folder)
+        say("1. A real tree of more than 100 MB")
+        first, second = make_tree(root / "first"), root / "second"
+        print(f"   {first}: {size_of(first) / 1e6:.0f} MB in {sum(1 for _ in files(first))} files")
+
+        say("2. A node on the embedded default")
+        with node(root / "data") as address:
+            os.environ["LONGSHORE_SERVER"] = address
+            print(f"   longshore serve --data-dir {root / 'data'}   → {address}")
+            live = root / "data" / "live" / _PROJECT
+
+            say("3. Deploy it, with its progress")
+            longshore("deploy", str(first), "--project", _PROJECT)
+            same(first, live)
+
+            say("4. Deploy a changed version: see how few bytes move")
+            changed = change(first, second)
+            print(f"   {changed} files changed, one new")
+            longshore("deploy", str(second), "--project", _PROJECT)
+            same(second, live)
+
+            say("5. List, and follow from the first event")
+            longshore("list", _PROJECT)
+            newest = json.loads(output("list", _PROJECT, "-o", "json"))[0]
+            longshore("watch", newest["deployment_id"])
+
+            say("6. Roll back: no byte moves")
+            longshore("rollback", _PROJECT)
+            same(first, live)
+            print(f"   {live} → {live.readlink()}: the first tree, byte for byte")
+            longshore("list", _PROJECT)
+    say("Done; the node is stopped and its folder removed")
+
+
+def say(what: str) -> None:
+    print(f"\n── {what}", flush=True)
+
+
+def longshore(*arguments: str) -> None:
+    print(f"   $ longshore {' '.join(arguments)}", flush=True)
+    subprocess.run([_LONGSHORE, *arguments], check=True)
+
+
+def output(*arguments: str) -> str:
+    return subprocess.run([_LONGSHORE, *arguments], check=True, capture_output=True, text=True).stdout
+
+
+@contextmanager
+def node(data_dir: Path) -> Iterator[str]:
+    log_path = data_dir.with_suffix(".log")
+    command = [_LONGSHORE, "serve", "--data-dir", str(data_dir), "--listen", "127.0.0.1:0"]
+    with log_path.open("w") as log:
+        process = subprocess.Popen(command, stdout=subprocess.PIPE, stderr=log, text=True)
+        try:
+            assert process.stdout is not None
+            line = process.stdout.readline()
+            if not line.startswith("listening on "):
+                raise SystemExit(f"the node did not start:\n{log_path.read_text()}")
+            yield line.removeprefix("listening on ").strip()
+        finally:
+            process.terminate()
+            process.wait()
+
+
+def make_tree(tree: Path) -> Path:
+    """Copy installed libraries, the largest first, until there is enough."""
+    libraries = Path(os.__file__).parent if sys.prefix == sys.base_prefix else Path(sys.prefix) / "lib"
+    packages = sorted(libraries.glob("python*/site-packages/*/"), key=size_of, reverse=True)
+    for package in packages:
+        shutil.copytree(package, tree / package.name, ignore=shutil.ignore_patterns("__pycache__"), symlinks=False)
+        if size_of(tree) >= _LEAST_BYTES:
+            return tree
+    raise SystemExit(f"the libraries in {libraries} are smaller than 100 MB")
+
+
+def change(source: Path, target: Path) -> int:
+    """Copy a tree and append a line to one in a hundred of its Python files."""
+    shutil.copytree(source, target)
+    chosen = sorted(path for path in files(target) if path.suffix == ".py")[::100]
+    for path in chosen:
+        path.chmod(0o644)
+        with path.open("a") as stream:
+            stream.write("\n# a changed line\n")
+    (target / "NEW").write_text("a new file\n")
+    return len(chosen)
+
+
+def same(expected: Path, live: Path) -> None:
+    """Compare two trees byte for byte."""
+    names = {str(path.relative_to(expected)) for path in files(expected)}
+    found = {str(path.relative_to(live)) for path in files(live)}
+    if names != found:
+        raise SystemExit(f"the live tree has other files: {sorted(names ^ found)[:5]}")
+    _, different, failed = filecmp.cmpfiles(expected, live, names, shallow=False)
+    if different or failed:
+        raise SystemExit(f"the live tree differs in {(different + failed)[:5]}")
+    print(f"   the live tree has the same {len(names)} files, byte for byte")
+
+
+def files(tree: Path) -> Iterator[Path]:
+    return (path for path in tree.rglob("*") if path.is_file())
+
+
+def size_of(tree: Path) -> int:
+    return sum(path.stat().st_size for path in files(tree))
+
+
+if __name__ == "__main__":
+    main()

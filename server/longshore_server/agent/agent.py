@@ -1,0 +1,147 @@
+"""Finds this node's due assignments and obeys each; signals wake it, a slow poll stands behind them.
+
+It obeys, reports and stores only its assignment's generation: a report that meets another one ends the
+work. A store that is away is waited for; what can never succeed fails the activation, and what was live
+stays live.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from contextlib import suppress
+
+import structlog
+from tenacity import AsyncRetrying, RetryCallState, retry_if_exception_type, wait_exponential_jitter
+
+from longshore_bundles import UnpackLimits
+from longshore_server.node_disk import DataFolder, DiskError
+from longshore_server.identity import Identity
+from longshore_server.translation import refusal_of
+from longshore_server.wakeups import Kind, Wakeups, rollout_ident
+from longshore_storage.catalogue import Catalogue, assignments
+from longshore_storage.catalogue.lifecycle import ActivationStatus
+from longshore_storage.catalogue.rows import Assignment
+from longshore_storage.errors import StorageError, Unavailable
+from longshore_storage.payloads import PayloadStore
+
+from .activation import ActivationWork, Superseded
+
+_log = structlog.get_logger(__name__)
+
+_LONGEST_RETRY_S = 15.0
+# Unpacking is work for one core and one disk.
+_AT_ONCE = 2
+
+_OPEN = (ActivationStatus.PENDING, ActivationStatus.FETCHING, ActivationStatus.SWITCHING)
+
+
+class NodeAgent:
+    """Runs until cancelled; see the module."""
+
+    def __init__(
+        self,
+        catalogue: Catalogue,
+        payloads: PayloadStore,
+        wakeups: Wakeups,
+        folder: DataFolder,
+        identity: Identity,
+        *,
+        limits: UnpackLimits,
+        kept_releases: int,
+        poll_s: float,
+    ) -> None:
+        self._catalogue = catalogue
+        self._wakeups = wakeups
+        self._identity = identity
+        self._poll_s = poll_s
+        self._work = ActivationWork(
+            catalogue, payloads, wakeups, folder, limits=limits, kept_releases=kept_releases
+        )
+        self._look = asyncio.Event()
+        self._places = asyncio.Semaphore(_AT_ONCE)
+        self._tasks: dict[tuple[str, str], asyncio.Task[None]] = {}
+
+    async def run(self) -> None:
+        """Look for due assignments, again and again."""
+        await asyncio.to_thread(self._work.repair)
+        try:
+            async with self._wakeups.listening(Kind.ASSIGNMENTS, self._wake):
+                while True:
+                    self._look.clear()
+                    try:
+                        await self._start_work()
+                    except StorageError as error:
+                        _log.warning("assignments.unseen", error=str(error))
+                    with suppress(TimeoutError):
+                        await asyncio.wait_for(self._look.wait(), self._poll_s)
+        finally:
+            for task in self._tasks.values():
+                task.cancel()
+            await asyncio.gather(*self._tasks.values(), return_exceptions=True)
+
+    def _wake(self, ident: str) -> None:
+        if ident in ("", self._identity.environment):
+            self._look.set()
+
+    async def _start_work(self) -> None:
+        async with self._catalogue.reading() as transaction:
+            due = await assignments.due_assignments(transaction, self._identity.node_id)
+        for assignment in due:
+            place = (assignment.environment, assignment.project)
+            if place not in self._tasks:
+                self._tasks[place] = asyncio.create_task(self._obey(assignment))
+
+    async def _obey(self, assignment: Assignment) -> None:
+        structlog.contextvars.bind_contextvars(
+            deployment_id=assignment.deployment_id,
+            project=assignment.project,
+            generation=assignment.generation,
+        )
+        try:
+            async with self._places:
+                async for attempt in AsyncRetrying(
+                    retry=retry_if_exception_type(Unavailable),
+                    wait=wait_exponential_jitter(initial=0.5, max=_LONGEST_RETRY_S),
+                    before_sleep=_log_retry,
+                ):
+                    with attempt:
+                        await self._try(assignment)
+        except Superseded:
+            _log.info("activation.superseded")
+        except StorageError as error:
+            _log.warning("activation.unreported", error=str(error))
+        finally:
+            del self._tasks[assignment.environment, assignment.project]
+            self._look.set()
+
+    async def _try(self, assignment: Assignment) -> None:
+        try:
+            await self._work.make_live(assignment)
+        except (Superseded, Unavailable):
+            raise
+        except Exception as error:
+            refusal = refusal_of(error)
+            if refusal is None and not isinstance(error, OSError | DiskError):
+                _log.exception("activation.failed")
+                message = f"a fault of the node's own ({type(error).__name__}); its log tells more"
+            else:
+                message = refusal.message if refusal is not None else str(error)
+                _log.warning("activation.failed", error=message)
+            await self._fail(assignment, message)
+        self._wakeups.send(Kind.ROLLOUTS, rollout_ident(assignment.project, assignment.environment))
+
+    async def _fail(self, assignment: Assignment, message: str) -> None:
+        async with self._catalogue.transaction() as transaction:
+            await assignments.report(
+                transaction,
+                assignments.place_of(assignment),
+                expected=_OPEN,
+                status=ActivationStatus.FAILED,
+                message=message[:1000],
+                end_time=await transaction.now(),
+            )
+
+
+def _log_retry(state: RetryCallState) -> None:
+    error = state.outcome.exception() if state.outcome else None
+    _log.warning("activation.waits", error=str(error), attempt=state.attempt_number)

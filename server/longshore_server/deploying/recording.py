@@ -1,0 +1,112 @@
+"""Recording an upload: version, release, queue place, event and audit row, in one transaction.
+
+It happens under the project's row, so that two uploads of one project get their versions one after the
+other. It needs no coordination service and holds no lock for long.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from longshore_bundles import case_folded, order_key
+from longshore_server.refusal import Reason, Refusal
+from longshore_storage.catalogue import Transaction, projects, releases
+from longshore_storage.catalogue.journal import change_status
+from longshore_storage.catalogue.lifecycle import DeploymentStatus
+from longshore_storage.catalogue.rows import Actor, Deployment, Release
+from longshore_storage.catalogue.uploads import drop_upload, heartbeat
+from longshore_storage.payloads.errors import UploadTakenOver
+
+from .requests import Header
+from .versions import choose_version
+
+
+@dataclass(frozen=True, slots=True)
+class Content:
+    """What an upload brought: the stored payload and what the look into it told."""
+
+    payload_sha256: str
+    payload_size_bytes: int
+    payload_format: str
+    file_name: str
+    content_sha256: str
+    entries: int
+    unpacked_size_bytes: int
+    manifest_version: str
+
+
+async def record_upload(
+    transaction: Transaction,
+    deployment: Deployment,
+    header: Header,
+    content: Content,
+    actor: Actor,
+    *,
+    epoch: int,
+) -> Deployment:
+    """Make the deployment QUEUED with its release, and end the upload that ``epoch`` holds.
+
+    Raises ``Refusal`` for a version that cannot be, ``UploadTakenOver`` for one who holds no longer.
+    """
+    await projects.lock_project(transaction, deployment.project)
+    if not await heartbeat(transaction, deployment.id, epoch):
+        raise UploadTakenOver(deployment.id)
+    release = await _release(transaction, deployment, header, content, actor)
+    live = await projects.lock_live(transaction, deployment.project, deployment.environment)
+    queued = await change_status(
+        transaction,
+        deployment.id,
+        expected=(DeploymentStatus.VALIDATING,),
+        to=DeploymentStatus.QUEUED,
+        actor=actor,
+        action="release.recorded",
+        message=f"version {release.version}",
+        values={
+            "release_id": release.id,
+            "version": release.version,
+            "content_sha256": content.content_sha256,
+            "payload_format": release.payload_format,
+            "record_time": await transaction.now(),
+            "queue_order": await projects.next_queue_order(transaction, live),
+        },
+    )
+    await drop_upload(transaction, deployment.id)
+    return queued
+
+
+async def _release(
+    transaction: Transaction, deployment: Deployment, header: Header, content: Content, actor: Actor
+) -> Release:
+    highest = await releases.highest_release(transaction, deployment.project)
+    version = choose_version(header, content.manifest_version, highest.version if highest else None)
+    existing = await releases.find_release(transaction, deployment.project, case_folded(version))
+    if existing is not None:
+        same = (existing.content_sha256, existing.file_name) == (content.content_sha256, content.file_name)
+        if not same:
+            raise Refusal(
+                Reason.VERSION_EXISTS,
+                f"{deployment.project} {existing.version} exists with other content "
+                f"(sha256:{existing.content_sha256}, this is sha256:{content.content_sha256}): "
+                "releases never change, so choose another version",
+                violations={"header.version": "exists with other content"},
+            )
+        if existing.stored_payload is None:
+            await releases.restore_payload(transaction, existing.id, content.payload_sha256)
+        return existing
+    return await releases.insert_release(
+        transaction,
+        project=deployment.project,
+        version=version,
+        version_key=case_folded(version),
+        version_order=order_key(version),
+        payload_sha256=content.payload_sha256,
+        stored_payload=content.payload_sha256,
+        content_sha256=content.content_sha256,
+        payload_size_bytes=content.payload_size_bytes,
+        payload_format=content.payload_format,
+        file_name=content.file_name,
+        entries=content.entries,
+        unpacked_size_bytes=content.unpacked_size_bytes,
+        created_by=actor.principal,
+        deployment_id=deployment.id,
+    )

@@ -1,0 +1,163 @@
+"""What callers ask for, checked: the header of an upload, a release made live, a rollback.
+
+Each has a digest over everything that makes two calls the same, so that a deployment id means one thing.
+Raises ``Refusal`` with the field that is wrong.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import re
+from collections.abc import Callable
+from dataclasses import asdict, dataclass
+from uuid import UUID
+
+from longshore_bundles import (
+    Bump,
+    BundleError,
+    check_environment,
+    check_file_name,
+    check_project,
+    check_version,
+)
+from longshore_server.refusal import invalid
+from longshore_storage.catalogue.rows import Actor
+
+DEFAULT_ENVIRONMENT = "default"
+_SHA256 = re.compile(r"[0-9a-fA-F]{64}")
+
+
+@dataclass(frozen=True, slots=True)
+class Header:
+    """What is uploaded where. ``version`` and ``bump`` are never both set; empty means not given."""
+
+    deployment_id: str
+    session_id: str
+    attempt: int
+    project: str
+    environment: str
+    payload_format: str
+    file_name: str
+    version: str
+    bump: Bump | None
+    payload_size_bytes: int | None
+    payload_sha256: str
+
+    def checked(self) -> Header:
+        """The header with defaults filled in and every field looked at."""
+        deployment_id = _uuid("header.deployment_id", self.deployment_id)
+        if self.attempt < 0:
+            raise invalid("header.attempt", "must be 1 or more")
+        if self.payload_size_bytes is not None and self.payload_size_bytes < 0:
+            raise invalid("header.payload_size_bytes", "must not be negative")
+        if self.payload_sha256 and not _SHA256.fullmatch(self.payload_sha256):
+            raise invalid("header.payload_sha256", "must be 64 hexadecimal digits")
+        if self.payload_format == "FILE" and not self.file_name:
+            raise invalid(
+                "header.file_name", "is required for PAYLOAD_FORMAT_FILE: the name to install it under"
+            )
+        if self.file_name:
+            _check("header.file_name", check_file_name, self.file_name)
+        if self.version:
+            _check("header.version", check_version, self.version)
+        return Header(
+            deployment_id=deployment_id,
+            session_id=_uuid("header.session_id", self.session_id) if self.session_id else deployment_id,
+            attempt=self.attempt or 1,
+            project=_check("header.project", check_project, self.project),
+            environment=_environment("header.environment", self.environment),
+            payload_format=self.payload_format,
+            file_name=self.file_name,
+            version=self.version,
+            bump=self.bump,
+            payload_size_bytes=self.payload_size_bytes,
+            payload_sha256=self.payload_sha256.lower(),
+        )
+
+    def digest(self, actor: Actor) -> str:
+        """Of every field but session and attempt, and of the caller."""
+        fields = asdict(self)
+        del fields["session_id"], fields["attempt"]
+        return _digest("Deploy", actor, fields)
+
+
+@dataclass(frozen=True, slots=True)
+class ReleaseRequest:
+    """An existing release into an environment."""
+
+    deployment_id: str
+    project: str
+    environment: str
+    version: str
+
+    def checked(self) -> ReleaseRequest:
+        """The request with defaults filled in and every field looked at."""
+        return ReleaseRequest(
+            deployment_id=_uuid("deployment_id", self.deployment_id),
+            project=_check("project", check_project, self.project),
+            environment=_environment("environment", self.environment),
+            version=_check("version", check_version, self.version),
+        )
+
+    def digest(self, actor: Actor) -> str:
+        """Of every field, and of the caller."""
+        return _digest("DeployRelease", actor, asdict(self))
+
+
+@dataclass(frozen=True, slots=True)
+class RollbackRequest:
+    """Back to a version, to the release of a deployment, or (both empty) to the previous one."""
+
+    deployment_id: str
+    project: str
+    environment: str
+    version: str
+    target_deployment_id: str
+
+    def checked(self) -> RollbackRequest:
+        """The request with defaults filled in and every field looked at."""
+        target = self.target_deployment_id
+        return RollbackRequest(
+            deployment_id=_uuid("deployment_id", self.deployment_id),
+            project=_check("project", check_project, self.project),
+            environment=_environment("environment", self.environment),
+            version=_check("version", check_version, self.version) if self.version else "",
+            target_deployment_id=_uuid("target_deployment_id", target) if target else "",
+        )
+
+    def digest(self, actor: Actor) -> str:
+        """Of every field, and of the caller."""
+        return _digest("Rollback", actor, asdict(self))
+
+
+def check_deployment_id(value: str) -> str:
+    """A deployment id as rows have it; raises ``Refusal`` when it is none."""
+    return _uuid("deployment_id", value)
+
+
+def _uuid(field: str, value: str) -> str:
+    if not value:
+        raise invalid(field, "is required: a UUID that the client makes")
+    try:
+        return str(UUID(value))
+    except ValueError:
+        raise invalid(field, f"{value[:64]!r} is no UUID") from None
+
+
+def _environment(field: str, value: str) -> str:
+    return _check(field, check_environment, value or DEFAULT_ENVIRONMENT)
+
+
+def _check(field: str, rule: Callable[[str], str], value: str) -> str:
+    if not value:
+        raise invalid(field, "is required")
+    try:
+        return rule(value)
+    except BundleError as error:
+        raise invalid(field, error.message) from None
+
+
+def _digest(rpc: str, actor: Actor, fields: dict[str, object]) -> str:
+    text = json.dumps([rpc, actor.principal, fields], sort_keys=True, separators=(",", ":"))
+    return hashlib.sha256(text.encode()).hexdigest()

@@ -1,0 +1,70 @@
+"""Health by service name: ``""`` (alive), ``longshore.read`` (SQL), ``longshore.upload`` (SQL and blobs)."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Awaitable, Callable
+
+import structlog
+from grpc_health.v1 import health_pb2
+from grpc_health.v1.health import aio as health_aio
+
+from longshore_storage.catalogue import Catalogue
+from longshore_storage.errors import StorageError
+from longshore_storage.ports import BlobStore
+
+_log = structlog.get_logger(__name__)
+
+READ = "longshore.read"
+UPLOAD = "longshore.upload"
+_CHECK_EVERY_S = 10.0
+_CHECK_TIMEOUT_S = 5.0
+
+
+class Health:
+    """Looks at what the node depends on, every ten seconds, and tells it by gRPC's health service."""
+
+    def __init__(self, catalogue: Catalogue, blobs: BlobStore, *, receives: bool) -> None:
+        self.servicer = health_aio.HealthServicer()
+        self._catalogue = catalogue
+        self._blobs = blobs
+        self._receives = receives
+        self._draining = False
+        self._told: dict[str, bool] = {}
+
+    async def run(self) -> None:
+        """Look until cancelled."""
+        await self._tell("", True)
+        while True:
+            await self.look()
+            await asyncio.sleep(_CHECK_EVERY_S)
+
+    async def look(self) -> None:
+        """Look once."""
+        read = await self._answers("database", self._catalogue.check)
+        blobs = await self._answers("blobs", self._blobs.check) if self._receives else False
+        await self._tell(READ, read)
+        await self._tell(UPLOAD, read and blobs and not self._draining)
+
+    async def drain(self) -> None:
+        """Tell that no upload is taken any more."""
+        self._draining = True
+        await self._tell(UPLOAD, False)
+
+    async def _answers(self, name: str, check: Callable[[], Awaitable[None]]) -> bool:
+        try:
+            async with asyncio.timeout(_CHECK_TIMEOUT_S):
+                await check()
+        except (StorageError, TimeoutError) as error:
+            if self._told.get(name, True):
+                _log.warning("dependency.away", dependency=name, error=str(error) or "no answer in time")
+            self._told[name] = False
+            return False
+        self._told[name] = True
+        return True
+
+    async def _tell(self, service: str, serving: bool) -> None:
+        status = (
+            health_pb2.HealthCheckResponse.SERVING if serving else health_pb2.HealthCheckResponse.NOT_SERVING
+        )
+        await self.servicer.set(service, status)

@@ -1,0 +1,318 @@
+"""The composition root: builds a node from its settings and runs it, in one ``AsyncExitStack``.
+
+What is opened first is closed last. The gRPC port opens when everything behind it answers for itself; at
+the end it drains: no new uploads, running calls get ``drain_timeout_s``, then the rest is cut off.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import shutil
+from collections.abc import AsyncIterator, Coroutine
+from contextlib import AsyncExitStack, asynccontextmanager
+from dataclasses import dataclass
+from typing import Any
+
+import grpc
+import structlog
+from grpc_health.v1 import health_pb2, health_pb2_grpc
+from grpc_reflection.v1alpha import reflection
+
+from longshore.v1 import (
+    catalog_service_pb2,
+    catalog_service_pb2_grpc,
+    cluster_service_pb2,
+    cluster_service_pb2_grpc,
+    deployment_service_pb2,
+    deployment_service_pb2_grpc,
+)
+from longshore_bundles import UnpackLimits
+from longshore_storage.blobs import open_blob_store
+from longshore_storage.catalogue import Catalogue, nodes, open_catalogue
+from longshore_storage.coordination import open_coordination
+from longshore_storage.errors import Misconfigured, StorageError
+from longshore_storage.payloads import PayloadSettings, PayloadStore
+from longshore_storage.ports import BlobStore, Coordination, Member
+
+from . import __version__
+from .agent import NodeAgent
+from .deploying.downloads import Downloads
+from .deploying.examining import Examiner
+from .deploying.uploads import Uploads
+from .deploying.without_bytes import DeploymentsWithoutBytes
+from .node_disk import DataFolder
+from .health import Health
+from .identity import Identity
+from .progress import ProgressHub
+from .rollout.controller import RolloutController
+from .rpc.catalog_service import CatalogServicer
+from .rpc.cluster_service import ClusterServicer
+from .rpc.deployment_service import DeploymentServicer
+from .rpc.interceptor import CallInterceptor
+from .rpc.wire_limits import RECEIVE_LIMIT_BYTES
+from .settings import Settings
+from .wakeups import Wakeups
+
+_log = structlog.get_logger(__name__)
+
+_REPORT_EVERY_S = 30.0
+
+
+@dataclass(frozen=True, slots=True)
+class Stores:
+    """What a node keeps things in, opened."""
+
+    catalogue: Catalogue
+    blobs: BlobStore
+    coordination: Coordination
+
+
+@dataclass(slots=True)
+class Node:
+    """A running node: where it listens, and what a drain needs."""
+
+    identity: Identity
+    address: str
+    server: grpc.aio.Server
+    uploads: Uploads
+    health: Health
+
+    async def drain(self, timeout_s: float) -> None:
+        """Take no more uploads, let running calls end for ``timeout_s``, then cut them off."""
+        self.uploads.drain()
+        await self.health.drain()
+        _log.info("node.draining", timeout_s=timeout_s)
+        await self.server.stop(timeout_s)
+
+
+@asynccontextmanager
+async def running_node(settings: Settings) -> AsyncIterator[Node]:
+    """Run a node for as long as the block does. Raises ``Misconfigured`` and what the stores raise."""
+    async with AsyncExitStack() as stack:
+        folder = stack.enter_context(DataFolder.open(settings.data_dir))
+        stores = await _open_stores(settings, stack)
+        payloads = await stack.enter_async_context(
+            PayloadStore(
+                stores.catalogue,
+                stores.blobs,
+                settings=PayloadSettings(packs_in_flight=settings.uploads.packs_in_flight),
+            )
+        )
+        wakeups = Wakeups(stores.coordination)
+        stack.push_async_callback(wakeups.close)
+        identity = await _boot(settings, stores.catalogue, folder)
+        structlog.contextvars.bind_contextvars(node=identity.name)
+
+        limits = UnpackLimits(
+            max_entries=settings.uploads.max_archive_entries,
+            max_total_bytes=settings.uploads.max_unpacked_bytes,
+            max_file_bytes=settings.uploads.max_unpacked_bytes,
+        )
+        uploads = Uploads(
+            stores.catalogue,
+            payloads,
+            Examiner(payloads, folder.staging, limits),
+            wakeups,
+            receives="receive" in identity.roles,
+            max_payload_bytes=settings.uploads.max_payload_bytes,
+        )
+        hub = ProgressHub(stores.catalogue, wakeups)
+        health = Health(stores.catalogue, stores.blobs, receives="receive" in identity.roles)
+        server = grpc.aio.server(interceptors=[CallInterceptor()], options=_SERVER_OPTIONS)
+        deployment_service_pb2_grpc.add_DeploymentServiceServicer_to_server(
+            DeploymentServicer(
+                stores.catalogue,
+                uploads,
+                DeploymentsWithoutBytes(stores.catalogue, wakeups),
+                Downloads(stores.catalogue, payloads),
+                hub,
+                idle_timeout_s=settings.uploads.idle_timeout_s,
+            ),
+            server,
+        )
+        catalog_service_pb2_grpc.add_CatalogServiceServicer_to_server(
+            CatalogServicer(stores.catalogue), server
+        )
+        cluster_service_pb2_grpc.add_ClusterServiceServicer_to_server(
+            ClusterServicer(
+                stores.catalogue, stores.coordination, identity, settings.uploads, payloads.settings.cutting
+            ),
+            server,
+        )
+        health_pb2_grpc.add_HealthServicer_to_server(health.servicer, server)
+        reflection.enable_server_reflection(_SERVICES, server)
+        address = _listen(server, settings.listen)
+
+        await health.look()
+        node = Node(identity, address, server, uploads, health)
+        member = Member(
+            identity.node_id,
+            identity.name,
+            identity.boot_number,
+            {"address": address, "environment": identity.environment, "version": __version__},
+        )
+        await stack.enter_async_context(stores.coordination.membership(member))
+        tasks = [health.run(), hub.run(), _report(settings, stores.catalogue, identity, address)]
+        if "control" in identity.roles:
+            tasks.append(
+                RolloutController(
+                    stores.catalogue,
+                    stores.coordination,
+                    wakeups,
+                    node_id=identity.node_id,
+                    node_name=identity.name,
+                    poll_s=settings.poll_s,
+                    progress_deadline_s=settings.rollout.progress_deadline_s,
+                ).run()
+            )
+        if "install" in identity.roles:
+            tasks.append(
+                NodeAgent(
+                    stores.catalogue,
+                    payloads,
+                    wakeups,
+                    folder,
+                    identity,
+                    limits=limits,
+                    kept_releases=settings.node.kept_releases,
+                    poll_s=settings.poll_s,
+                ).run()
+            )
+        await stack.enter_async_context(_background(tasks))
+        await server.start()
+        _log.info("node.started", address=address, node_id=identity.node_id, boot=identity.boot_number)
+        try:
+            yield node
+        finally:
+            await server.stop(0)
+            _log.info("node.stopped")
+
+
+async def _open_stores(settings: Settings, stack: AsyncExitStack) -> Stores:
+    catalogue = open_catalogue(settings.database_url, pool_size=settings.database.pool_size)
+    stack.push_async_callback(catalogue.close)
+    if settings.embedded_database:
+        await catalogue.migrate()
+    await catalogue.check()
+    blobs = await stack.enter_async_context(
+        open_blob_store(
+            settings.blobs_url,
+            access_key=settings.blobs.access_key,
+            secret_key=settings.blobs.secret_key.get_secret_value(),
+        )
+    )
+    try:
+        await blobs.check()
+    except Misconfigured:
+        raise
+    except StorageError as error:
+        # It may come later; until then the node serves what needs no blobs.
+        _log.warning("blobs.away", error=str(error))
+    coordination = open_coordination(
+        settings.coordination.url,
+        ca_file=settings.coordination.ca_file,
+        cert_file=settings.coordination.cert_file,
+        key_file=settings.coordination.key_file,
+        user=settings.coordination.user or None,
+        password=settings.coordination.password.get_secret_value() or None,
+        lease_ttl_s=settings.coordination.lease_s,
+    )
+    stack.push_async_callback(coordination.close)
+    try:
+        await coordination.check()
+    except Misconfigured:
+        raise
+    except StorageError as error:
+        _log.warning("coordination.away", error=str(error))
+    return Stores(catalogue, blobs, coordination)
+
+
+async def _boot(settings: Settings, catalogue: Catalogue, folder: DataFolder) -> Identity:
+    roles = tuple(sorted(settings.node.roles))
+    async with catalogue.transaction() as transaction:
+        boot_number = await nodes.boot(
+            transaction,
+            folder.node_id,
+            name=settings.node.name,
+            environment=settings.node.environment,
+            roles=roles,
+            address=settings.listen,
+            server_version=__version__,
+            free_disk_bytes=shutil.disk_usage(folder.path).free,
+        )
+    return Identity(folder.node_id, settings.node.name, settings.node.environment, roles, boot_number)
+
+
+async def _report(settings: Settings, catalogue: Catalogue, identity: Identity, address: str) -> None:
+    """Refresh the node's row now and then; stop for good when a clone of its data folder took it over."""
+    while True:
+        try:
+            async with catalogue.transaction() as transaction:
+                mine = await nodes.report(
+                    transaction,
+                    identity.node_id,
+                    identity.boot_number,
+                    free_disk_bytes=shutil.disk_usage(settings.data_dir).free,
+                    address=address,
+                )
+        except StorageError as error:
+            _log.warning("node.unreported", error=str(error))
+        else:
+            if not mine:
+                raise Misconfigured(
+                    f"node {identity.node_id} was started a second time elsewhere: two data folders have the "
+                    "same node.json, remove it from the copy"
+                )
+        await asyncio.sleep(_REPORT_EVERY_S)
+
+
+@asynccontextmanager
+async def _background(work: list[Coroutine[Any, Any, None]]) -> AsyncIterator[None]:
+    """Run ``work`` beside the block; when one of them fails, so does the block."""
+    async with asyncio.TaskGroup() as group:
+        tasks = [group.create_task(one) for one in work]
+        try:
+            yield
+        finally:
+            for task in tasks:
+                task.cancel()
+            with contextlib.suppress(asyncio.CancelledError):
+                await asyncio.gather(*tasks, return_exceptions=True)
+
+
+def _listen(server: grpc.aio.Server, listen: str) -> str:
+    host = listen.rpartition(":")[0]
+    try:
+        port = server.add_insecure_port(listen)
+    except RuntimeError:
+        port = 0
+    if port == 0:
+        raise Misconfigured(
+            f"cannot listen on {listen}: another program uses the port, or the address is not "
+            "this machine's; choose another with --listen (port 0 picks a free one)"
+        )
+    return f"{host}:{port}"
+
+
+_SERVICES = (
+    deployment_service_pb2.DESCRIPTOR.services_by_name["DeploymentService"].full_name,
+    catalog_service_pb2.DESCRIPTOR.services_by_name["CatalogService"].full_name,
+    cluster_service_pb2.DESCRIPTOR.services_by_name["ClusterService"].full_name,
+    health_pb2.DESCRIPTOR.services_by_name["Health"].full_name,
+    reflection.SERVICE_NAME,
+)
+
+_SERVER_OPTIONS = (
+    ("grpc.max_receive_message_length", RECEIVE_LIMIT_BYTES),
+    # Two nodes must not answer on one port by turns.
+    ("grpc.so_reuseport", 0),
+    # Clients may ask whether the connection lives every ten seconds, also while they only follow.
+    ("grpc.http2.min_ping_interval_without_data_ms", 9_000),
+    ("grpc.keepalive_permit_without_calls", 1),
+    ("grpc.keepalive_time_ms", 30_000),
+    ("grpc.keepalive_timeout_ms", 20_000),
+    # So that followers spread over nodes that came later; running calls get an hour to end.
+    ("grpc.max_connection_age_ms", 3_600_000),
+    ("grpc.max_connection_age_grace_ms", 3_600_000),
+)

@@ -1,0 +1,41 @@
+"""What a node keeps on its disk: the data folder, installed trees, and the links to what is live.
+
+No SQL, no network, no event loop: everything here blocks and is meant to be called in a thread.
+``DataFolder`` is opened first and held while the node runs; ``InstalledTrees`` and ``LiveLinks`` are made
+over it once each. A release goes live by ``DataFolder.new_staging``, ``longshore_bundles.unpack`` into a
+folder below it, ``InstalledTrees.finalise``, ``LiveLinks.switch``.
+"""
+
+from .data_folder import DataFolder
+from .errors import (
+    DataFolderInUse,
+    DataFolderUnusable,
+    DiskError,
+    IntentDamaged,
+    LiveNotALink,
+    StagedTreeRefused,
+    StaleGeneration,
+    TreeIsLive,
+    TreeMissing,
+)
+from .installed_trees import InstalledTree, InstalledTrees
+from .live_link import Intent, LinkFinding, LinkState, LiveLinks
+
+__all__ = [
+    "DataFolder",
+    "DataFolderInUse",
+    "DataFolderUnusable",
+    "DiskError",
+    "InstalledTree",
+    "InstalledTrees",
+    "Intent",
+    "IntentDamaged",
+    "LinkFinding",
+    "LinkState",
+    "LiveLinks",
+    "LiveNotALink",
+    "StagedTreeRefused",
+    "StaleGeneration",
+    "TreeIsLive",
+    "TreeMissing",
+]

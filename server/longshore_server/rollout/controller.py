@@ -1,0 +1,127 @@
+"""Finds places with work and drives each under its lock; every control node runs one.
+
+The lock only chooses who drives. When the driver dies at any instant, the next in the queue takes over
+from the rows. Signals wake it, a slow poll stands behind them.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from contextlib import suppress
+
+import structlog
+
+from longshore_server.wakeups import Kind, Wakeups, rollout_ident
+from longshore_storage.catalogue import Catalogue, deployments
+from longshore_storage.catalogue.journal import StatusMoved
+from longshore_storage.errors import StorageError
+from longshore_storage.ports import Coordination
+
+from .step import EVENT_SPACING_S, Progress, RolloutStep
+
+_log = structlog.get_logger(__name__)
+
+_RETRY_S = 1.0
+
+Place = tuple[str, str]
+
+
+class RolloutController:
+    """Runs until cancelled; see the module."""
+
+    def __init__(
+        self,
+        catalogue: Catalogue,
+        coordination: Coordination,
+        wakeups: Wakeups,
+        *,
+        node_id: str,
+        node_name: str,
+        poll_s: float,
+        progress_deadline_s: float,
+    ) -> None:
+        self._catalogue = catalogue
+        self._coordination = coordination
+        self._wakeups = wakeups
+        self._node_id = node_id
+        self._node_name = node_name
+        self._poll_s = poll_s
+        self._progress_deadline_s = progress_deadline_s
+        self._look = asyncio.Event()
+        self._driven: dict[Place, asyncio.Event] = {}
+        self._tasks: set[asyncio.Task[None]] = set()
+
+    async def run(self) -> None:
+        """Look for places with work, again and again."""
+        try:
+            async with self._wakeups.listening(Kind.ROLLOUTS, self._wake):
+                while True:
+                    self._look.clear()
+                    try:
+                        await self._start_drivers()
+                    except StorageError as error:
+                        _log.warning("rollouts.unseen", error=str(error))
+                    with suppress(TimeoutError):
+                        await asyncio.wait_for(self._look.wait(), self._poll_s)
+        finally:
+            for task in self._tasks:
+                task.cancel()
+            await asyncio.gather(*self._tasks, return_exceptions=True)
+
+    def _wake(self, ident: str) -> None:
+        self._look.set()
+        for (project, environment), driven in self._driven.items():
+            if ident in ("", rollout_ident(project, environment)):
+                driven.set()
+
+    async def _start_drivers(self) -> None:
+        async with self._catalogue.reading() as transaction:
+            places = await deployments.places_with_work(transaction)
+        for place in places:
+            if place not in self._driven:
+                self._driven[place] = asyncio.Event()
+                task = asyncio.create_task(self._drive(place))
+                self._tasks.add(task)
+                task.add_done_callback(self._tasks.discard)
+
+    async def _drive(self, place: Place) -> None:
+        project, environment = place
+        log = _log.bind(project=project, environment=environment)
+        try:
+            async with self._coordination.lock(f"rollout/{rollout_ident(project, environment)}"):
+                await self._step_until_done(place)
+        except (StorageError, StatusMoved) as error:
+            # Another node may own it by now, or a service is away: look again, do not insist.
+            log.warning("rollout.interrupted", error=str(error))
+            await asyncio.sleep(_RETRY_S)
+        except Exception:
+            log.exception("rollout.failed")
+            await asyncio.sleep(_RETRY_S)
+        finally:
+            del self._driven[place]
+            # What was queued between the last look and now would otherwise wait for the poll.
+            self._look.set()
+
+    async def _step_until_done(self, place: Place) -> None:
+        project, environment = place
+        wake = self._driven[place]
+        step = RolloutStep(
+            self._catalogue,
+            self._wakeups,
+            node_id=self._node_id,
+            node_name=self._node_name,
+            project=project,
+            environment=environment,
+            progress_deadline_s=self._progress_deadline_s,
+        )
+        await step.take_over()
+        while True:
+            wake.clear()
+            progress = await step.take()
+            if progress is Progress.NOTHING_LEFT:
+                return
+            if progress is Progress.SOON:
+                await asyncio.sleep(EVENT_SPACING_S)
+            elif progress is Progress.WAITING:
+                with suppress(TimeoutError):
+                    await asyncio.wait_for(wake.wait(), self._poll_s)

@@ -1,0 +1,330 @@
+"""One step of one place's rollout: look at the rows and do the next thing that is due.
+
+A step holds no state but the epoch of the rollout it owns, so it may be repeated, and another node may go
+on with the next one after any of them. Every write is guarded by that epoch, in the UPDATE that also takes
+the next event number; a step that meets a higher one raises ``StatusMoved`` and changes nothing.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Sequence
+from datetime import timedelta
+from enum import Enum, auto
+from time import monotonic
+
+import structlog
+
+from longshore_server.refusal import Reason, Refusal
+from longshore_server.wakeups import Kind, Wakeups
+from longshore_storage.catalogue import Catalogue, Transaction, assignments, deployments, nodes, projects
+from longshore_storage.catalogue.journal import append_event, change_status
+from longshore_storage.catalogue.lifecycle import (
+    ACTIVATION_TERMINAL,
+    ROLLING,
+    ActivationStatus,
+    DeploymentStatus,
+)
+from longshore_storage.catalogue.releases import get_release
+from longshore_storage.catalogue.rows import Activation, Actor, Deployment, Live, Node, Release
+
+_log = structlog.get_logger(__name__)
+
+_MOST_STEPS_IN_AN_EVENT = 500
+# At most four events on nodes' steps a second; what ends a rollout is told at once.
+EVENT_SPACING_S = 0.25
+NO_NODES = "no_nodes"
+
+
+class Progress(Enum):
+    """What a step found."""
+
+    MOVED = auto()
+    WAITING = auto()
+    SOON = auto()
+    NOTHING_LEFT = auto()
+
+
+class RolloutStep:
+    """Takes steps for one place, under its lock. ``epoch`` is that of the rollout it took over."""
+
+    def __init__(
+        self,
+        catalogue: Catalogue,
+        wakeups: Wakeups,
+        *,
+        node_id: str,
+        node_name: str,
+        project: str,
+        environment: str,
+        progress_deadline_s: float,
+    ) -> None:
+        self._catalogue = catalogue
+        self._wakeups = wakeups
+        self._node_id = node_id
+        self._actor = Actor(f"node:{node_name}")
+        self._project = project
+        self._environment = environment
+        self._progress_deadline = timedelta(seconds=progress_deadline_s)
+        self._epoch = 0
+        self._told_at = -EVENT_SPACING_S
+        self._untold = False
+
+    async def take_over(self) -> None:
+        """Become the owner of what is rolling out here, if anything is."""
+        async with self._catalogue.transaction() as transaction:
+            taken = await deployments.take_over(transaction, self._project, self._environment, self._node_id)
+        if taken is not None:
+            self._epoch = taken.owner_epoch
+            _log.info("rollout.taken_over", deployment_id=taken.id, owner_epoch=self._epoch)
+
+    async def take(self) -> Progress:
+        """Do the next thing that is due."""
+        async with self._catalogue.transaction() as transaction:
+            # Everything here happens under the live row's lock: the order in which locks are taken is
+            # project, live row, deployment, assignment, activation, everywhere.
+            live = await projects.lock_live(transaction, self._project, self._environment)
+            active = await deployments.active_rollout(transaction, self._project, self._environment)
+            head = await deployments.queue_head(transaction, self._project, self._environment)
+            if active is None:
+                if head is None:
+                    return Progress.NOTHING_LEFT
+                moved = await self._begin(transaction, live, head, touched=())
+            elif active.supersede_requested_by and head is not None:
+                moved = await self._supersede(transaction, live, active, head)
+            else:
+                moved = await self._advance(transaction, live, active)
+            told = [deployment.id for deployment in (active, head) if deployment is not None]
+        if moved:
+            self._wakeups.send(Kind.ASSIGNMENTS, self._environment)
+            for deployment_id in told:
+                self._wakeups.send(Kind.PROGRESS, deployment_id)
+        if moved:
+            return Progress.MOVED
+        return Progress.SOON if self._untold else Progress.WAITING
+
+    async def _begin(
+        self, transaction: Transaction, live: Live, head: Deployment, *, touched: Collection[Activation]
+    ) -> bool:
+        covered = await self._covered(transaction, touched)
+        if not covered:
+            if head.status_reason != NO_NODES:
+                await deployments.set_columns(
+                    transaction,
+                    head.id,
+                    status_reason=NO_NODES,
+                    status_message=f"no node with the role install is registered in {self._environment!r}",
+                )
+            return False
+        assert head.release_id is not None
+        release = await get_release(transaction, head.release_id)
+        generation = await projects.next_generation(transaction, live)
+        begun = await change_status(
+            transaction,
+            head.id,
+            expected=(DeploymentStatus.QUEUED,),
+            to=DeploymentStatus.ROLLING_OUT,
+            actor=self._actor,
+            action="deployment.started",
+            message=f"to {len(covered)} node{'s' if len(covered) != 1 else ''}",
+            values={
+                "generation": generation,
+                "owner_epoch": head.owner_epoch + 1,
+                "owner_node_id": self._node_id,
+                "start_time": await transaction.now(),
+                **await self._previous(transaction, live),
+            },
+        )
+        self._epoch = begun.owner_epoch
+        await self._assign(transaction, covered, release, generation, head.id)
+        return True
+
+    async def _supersede(
+        self, transaction: Transaction, live: Live, active: Deployment, head: Deployment
+    ) -> bool:
+        touched = await self._activations(transaction, active.revert_generation or active.generation)
+        await self._tell(transaction, active, touched)
+        await change_status(
+            transaction,
+            active.id,
+            expected=ROLLING,
+            to=DeploymentStatus.SUPERSEDED,
+            actor=self._actor,
+            action="deployment.superseded",
+            message=f"by deployment {head.id}",
+            owner_epoch=self._epoch,
+        )
+        await self._begin(transaction, live, head, touched=touched)
+        return True
+
+    async def _advance(self, transaction: Transaction, live: Live, active: Deployment) -> bool:
+        reverting = active.status is DeploymentStatus.REVERTING
+        generation = active.revert_generation if reverting else active.generation
+        activations = await self._activations(transaction, generation)
+        await self._give_up_silent(transaction, activations)
+        activations = await self._activations(transaction, generation)
+        told = await self._tell(transaction, active, activations)
+        failed = [one for one in activations if one.status is ActivationStatus.FAILED]
+        if reverting:
+            if any(one.status not in ACTIVATION_TERMINAL for one in activations):
+                return told
+            await self._fail(transaction, active, kept=failed)
+        elif failed:
+            await self._revert(transaction, live, active, activations, failed)
+        elif all(one.status is ActivationStatus.LIVE for one in activations):
+            await self._succeed(transaction, live, active, len(activations))
+        else:
+            return told
+        return True
+
+    async def _succeed(self, transaction: Transaction, live: Live, active: Deployment, count: int) -> None:
+        await change_status(
+            transaction,
+            active.id,
+            expected=(DeploymentStatus.ROLLING_OUT,),
+            to=DeploymentStatus.SUCCEEDED,
+            actor=self._actor,
+            action="deployment.succeeded",
+            message=f"live on {count} node{'s' if count != 1 else ''}",
+            owner_epoch=self._epoch,
+        )
+        await projects.set_live(
+            transaction,
+            live,
+            release_id=active.release_id,
+            deployment_id=active.id,
+            generation=active.generation,
+        )
+        if active.rollback_of:
+            await deployments.mark_rolled_back(transaction, active.rollback_of, active.id)
+
+    async def _revert(
+        self,
+        transaction: Transaction,
+        live: Live,
+        active: Deployment,
+        activations: Sequence[Activation],
+        failed: Sequence[Activation],
+    ) -> None:
+        release = await get_release(transaction, live.live_release_id) if live.live_release_id else None
+        generation = await projects.next_generation(transaction, live)
+        why = f"{len(failed)} of {len(activations)} nodes failed; {failed[0].node_name}: {failed[0].message}"
+        await change_status(
+            transaction,
+            active.id,
+            expected=(DeploymentStatus.ROLLING_OUT,),
+            to=DeploymentStatus.REVERTING,
+            actor=self._actor,
+            action="deployment.reverting",
+            message=why,
+            owner_epoch=self._epoch,
+            values={
+                "revert_generation": generation,
+                "error": Refusal(Reason.ROLLOUT_FAILED, why).to_row(),
+            },
+        )
+        await self._assign(transaction, activations, release, generation, active.id)
+
+    async def _fail(
+        self, transaction: Transaction, active: Deployment, *, kept: Sequence[Activation]
+    ) -> None:
+        assert active.error is not None
+        message = str(active.error["message"])
+        if kept:
+            message += f"; could not be taken back: {', '.join(one.node_name for one in kept[:20])}"
+        await change_status(
+            transaction,
+            active.id,
+            expected=(DeploymentStatus.REVERTING,),
+            to=DeploymentStatus.FAILED,
+            actor=self._actor,
+            action="deployment.failed",
+            message=message,
+            owner_epoch=self._epoch,
+        )
+
+    async def _tell(
+        self, transaction: Transaction, active: Deployment, activations: Sequence[Activation]
+    ) -> bool:
+        """Append an event on what nodes did since the last one; False when nothing is told now."""
+        news = [one for one in activations if one.status != (one.told_status or ActivationStatus.PENDING)]
+        ended = all(one.status in ACTIVATION_TERMINAL for one in activations)
+        failed = any(one.status is ActivationStatus.FAILED for one in activations)
+        self._untold = bool(news) and not (ended or failed) and monotonic() < self._told_at + EVENT_SPACING_S
+        if not news or self._untold:
+            return False
+        self._told_at = monotonic()
+        for begin in range(0, len(news), _MOST_STEPS_IN_AN_EVENT):
+            part = news[begin : begin + _MOST_STEPS_IN_AN_EVENT]
+            await append_event(
+                transaction,
+                active.id,
+                "nodes_stepped",
+                ", ".join(f"{one.node_name} {one.status.lower()}" for one in part[:20]),
+                {
+                    "steps": [
+                        {
+                            "node_id": one.node_id,
+                            "node_name": one.node_name,
+                            "status": one.status,
+                            "message": one.message[:500],
+                        }
+                        for one in part
+                    ]
+                },
+                expected=ROLLING,
+                owner_epoch=self._epoch,
+            )
+            await assignments.mark_told(transaction, part)
+        return True
+
+    async def _give_up_silent(self, transaction: Transaction, activations: Sequence[Activation]) -> None:
+        oldest = await transaction.now() - self._progress_deadline
+        silent = [
+            one for one in activations if one.status not in ACTIVATION_TERMINAL and one.report_time < oldest
+        ]
+        if silent:
+            seconds = round(self._progress_deadline.total_seconds())
+            await assignments.give_up_silent(
+                transaction,
+                silent,
+                message=f"the node reported nothing for {seconds} s: see whether it runs",
+            )
+
+    async def _covered(
+        self, transaction: Transaction, touched: Collection[Activation]
+    ) -> Sequence[Node | Activation]:
+        expected = await nodes.installing_nodes(transaction, self._environment)
+        known = {node.id for node in expected}
+        return [*expected, *(one for one in touched if one.node_id not in known)]
+
+    async def _previous(self, transaction: Transaction, live: Live) -> dict[str, str]:
+        if live.live_deployment_id is None:
+            return {}
+        release = await get_release(transaction, live.live_release_id) if live.live_release_id else None
+        return {
+            "previous_deployment_id": live.live_deployment_id,
+            "previous_version": release.version if release else "",
+        }
+
+    async def _assign(
+        self,
+        transaction: Transaction,
+        covered: Sequence[Node | Activation],
+        release: Release | None,
+        generation: int,
+        deployment_id: str,
+    ) -> None:
+        await assignments.assign(
+            transaction,
+            covered,
+            project=self._project,
+            environment=self._environment,
+            release=release,
+            generation=generation,
+            deployment_id=deployment_id,
+        )
+
+    async def _activations(self, transaction: Transaction, generation: int) -> Sequence[Activation]:
+        return await assignments.activations_of_generation(
+            transaction, self._project, self._environment, generation
+        )

@@ -1,0 +1,98 @@
+"""CatalogService: translates; the catalogue's functions decide."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from longshore.v1 import catalog_service_pb2 as pb
+from longshore.v1.catalog_service_pb2_grpc import CatalogServiceServicer
+from longshore_bundles import case_folded, order_key
+from longshore_server.refusal import Reason, Refusal, invalid
+from longshore_storage.catalogue import Catalogue, Transaction, projects, releases
+from longshore_storage.catalogue.projects import Project
+
+from . import convert
+from .interceptor import current_actor
+from .page_tokens import PageToken, page_size
+
+_MOST_ENVIRONMENTS = 500
+
+
+class CatalogServicer(CatalogServiceServicer):
+    """Projects and releases."""
+
+    def __init__(self, catalogue: Catalogue) -> None:
+        self._catalogue = catalogue
+
+    async def ListProjects(  # noqa: N802
+        self, request: pb.ListProjectsRequest, context: Any
+    ) -> pb.ListProjectsResponse:
+        """Page by name."""
+        limit = page_size(request.page_size)
+        token = PageToken("ListProjects", current_actor().principal, ())
+        place = token.read(request.page_token, (str,))
+        async with self._catalogue.reading() as transaction:
+            page = await projects.list_projects(
+                transaction, after=str(place[0]) if place else "", limit=limit + 1
+            )
+        return pb.ListProjectsResponse(
+            projects=[convert.project(one) for one in page[:limit]],
+            next_page_token=token.make([page[limit - 1].name]) if len(page) > limit else "",
+        )
+
+    async def GetProject(  # noqa: N802
+        self, request: pb.GetProjectRequest, context: Any
+    ) -> pb.GetProjectResponse:
+        """The project and what is live of it."""
+        async with self._catalogue.reading() as transaction:
+            project = await _project(transaction, request.project)
+            live = await projects.list_live(transaction, project.name, limit=_MOST_ENVIRONMENTS)
+        return pb.GetProjectResponse(
+            project=convert.project(project),
+            environments=[convert.project_environment(one) for one in live],
+        )
+
+    async def ListReleases(  # noqa: N802
+        self, request: pb.ListReleasesRequest, context: Any
+    ) -> pb.ListReleasesResponse:
+        """Page by version, highest first."""
+        limit = page_size(request.page_size)
+        token = PageToken("ListReleases", current_actor().principal, (request.project,))
+        place = token.read(request.page_token, (str, int))
+        async with self._catalogue.reading() as transaction:
+            await _project(transaction, request.project)
+            page = await releases.list_releases(
+                transaction,
+                request.project,
+                below=(str(place[0]), int(place[1])) if place else None,
+                limit=limit + 1,
+            )
+        more = ""
+        if len(page) > limit:
+            last = page[limit - 1]
+            more = token.make([order_key(last.version), last.id])
+        return pb.ListReleasesResponse(
+            releases=[convert.release(one) for one in page[:limit]], next_page_token=more
+        )
+
+    async def GetRelease(  # noqa: N802
+        self, request: pb.GetReleaseRequest, context: Any
+    ) -> pb.GetReleaseResponse:
+        """One release."""
+        async with self._catalogue.reading() as transaction:
+            await _project(transaction, request.project)
+            release = await releases.find_release(transaction, request.project, case_folded(request.version))
+        if release is None:
+            raise Refusal(
+                Reason.RELEASE_NOT_FOUND, f"{request.project} has no release {request.version[:100]!r}"
+            )
+        return pb.GetReleaseResponse(release=convert.release(release))
+
+
+async def _project(transaction: Transaction, name: str) -> Project:
+    if not name:
+        raise invalid("project", "is required")
+    project = await projects.get_project(transaction, name)
+    if project is None:
+        raise Refusal(Reason.PROJECT_NOT_FOUND, f"there is no project {name[:100]!r}")
+    return project

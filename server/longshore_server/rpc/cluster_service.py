@@ -1,0 +1,91 @@
+"""ClusterService: what this server is, and which nodes there are."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from google.protobuf.duration_pb2 import Duration
+
+from longshore.v1 import cluster_service_pb2 as pb
+from longshore.v1.cluster_service_pb2_grpc import ClusterServiceServicer
+from longshore_chunks import CuttingParameters
+from longshore_server import __version__
+from longshore_server.identity import Identity
+from longshore_server.settings import UploadSettings
+from longshore_storage.catalogue import Catalogue, nodes
+from longshore_storage.errors import StorageError
+from longshore_storage.ports import Coordination
+
+from . import convert
+from .interceptor import current_actor
+from .page_tokens import PageToken, page_size
+from .wire_limits import LARGEST_MESSAGE_BYTES, MOST_DIGESTS
+
+
+class ClusterServicer(ClusterServiceServicer):
+    """Server and nodes."""
+
+    def __init__(
+        self,
+        catalogue: Catalogue,
+        coordination: Coordination,
+        identity: Identity,
+        uploads: UploadSettings,
+        cutting: CuttingParameters,
+    ) -> None:
+        self._catalogue = catalogue
+        self._coordination = coordination
+        self._identity = identity
+        self._uploads = uploads
+        self._cutting = cutting
+
+    async def GetServerInfo(  # noqa: N802
+        self, request: pb.GetServerInfoRequest, context: Any
+    ) -> pb.GetServerInfoResponse:
+        """Nothing is read: clients ask this before every upload."""
+        idle = Duration()
+        idle.FromMilliseconds(int(self._uploads.idle_timeout_s * 1000))
+        return pb.GetServerInfoResponse(
+            server_version=__version__,
+            node_id=self._identity.node_id,
+            node_name=self._identity.name,
+            environment=self._identity.environment,
+            roles=convert.roles(self._identity.roles),
+            cutting_parameters=pb.CuttingParameters(
+                algorithm=self._cutting.algorithm,
+                min_size_bytes=self._cutting.min_size_bytes,
+                average_size_bytes=self._cutting.avg_size_bytes,
+                max_size_bytes=self._cutting.max_size_bytes,
+                digest_function=self._cutting.digest,
+                codec=self._cutting.codec,
+            ),
+            limits=pb.Limits(
+                max_payload_size_bytes=self._uploads.max_payload_bytes,
+                max_message_size_bytes=LARGEST_MESSAGE_BYTES,
+                max_find_missing_digests=MOST_DIGESTS,
+                max_archive_entries=self._uploads.max_archive_entries,
+                max_unpacked_size_bytes=self._uploads.max_unpacked_bytes,
+                upload_idle_timeout=idle,
+            ),
+        )
+
+    async def ListNodes(self, request: pb.ListNodesRequest, context: Any) -> pb.ListNodesResponse:  # noqa: N802
+        """Page by name; who is alive is told by the leases, where they can be read."""
+        limit = page_size(request.page_size)
+        token = PageToken("ListNodes", current_actor().principal, (request.environment,))
+        place = token.read(request.page_token, (str,))
+        async with self._catalogue.reading() as transaction:
+            page = await nodes.list_nodes(
+                transaction,
+                environment=request.environment,
+                after=str(place[0]) if place else "",
+                limit=limit + 1,
+            )
+        try:
+            alive = {member.node_id for member in await self._coordination.members()}
+        except StorageError:
+            alive = set()
+        return pb.ListNodesResponse(
+            nodes=[convert.node(one, alive=one.id in alive) for one in page[:limit]],
+            next_page_token=token.make([page[limit - 1].name]) if len(page) > limit else "",
+        )

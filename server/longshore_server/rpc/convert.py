@@ -1,0 +1,285 @@
+"""From rows to protobuf messages. With the servicers, the only place that knows protobuf."""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Iterable, Mapping
+from datetime import datetime
+from typing import Any
+
+from google.protobuf.timestamp_pb2 import Timestamp
+
+from longshore.v1 import (
+    catalog_service_pb2,
+    cluster_service_pb2,
+    deployment_pb2,
+    deployment_service_pb2,
+    errors_pb2,
+    progress_pb2,
+)
+from longshore_storage.catalogue import rows
+from longshore_storage.catalogue.deployments import NodeCount
+from longshore_storage.catalogue.lifecycle import ActivationStatus
+from longshore_storage.catalogue.projects import LiveVersion, Project
+
+_WORKING = frozenset({ActivationStatus.FETCHING, ActivationStatus.SWITCHING})
+
+
+def timestamp(moment: datetime | None) -> Timestamp | None:
+    """A moment, or nothing."""
+    if moment is None:
+        return None
+    message = Timestamp()
+    message.FromDatetime(moment)
+    return message
+
+
+def status_number(name: str) -> deployment_pb2.DeploymentStatus.ValueType:
+    """A deployment's status by its name in rows; unspecified for an empty one."""
+    return deployment_pb2.DeploymentStatus.Value(f"DEPLOYMENT_STATUS_{name or 'UNSPECIFIED'}")
+
+
+def status_name(number: deployment_pb2.DeploymentStatus.ValueType) -> str:
+    """The other way round; empty for unspecified."""
+    name = deployment_pb2.DeploymentStatus.Name(number).removeprefix("DEPLOYMENT_STATUS_")
+    return "" if name == "UNSPECIFIED" else name
+
+
+def format_number(name: str) -> deployment_pb2.PayloadFormat.ValueType:
+    """A payload's format by its name in rows."""
+    return deployment_pb2.PayloadFormat.Value(f"PAYLOAD_FORMAT_{name or 'UNSPECIFIED'}")
+
+
+def format_name(number: deployment_pb2.PayloadFormat.ValueType) -> str:
+    """The other way round; empty for unspecified."""
+    name = deployment_pb2.PayloadFormat.Name(number).removeprefix("PAYLOAD_FORMAT_")
+    return "" if name == "UNSPECIFIED" else name
+
+
+def deployment(
+    row: rows.Deployment,
+    *,
+    counts: Iterable[NodeCount] = (),
+    live: bool = False,
+    payload_present: bool = False,
+) -> deployment_pb2.Deployment:
+    """A deployment with what is known beside its row."""
+    message = deployment_pb2.Deployment(
+        deployment_id=row.id,
+        project=row.project,
+        environment=row.environment,
+        kind=deployment_pb2.DeploymentKind.Value(f"DEPLOYMENT_KIND_{row.kind}"),
+        status=status_number(row.status),
+        status_reason=row.status_reason,
+        status_message=row.status_message,
+        version=row.version,
+        payload_sha256=row.payload_sha256,
+        content_sha256=row.content_sha256,
+        payload_size_bytes=row.payload_size_bytes,
+        payload_present=payload_present,
+        deployed_by=row.deployed_by,
+        peer=row.peer,
+        request_id=row.request_id,
+        create_time=timestamp(row.create_time),
+        record_time=timestamp(row.record_time),
+        start_time=timestamp(row.start_time),
+        end_time=timestamp(row.end_time),
+        generation=row.generation,
+        rollback_of=row.rollback_of,
+        previous_deployment_id=row.previous_deployment_id,
+        previous_version=row.previous_version,
+        live=live,
+        rolled_back_by=row.rolled_back_by,
+        last_sequence=row.last_sequence,
+        payload_format=format_number(row.payload_format),
+        node_counts=_node_counts(counts),
+    )
+    if row.kind == "UPLOAD":
+        message.transfer.CopyFrom(
+            deployment_pb2.TransferStats(
+                durable_bytes=row.durable_bytes,
+                received_bytes=row.received_bytes,
+                reused_bytes=row.reused_bytes,
+                stored_bytes=row.stored_bytes,
+            )
+        )
+    if row.error is not None:
+        message.error.CopyFrom(
+            deployment_pb2.DeploymentError(
+                reason=errors_pb2.ErrorReason.Value(f"ERROR_REASON_{row.error['reason']}"),
+                message=row.error["message"],
+                findings=findings(row.error["findings"]),
+                total_findings=row.error["total_findings"],
+            )
+        )
+    return message
+
+
+def findings(told: Collection[Mapping[str, Any]]) -> list[deployment_pb2.Finding]:
+    """Findings as rows and events keep them."""
+    return [
+        deployment_pb2.Finding(
+            code=finding["code"],
+            severity=deployment_pb2.Severity.Value(f"SEVERITY_{finding['severity']}"),
+            message=finding["message"],
+            path=finding["path"],
+            line=finding["line"],
+        )
+        for finding in told
+    ]
+
+
+def activation(row: rows.Activation) -> deployment_pb2.Activation:
+    """What a node did."""
+    return deployment_pb2.Activation(
+        node_id=row.node_id,
+        node_name=row.node_name,
+        environment=row.environment,
+        project=row.project,
+        generation=row.generation,
+        deployment_id=row.deployment_id,
+        version=row.version,
+        status=deployment_pb2.ActivationStatus.Value(f"ACTIVATION_STATUS_{row.status}"),
+        fetched_bytes=row.fetched_bytes,
+        reused_bytes=row.reused_bytes,
+        installed_bytes=row.installed_bytes,
+        total_bytes=row.total_bytes,
+        path=row.path,
+        message=row.message,
+        start_time=timestamp(row.start_time),
+        end_time=timestamp(row.end_time),
+    )
+
+
+def event(row: rows.Event) -> progress_pb2.ProgressEvent:
+    """A numbered event; a kind that this version does not know has only its sentence."""
+    message = progress_pb2.ProgressEvent(
+        deployment_id=row.deployment_id,
+        sequence=row.sequence,
+        time=timestamp(row.time),
+        message=row.message,
+    )
+    body = row.body
+    if row.kind == "status_changed":
+        message.status_changed.CopyFrom(
+            progress_pb2.StatusChanged(
+                from_status=status_number(body["from_status"]),
+                to_status=status_number(body["to_status"]),
+                reason=body["reason"],
+            )
+        )
+    elif row.kind == "nodes_stepped":
+        message.nodes_stepped.steps.extend(
+            progress_pb2.NodeStep(
+                node_id=step["node_id"],
+                node_name=step["node_name"],
+                status=deployment_pb2.ActivationStatus.Value(f"ACTIVATION_STATUS_{step['status']}"),
+                message=step["message"],
+            )
+            for step in body["steps"]
+        )
+    elif row.kind == "content_examined":
+        message.content_examined.CopyFrom(
+            progress_pb2.ContentExamined(
+                content_sha256=body["content_sha256"],
+                entries=body["entries"],
+                unpacked_size_bytes=body["unpacked_size_bytes"],
+                findings=findings(body["findings"]),
+                total_findings=body["total_findings"],
+            )
+        )
+    return message
+
+
+def audit_entry(row: rows.AuditEntry) -> deployment_service_pb2.AuditEntry:
+    """A row of the audit trail."""
+    return deployment_service_pb2.AuditEntry(
+        entry_id=row.id,
+        time=timestamp(row.time),
+        principal=row.principal,
+        peer=row.peer,
+        action=row.action,
+        project=row.project,
+        environment=row.environment,
+        deployment_id=row.deployment_id,
+        from_status=status_number(row.from_status),
+        to_status=status_number(row.to_status),
+        message=row.message,
+        request_id=row.request_id,
+        version=row.version,
+    )
+
+
+def project(row: Project) -> catalog_service_pb2.Project:
+    """A project."""
+    return catalog_service_pb2.Project(
+        project=row.name, display_name=row.display_name, create_time=timestamp(row.create_time)
+    )
+
+
+def project_environment(row: LiveVersion) -> catalog_service_pb2.ProjectEnvironment:
+    """What is live."""
+    return catalog_service_pb2.ProjectEnvironment(
+        project=row.live.project,
+        environment=row.live.environment,
+        live_version=row.version or "",
+        live_deployment_id=row.live.live_deployment_id or "",
+        live_generation=row.live.live_generation,
+        live_time=timestamp(row.live.live_time),
+    )
+
+
+def release(row: rows.Release) -> catalog_service_pb2.Release:
+    """A release."""
+    return catalog_service_pb2.Release(
+        project=row.project,
+        version=row.version,
+        payload_sha256=row.payload_sha256,
+        content_sha256=row.content_sha256,
+        payload_size_bytes=row.payload_size_bytes,
+        payload_present=row.stored_payload is not None,
+        payload_format=format_number(row.payload_format),
+        file_name=row.file_name,
+        entries=row.entries,
+        unpacked_size_bytes=row.unpacked_size_bytes,
+        create_time=timestamp(row.create_time),
+        created_by=row.created_by,
+        deployment_id=row.deployment_id,
+    )
+
+
+def roles(names: Iterable[str]) -> list[cluster_service_pb2.NodeRole.ValueType]:
+    """Roles by their names in rows."""
+    return [cluster_service_pb2.NodeRole.Value(f"NODE_ROLE_{name.upper()}") for name in names]
+
+
+def node(row: rows.Node, *, alive: bool) -> cluster_service_pb2.Node:
+    """A node."""
+    return cluster_service_pb2.Node(
+        node_id=row.id,
+        node_name=row.name,
+        environment=row.environment,
+        roles=roles(row.roles),
+        address=row.address,
+        server_version=row.server_version,
+        alive=alive,
+        boot_number=row.boot_number,
+        boot_time=timestamp(row.boot_time),
+        free_disk_bytes=row.free_disk_bytes,
+        report_time=timestamp(row.report_time),
+    )
+
+
+def _node_counts(counts: Iterable[NodeCount]) -> deployment_pb2.NodeCounts:
+    message = deployment_pb2.NodeCounts()
+    for count in counts:
+        message.expected += count.nodes
+        status = ActivationStatus(count.status)
+        if status is ActivationStatus.PENDING:
+            message.pending += count.nodes
+        elif status in _WORKING:
+            message.working += count.nodes
+        elif status is ActivationStatus.LIVE:
+            message.live += count.nodes
+        elif status is ActivationStatus.FAILED:
+            message.failed += count.nodes
+    return message

@@ -1,0 +1,134 @@
+"""Around every call: a request id, the caller, bound log fields, and errors turned into statuses.
+
+Servicers raise; nothing else aborts a call. A fault of our own is told as INTERNAL with the request id,
+its text only in the log.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import re
+import time
+from collections.abc import AsyncIterator, Awaitable, Callable
+from contextvars import ContextVar
+from typing import Any
+from uuid import uuid4
+
+import grpc
+import structlog
+
+from longshore_server.refusal import Reason, Refusal
+from longshore_server.translation import refusal_of
+from longshore_storage.catalogue.rows import Actor
+
+from .statuses import code_of, status_of, trailing_metadata
+
+_log = structlog.get_logger(__name__)
+_REQUEST_ID = re.compile(r"[A-Za-z0-9._-]{1,64}")
+_OURS = "/longshore."
+# Whose handlers send the initial metadata themselves, because it says more than the request id.
+_OWN_METADATA = frozenset({"/longshore.v1.DeploymentService/Deploy"})
+
+REQUEST_ID_KEY = "longshore-request-id"
+_actor: ContextVar[Actor] = ContextVar("actor")
+
+
+def current_actor() -> Actor:
+    """Who makes the call that is being handled."""
+    return _actor.get()
+
+
+class CallInterceptor(grpc.aio.ServerInterceptor):
+    """Wraps every handler; see the module."""
+
+    async def intercept_service(
+        self,
+        continuation: Callable[[grpc.HandlerCallDetails], Awaitable[grpc.RpcMethodHandler[Any, Any] | None]],
+        handler_call_details: grpc.HandlerCallDetails,
+    ) -> grpc.RpcMethodHandler[Any, Any] | None:
+        """Wrap the handler of one call."""
+        handler = await continuation(handler_call_details)
+        if handler is None:
+            return handler
+        method = str(handler_call_details.method)
+        if not method.startswith(_OURS):
+            # Health and reflection write to the context themselves and raise nothing of ours.
+            return handler
+        if handler.response_streaming:
+            inner = handler.unary_stream or handler.stream_stream
+            wrapped = self._streaming(method, inner)
+            if handler.request_streaming:
+                return grpc.stream_stream_rpc_method_handler(
+                    wrapped, handler.request_deserializer, handler.response_serializer
+                )
+            return grpc.unary_stream_rpc_method_handler(
+                wrapped, handler.request_deserializer, handler.response_serializer
+            )
+        answering = self._answering(method, handler.unary_unary or handler.stream_unary)
+        if handler.request_streaming:
+            return grpc.stream_unary_rpc_method_handler(
+                answering, handler.request_deserializer, handler.response_serializer
+            )
+        return grpc.unary_unary_rpc_method_handler(
+            answering, handler.request_deserializer, handler.response_serializer
+        )
+
+    def _answering(self, method: str, inner: Any) -> Any:
+        async def handle(request: Any, context: Any) -> Any:
+            async with _Call(method, context):
+                return await inner(request, context)
+
+        return handle
+
+    def _streaming(self, method: str, inner: Any) -> Any:
+        async def handle(request: Any, context: Any) -> AsyncIterator[Any]:
+            async with _Call(method, context):
+                async for response in inner(request, context):
+                    yield response
+
+        return handle
+
+
+class _Call:
+    """The frame around one call's handler."""
+
+    def __init__(self, method: str, context: Any) -> None:
+        self._method = method
+        self._context = context
+        given = dict(context.invocation_metadata() or ()).get(REQUEST_ID_KEY, "")
+        self._request_id = given if _REQUEST_ID.fullmatch(str(given)) else uuid4().hex
+        self._begun = time.monotonic()
+
+    async def __aenter__(self) -> None:
+        peer = str(self._context.peer())
+        _actor.set(Actor(principal="anonymous", peer=peer, request_id=self._request_id))
+        structlog.contextvars.clear_contextvars()
+        structlog.contextvars.bind_contextvars(
+            request_id=self._request_id, method=self._method.rpartition("/")[2]
+        )
+        if self._method not in _OWN_METADATA:
+            await self._context.send_initial_metadata(((REQUEST_ID_KEY, self._request_id),))
+
+    async def __aexit__(self, _type: object, error: BaseException | None, _traceback: object) -> None:
+        duration_ms = round((time.monotonic() - self._begun) * 1000, 1)
+        if error is None:
+            _log.info("call.done", duration_ms=duration_ms)
+            return
+        if isinstance(error, asyncio.CancelledError | GeneratorExit):
+            _log.info("call.cancelled", duration_ms=duration_ms)
+            return
+        if isinstance(error, grpc.aio.AbortError | grpc.aio.UsageError):
+            return
+        refusal = refusal_of(error)
+        if refusal is None:
+            _log.error("call.failed", duration_ms=duration_ms, exc_info=error)
+            refusal = Refusal(
+                Reason.INTERNAL,
+                f"the server met a fault of its own; its log tells more under request id {self._request_id}",
+            )
+        else:
+            _log.info(
+                "call.refused", duration_ms=duration_ms, reason=refusal.reason.value, message=refusal.message
+            )
+        status = status_of(refusal, self._request_id)
+        await self._context.abort(code_of(status), status.message, trailing_metadata(status))

@@ -1,0 +1,149 @@
+"""One Deploy call: header, accepted metadata, then data or chunks, then the answer.
+
+Owns the order of messages and the idle time-out, which runs only while the server is reading: a client is
+never blamed for a slow store.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import AsyncIterator
+from typing import Any
+
+from longshore.v1 import deployment_pb2
+from longshore.v1 import deployment_service_pb2 as pb
+from longshore_bundles import Bump
+from longshore_server.deploying.requests import Header
+from longshore_server.deploying.uploads import Uploads, UploadSession
+from longshore_server.refusal import Reason, Refusal, invalid
+from longshore_storage.catalogue.rows import Actor, Deployment
+from longshore_storage.payloads import ChunkEntry
+
+from . import convert
+from .interceptor import REQUEST_ID_KEY
+from .wire_limits import LARGEST_DATA_BYTES, MOST_CHUNKS_IN_A_MESSAGE
+
+_BUMPS = {
+    pb.VERSION_BUMP_UNSPECIFIED: Bump.PATCH,
+    pb.VERSION_BUMP_PATCH: Bump.PATCH,
+    pb.VERSION_BUMP_MINOR: Bump.MINOR,
+    pb.VERSION_BUMP_MAJOR: Bump.MAJOR,
+}
+# Messages that carry nothing are free to send; a client that sends only those is not uploading.
+_MOST_EMPTY_MESSAGES = 1000
+
+
+class UploadCall:
+    """Handles one call; see the module."""
+
+    def __init__(
+        self,
+        uploads: Uploads,
+        requests: AsyncIterator[pb.DeployRequest],
+        context: Any,
+        actor: Actor,
+        *,
+        idle_timeout_s: float,
+    ) -> None:
+        self._uploads = uploads
+        self._requests = requests
+        self._context = context
+        self._actor = actor
+        self._idle_timeout_s = idle_timeout_s
+
+    async def handle(self) -> Deployment:
+        """Take the upload and tell the deployment as recorded; raises what refuses it."""
+        header = await self._header()
+        accepted = await self._uploads.accept(header, self._actor)
+        if isinstance(accepted, Deployment):
+            await self._accept(accepted.payload_size_bytes or 0)
+            return accepted
+        async with accepted as session:
+            await self._accept(session.durable_bytes)
+            await self._receive(session)
+            return await session.finish()
+
+    async def _header(self) -> Header:
+        first = await self._read()
+        if first is None or first.WhichOneof("message") != "header":
+            raise Refusal(Reason.UPLOAD_PROTOCOL, "the first message must be the header")
+        header = first.header
+        version = header.WhichOneof("version_choice")
+        if header.bump not in _BUMPS:
+            raise invalid("header.bump", f"{header.bump} is no VersionBump")
+        return Header(
+            deployment_id=header.deployment_id,
+            session_id=header.session_id,
+            attempt=header.attempt,
+            project=header.project,
+            environment=header.environment,
+            payload_format=_format(header.payload_format),
+            file_name=header.file_name,
+            version=header.version,
+            bump=_BUMPS[header.bump] if version == "bump" else None,
+            payload_size_bytes=header.payload_size_bytes if header.HasField("payload_size_bytes") else None,
+            payload_sha256=header.payload_sha256,
+        ).checked()
+
+    async def _accept(self, durable_bytes: int) -> None:
+        await self._context.send_initial_metadata(
+            (
+                (REQUEST_ID_KEY, self._actor.request_id),
+                ("longshore-accepted", "1"),
+                ("longshore-durable-offset", str(durable_bytes)),
+            )
+        )
+
+    async def _receive(self, session: UploadSession) -> None:
+        empty = 0
+        while (request := await self._read()) is not None:
+            match request.WhichOneof("message"):
+                case "data":
+                    if len(request.data.data) > LARGEST_DATA_BYTES:
+                        raise invalid("data.data", f"must be at most {LARGEST_DATA_BYTES} bytes a message")
+                    empty += not request.data.data
+                    await session.add_data(request.data.offset, request.data.data)
+                case "chunks":
+                    if len(request.chunks.chunks) > MOST_CHUNKS_IN_A_MESSAGE:
+                        raise invalid(
+                            "chunks.chunks", f"must be at most {MOST_CHUNKS_IN_A_MESSAGE} a message"
+                        )
+                    empty += not request.chunks.chunks
+                    entries = [_entry(chunk) for chunk in request.chunks.chunks]
+                    await session.add_chunks(request.chunks.offset, entries)
+                case "header":
+                    raise Refusal(Reason.UPLOAD_PROTOCOL, "the header comes first and once")
+                case _:
+                    empty += 1
+            if empty > _MOST_EMPTY_MESSAGES:
+                raise Refusal(
+                    Reason.UPLOAD_PROTOCOL, f"more than {_MOST_EMPTY_MESSAGES} messages carried nothing"
+                )
+
+    async def _read(self) -> pb.DeployRequest | None:
+        try:
+            async with asyncio.timeout(self._idle_timeout_s):
+                return await anext(self._requests, None)
+        except TimeoutError:
+            raise Refusal(
+                Reason.UPLOAD_IDLE,
+                f"nothing was sent for {self._idle_timeout_s:g} s: call again with the same deployment_id",
+                retry_after_s=0,
+            ) from None
+
+
+def _format(number: deployment_pb2.PayloadFormat.ValueType) -> str:
+    try:
+        return convert.format_name(number)
+    except ValueError:
+        raise invalid("header.payload_format", f"{number} is no PayloadFormat") from None
+
+
+def _entry(chunk: pb.PayloadChunk) -> ChunkEntry:
+    body = chunk.WhichOneof("body")
+    return ChunkEntry(
+        digest=chunk.digest,
+        raw_size=chunk.raw_size_bytes,
+        raw=chunk.raw if body == "raw" else None,
+        zstd_frame=chunk.zstd_frame if body == "zstd_frame" else None,
+    )

@@ -1,0 +1,8 @@
+"""What one message may hold, in either direction."""
+
+LARGEST_MESSAGE_BYTES = 3 << 20
+# gRPC's own default, which stubs in other languages keep; what lies between the two is room for framing.
+RECEIVE_LIMIT_BYTES = 4 << 20
+LARGEST_DATA_BYTES = 2 << 20
+MOST_DIGESTS = 10_000
+MOST_CHUNKS_IN_A_MESSAGE = 10_000

@@ -1,0 +1,229 @@
+"""A node's settings: a YAML file, ``LONGSHORE_*`` variables over it, command-line options over both.
+
+``database.url`` in the file is ``LONGSHORE_DATABASE__URL`` in the environment. With nothing set a node is
+the embedded default: SQLite, a folder of blobs and in-process coordination, all in ``data_dir``.
+``LONGSHORE_SERVER`` is the client's only.
+"""
+
+from __future__ import annotations
+
+import os
+import socket
+from collections.abc import Mapping
+from ipaddress import ip_address
+from pathlib import Path
+from typing import Any, Literal, Self
+
+from pydantic import (
+    BaseModel,
+    ConfigDict,
+    Field,
+    SecretStr,
+    ValidationError,
+    field_validator,
+    model_validator,
+)
+from pydantic_settings import (
+    BaseSettings,
+    PydanticBaseSettingsSource,
+    SettingsConfigDict,
+    YamlConfigSettingsSource,
+)
+
+from longshore_bundles import BundleError, check_environment
+from longshore_storage.errors import Misconfigured
+
+_MIB = 1 << 20
+_GIB = 1 << 30
+_PREFIX = "LONGSHORE_"
+
+
+class _Section(BaseModel):
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+
+class DatabaseSettings(_Section):
+    """Where the catalogue is."""
+
+    url: SecretStr = SecretStr("")
+    pool_size: int = Field(default=10, ge=1)
+
+
+class BlobSettings(_Section):
+    """Where payloads are; key and secret win over those in the URL."""
+
+    url: SecretStr = SecretStr("")
+    access_key: str = ""
+    secret_key: SecretStr = SecretStr("")
+
+
+class CoordinationSettings(_Section):
+    """How nodes find each other."""
+
+    url: str = "local://"
+    user: str = ""
+    password: SecretStr = SecretStr("")
+    ca_file: Path | None = None
+    cert_file: Path | None = None
+    key_file: Path | None = None
+    lease_s: int = Field(default=15, ge=2)
+
+
+class NodeSettings(_Section):
+    """Who this node is."""
+
+    name: str = Field(default_factory=socket.gethostname, pattern=r"^[A-Za-z0-9][A-Za-z0-9._-]{0,99}$")
+    environment: str = "default"
+    roles: frozenset[Literal["receive", "control", "install"]] = frozenset({"receive", "control", "install"})
+    kept_releases: int = Field(default=5, ge=0)
+
+    @field_validator("environment")
+    @classmethod
+    def _environment(cls, value: str) -> str:
+        try:
+            return check_environment(value)
+        except BundleError as error:
+            raise ValueError(str(error)) from None
+
+    @field_validator("roles")
+    @classmethod
+    def _roles(cls, value: frozenset[str]) -> frozenset[str]:
+        if not value:
+            raise ValueError("a node needs at least one of receive, control, install")
+        return value
+
+
+class UploadSettings(_Section):
+    """What an upload may not exceed."""
+
+    max_payload_bytes: int = Field(default=64 * _GIB, ge=1)
+    max_archive_entries: int = Field(default=500_000, ge=1)
+    max_unpacked_bytes: int = Field(default=256 * _GIB, ge=1)
+    idle_timeout_s: float = Field(default=60, gt=0)
+    packs_in_flight: int = Field(default=6, ge=1)
+
+
+class RolloutSettings(_Section):
+    """How rollouts go."""
+
+    progress_deadline_s: float = Field(default=600, gt=0)
+
+
+class LogSettings(_Section):
+    """What is logged, and how."""
+
+    level: Literal["debug", "info", "warning", "error"] = "info"
+    format: Literal["auto", "console", "json"] = "auto"
+
+
+class Settings(BaseSettings):
+    """All settings of a node."""
+
+    model_config = SettingsConfigDict(
+        env_prefix=_PREFIX, env_nested_delimiter="__", extra="forbid", frozen=True, yaml_file=None
+    )
+
+    listen: str = "127.0.0.1:7420"
+    insecure_listen: bool = False
+    data_dir: Path = Path("longshore-data")
+    drain_timeout_s: float = Field(default=30, ge=0)
+    poll_s: float = Field(default=5, gt=0)
+    database: DatabaseSettings = DatabaseSettings()
+    blobs: BlobSettings = BlobSettings()
+    coordination: CoordinationSettings = CoordinationSettings()
+    node: NodeSettings = Field(default_factory=NodeSettings)
+    uploads: UploadSettings = UploadSettings()
+    rollout: RolloutSettings = RolloutSettings()
+    log: LogSettings = LogSettings()
+
+    @classmethod
+    def settings_customise_sources(
+        cls,
+        settings_cls: type[BaseSettings],
+        init_settings: PydanticBaseSettingsSource,
+        env_settings: PydanticBaseSettingsSource,
+        dotenv_settings: PydanticBaseSettingsSource,
+        file_secret_settings: PydanticBaseSettingsSource,
+    ) -> tuple[PydanticBaseSettingsSource, ...]:
+        """Options over variables over the file."""
+        file = YamlConfigSettingsSource(settings_cls)
+        return init_settings, env_settings, file
+
+    @field_validator("listen")
+    @classmethod
+    def _listen(cls, value: str) -> str:
+        host, _, port = value.rpartition(":")
+        if not host or not port.isdigit() or int(port) > 65535:
+            raise ValueError("must be HOST:PORT, like 127.0.0.1:7420; port 0 picks a free one")
+        return value
+
+    @model_validator(mode="after")
+    def _fit_together(self) -> Self:
+        host = self.listen.rpartition(":")[0].strip("[]")
+        if not self.insecure_listen and not _is_loopback(host):
+            raise ValueError(
+                f"`listen` names {host}, which others can reach, and this node has neither TLS nor "
+                "authentication: listen on 127.0.0.1, or set `insecure_listen: true` in a trusted network"
+            )
+        if not self.embedded_database and self.coordination.url.startswith("local:"):
+            raise ValueError(
+                "`coordination.url` is local://, which goes with SQLite only: with PostgreSQL several nodes "
+                "may run, so name their etcd, like etcd://host:2379/longshore"
+            )
+        return self
+
+    @property
+    def embedded_database(self) -> bool:
+        """Whether the catalogue is SQLite, whose schema the node itself brings up to date."""
+        return self.database_url.startswith("sqlite")
+
+    @property
+    def database_url(self) -> str:
+        """The catalogue's URL, by default in the data folder."""
+        return self.database.url.get_secret_value() or f"sqlite:///{self.data_dir.absolute()}/longshore.db"
+
+    @property
+    def blobs_url(self) -> str:
+        """The blob store's URL, by default in the data folder."""
+        return self.blobs.url.get_secret_value() or f"file://{self.data_dir.absolute()}/blobs"
+
+
+def load_settings(config: Path | None, options: Mapping[str, Any]) -> Settings:
+    """Read the settings; raises ``Misconfigured`` naming every wrong one with its file or variable."""
+    if config is not None and not config.is_file():
+        raise Misconfigured(f"{config}: there is no such file; `--config` names a YAML file")
+
+    class FromFile(Settings):
+        model_config = SettingsConfigDict(yaml_file=config)
+
+    try:
+        return FromFile(**{key: value for key, value in options.items() if value is not None})
+    except ValidationError as error:
+        lines = [_line(detail, config, options) for detail in error.errors()]
+        raise Misconfigured("\n".join(lines)) from None
+    except Exception as error:  # what a YAML parser or a settings source raises has no common ancestor
+        raise Misconfigured(f"{config or 'the environment'}: {error}") from None
+
+
+def _line(detail: Any, config: Path | None, options: Mapping[str, Any]) -> str:
+    path = [str(part) for part in detail["loc"]]
+    variable = _PREFIX + "__".join(path).upper()
+    message = str(detail["msg"]).removeprefix("Value error, ")
+    if not path:
+        return message
+    if options.get(path[0]) is not None:
+        place = f"--{path[0].replace('_', '-')}"
+    elif any(variable.startswith(name) for name in os.environ if name.startswith(_PREFIX)):
+        place = variable
+    else:
+        place = f"{config or 'settings'}: {'.'.join(path)}"
+    return f"{place}: {message}"
+
+
+def _is_loopback(host: str) -> bool:
+    if host == "localhost":
+        return True
+    try:
+        return ip_address(host).is_loopback
+    except ValueError:
+        return False

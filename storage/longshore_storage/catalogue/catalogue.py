@@ -1,0 +1,171 @@
+"""The catalogue: transactions on the one SQL database that is the truth.
+
+Owns connections, how a transaction begins and ends on each database, and the database's clock. What is
+read and written inside stands in the modules beside it, one for each kind of row, as functions that take
+a ``Transaction``.
+
+Promises, on both databases: a ``transaction`` is atomic; a row locked in it (``lock=True`` of the reading
+functions) is not changed by others until its end; READ COMMITTED is assumed and no more, so whatever must
+not be skewed is one conditional UPDATE or happens under a row lock. No session state is kept between
+transactions, so a pooler may stand before PostgreSQL.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import AsyncIterator, Coroutine, Mapping, Sequence
+from contextlib import AbstractAsyncContextManager, asynccontextmanager, nullcontext
+from datetime import UTC, datetime
+from typing import Any
+
+from sqlalchemy import Executable, Row, exc, func, select, text
+from sqlalchemy.engine import CursorResult
+from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine
+
+from longshore_storage.errors import CommitUnknown
+
+from . import migration
+from .vendor_errors import translated
+
+
+class Transaction:
+    """One open transaction. Its methods raise this package's errors, never the vendor's."""
+
+    def __init__(self, connection: AsyncConnection, database: str) -> None:
+        self._connection = connection
+        self._database = database
+        self._now: datetime | None = None
+
+    @property
+    def dialect(self) -> str:
+        """``sqlite`` or ``postgresql``."""
+        return self._connection.dialect.name
+
+    async def execute(
+        self,
+        statement: Executable,
+        parameters: Mapping[str, Any] | Sequence[Mapping[str, Any]] | None = None,
+    ) -> CursorResult[Any]:
+        """Run a statement. Raises ``ConstraintViolated`` and what ``errors`` names for the rest."""
+        with translated(self._database):
+            return await self._connection.execute(statement, parameters)
+
+    async def one(self, statement: Executable) -> Row[Any] | None:
+        """The first row, or None."""
+        return (await self.execute(statement)).first()
+
+    async def all(self, statement: Executable) -> Sequence[Row[Any]]:
+        """Every row; the statement bounds how many."""
+        return (await self.execute(statement)).all()
+
+    async def changed(self, statement: Executable) -> int:
+        """Run an UPDATE or DELETE and tell how many rows it met."""
+        return (await self.execute(statement)).rowcount
+
+    async def now(self) -> datetime:
+        """The database's clock in UTC, read once a transaction."""
+        if self._now is None:
+            if self.dialect == "sqlite":
+                clock = await self.one(select(func.strftime("%Y-%m-%dT%H:%M:%f", "now")))
+                assert clock is not None
+                self._now = datetime.fromisoformat(clock[0]).replace(tzinfo=UTC)
+            else:
+                clock = await self.one(select(func.clock_timestamp()))
+                assert clock is not None
+                self._now = clock[0].astimezone(UTC)
+        return self._now
+
+
+class Catalogue:
+    """Opens transactions on one database. Made by ``open_catalogue``."""
+
+    def __init__(self, engine: AsyncEngine, database: str, *, one_writer: bool) -> None:
+        self._engine = engine
+        self._database = database
+        # SQLite has one writer; waiting here is fair, waiting in its busy handler is not.
+        self._writer: AbstractAsyncContextManager[Any] = asyncio.Lock() if one_writer else nullcontext()
+
+    @property
+    def database(self) -> str:
+        """The database's address without secrets, for people."""
+        return self._database
+
+    @asynccontextmanager
+    async def transaction(self) -> AsyncIterator[Transaction]:
+        """Read and write; commits at the end of the block, rolls back when it raises.
+
+        Raises ``CommitUnknown`` when the connection broke while committing: find out by reading.
+        """
+        async with self._writer, self._connection(writing=True) as connection:
+            yield Transaction(connection, self._database)
+            await self._commit(connection)
+
+    @asynccontextmanager
+    async def reading(self) -> AsyncIterator[Transaction]:
+        """Read only; takes no lock that a writer would wait for."""
+        async with self._connection(writing=False) as connection:
+            yield Transaction(connection, self._database)
+
+    async def check(self) -> None:
+        """Return when the database answers and has this version's schema; raise otherwise."""
+        async with self.reading() as transaction:
+            revision = (await transaction.execute(text("SELECT version_num FROM alembic_version"))).scalar()
+        migration.check_revision(revision, self._database)
+
+    async def migrate(self) -> str:
+        """Bring the schema to this version and tell its revision; does nothing the second time."""
+        async with self._writer:
+            with translated(self._database):
+                async with self._engine.begin() as connection:
+                    return await connection.run_sync(migration.upgrade)
+
+    async def close(self) -> None:
+        """Close every connection. Idempotent."""
+        await self._engine.dispose()
+
+    @asynccontextmanager
+    async def _connection(self, *, writing: bool) -> AsyncIterator[AsyncConnection]:
+        with translated(self._database):
+            connection = await self._engine.connect()
+        try:
+            with translated(self._database):
+                await connection.execution_options(longshore_writing=writing)
+                await connection.begin()
+            yield connection
+        finally:
+            # To the end, so that a cancelled caller never leaves a connection checked out.
+            await _to_the_end(_give_back(connection))
+
+    async def _commit(self, connection: AsyncConnection) -> None:
+        try:
+            # A commit under way is not to be torn apart by a cancellation: its outcome would be unknown.
+            await _to_the_end(connection.commit())
+        except exc.IntegrityError:
+            with translated(self._database):
+                raise
+        except exc.DBAPIError as error:
+            if error.connection_invalidated:
+                raise CommitUnknown(f"the connection to {self._database} broke while committing") from error
+            with translated(self._database):
+                raise
+
+
+async def _to_the_end(work: Coroutine[Any, Any, None]) -> None:
+    """Await ``work`` to its end even when cancelled meanwhile; the cancellation goes on afterwards."""
+    task = asyncio.ensure_future(work)
+    try:
+        await asyncio.shield(task)
+    except asyncio.CancelledError:
+        if not task.done():
+            await asyncio.wait([task])
+        if not task.cancelled():
+            task.exception()
+        raise
+
+
+async def _give_back(connection: AsyncConnection) -> None:
+    try:
+        await connection.close()
+    except (exc.DBAPIError, OSError):
+        # The transaction's own outcome is known by now; a connection that cannot even be closed is dropped.
+        await connection.invalidate()

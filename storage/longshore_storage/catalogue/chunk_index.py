@@ -1,0 +1,59 @@
+"""The index of chunks by (project, digest): what a project need not send or store again.
+
+Only an index: a payload's chunks are what its manifest names. Every row lies in a stored pack file, and
+goes with it.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Collection
+
+from sqlalchemy import select
+from sqlalchemy.dialects import postgresql, sqlite
+
+from longshore_chunks import ChunkDigest, Codec, PlacedChunk
+
+from . import tables
+from .catalogue import Transaction
+
+_c = tables.chunk
+# Below every database's limit of parameters in a statement.
+_DIGESTS_AT_ONCE = 1000
+
+
+async def find_chunks(
+    transaction: Transaction, project: str, digests: Collection[ChunkDigest]
+) -> dict[ChunkDigest, PlacedChunk]:
+    """Where those of ``digests`` lie that the project has."""
+    ordered = sorted(digests)
+    found: dict[ChunkDigest, PlacedChunk] = {}
+    for at in range(0, len(ordered), _DIGESTS_AT_ONCE):
+        rows = await transaction.all(
+            select(_c).where(_c.c.project == project, _c.c.digest.in_(ordered[at : at + _DIGESTS_AT_ONCE]))
+        )
+        for row in rows:
+            found[row.digest] = PlacedChunk(
+                row.digest, row.pack_key, row.offset, row.stored_length, row.raw_length, Codec(row.codec)
+            )
+    return found
+
+
+async def add_chunks(transaction: Transaction, project: str, chunks: Collection[PlacedChunk]) -> None:
+    """Enter a pack file's chunks; where a digest is known already, the place known first stays."""
+    dialect = sqlite if transaction.dialect == "sqlite" else postgresql
+    await transaction.execute(
+        dialect.insert(_c).on_conflict_do_nothing(),
+        # In one order everywhere: two uploads of the same content would else wait for each other in a ring.
+        [
+            {
+                "project": project,
+                "digest": chunk.digest,
+                "pack_key": chunk.pack_key,
+                "offset": chunk.offset,
+                "stored_length": chunk.stored_length,
+                "raw_length": chunk.raw_length,
+                "codec": int(chunk.codec),
+            }
+            for chunk in sorted(chunks, key=lambda chunk: chunk.digest)
+        ],
+    )

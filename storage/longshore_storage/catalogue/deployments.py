@@ -1,0 +1,213 @@
+"""Deployments: accepting, finding, listing, and how one is taken back. Status changes: ``journal``."""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Sequence
+from typing import Any, NamedTuple
+
+from sqlalchemy import func, insert, select, update
+
+from . import tables
+from .catalogue import Transaction
+from .journal import first_event
+from .lifecycle import ROLLING, UNFINISHED, DeploymentStatus
+from .rows import Actor, Deployment
+
+_d = tables.deployment
+
+
+class NodeCount(NamedTuple):
+    """How many of a deployment's nodes are in a state."""
+
+    deployment_id: str
+    status: str
+    nodes: int
+
+
+async def insert_deployment(transaction: Transaction, actor: Actor, **values: Any) -> Deployment:
+    """Insert a deployment in PENDING with its first event and audit row.
+
+    Raises ``ConstraintViolated`` when the id exists.
+    """
+    row = await transaction.one(
+        insert(_d)
+        .values(
+            status=DeploymentStatus.PENDING,
+            deployed_by=actor.principal,
+            peer=actor.peer,
+            request_id=actor.request_id,
+            create_time=await transaction.now(),
+            last_sequence=1,
+            **values,
+        )
+        .returning(*_d.c)
+    )
+    assert row is not None
+    deployment = Deployment.of(row)
+    await first_event(transaction, deployment, actor, "deployment.accepted")
+    return deployment
+
+
+async def get_deployment(
+    transaction: Transaction, deployment_id: str, *, lock: bool = False
+) -> Deployment | None:
+    """Read a deployment; ``lock`` holds its row until the transaction ends."""
+    statement = select(_d).where(_d.c.id == deployment_id)
+    row = await transaction.one(statement.with_for_update() if lock else statement)
+    return Deployment.of(row) if row else None
+
+
+async def set_columns(transaction: Transaction, deployment_id: str, **values: Any) -> None:
+    """Set columns that are no status: what an upload moved so far, say."""
+    await transaction.execute(update(_d).where(_d.c.id == deployment_id).values(**values))
+
+
+async def list_deployments(
+    transaction: Transaction,
+    *,
+    project: str = "",
+    environment: str = "",
+    statuses: Collection[str] = (),
+    version: str = "",
+    below: int | None = None,
+    limit: int,
+) -> Sequence[Deployment]:
+    """A page of deployments, newest first, below the number of the page before."""
+    statement = select(_d).order_by(_d.c.number.desc()).limit(limit)
+    for column, value in ((_d.c.project, project), (_d.c.environment, environment), (_d.c.version, version)):
+        if value:
+            statement = statement.where(column == value)
+    if statuses:
+        statement = statement.where(_d.c.status.in_(statuses))
+    if below is not None:
+        statement = statement.where(_d.c.number < below)
+    return [Deployment.of(row) for row in await transaction.all(statement)]
+
+
+async def active_rollout(transaction: Transaction, project: str, environment: str) -> Deployment | None:
+    """The one rollout that is under way, if any."""
+    row = await transaction.one(
+        select(_d).where(_d.c.project == project, _d.c.environment == environment, _d.c.status.in_(ROLLING))
+    )
+    return Deployment.of(row) if row else None
+
+
+async def queue_head(transaction: Transaction, project: str, environment: str) -> Deployment | None:
+    """The queued deployment whose turn it is next."""
+    row = await transaction.one(
+        select(_d)
+        .where(
+            _d.c.project == project,
+            _d.c.environment == environment,
+            _d.c.status == DeploymentStatus.QUEUED,
+        )
+        .order_by(_d.c.queue_order)
+        .limit(1)
+    )
+    return Deployment.of(row) if row else None
+
+
+async def unfinished(transaction: Transaction, project: str, environment: str) -> Sequence[Deployment]:
+    """What is queued or rolling out, in the queue's order."""
+    rows = await transaction.all(
+        select(_d)
+        .where(_d.c.project == project, _d.c.environment == environment, _d.c.status.in_(UNFINISHED))
+        .order_by(_d.c.queue_order)
+    )
+    return [Deployment.of(row) for row in rows]
+
+
+async def places_with_work(transaction: Transaction) -> Sequence[tuple[str, str]]:
+    """The (project, environment) pairs in which something is queued or rolling out."""
+    rows = await transaction.all(
+        select(_d.c.project, _d.c.environment).where(_d.c.status.in_(UNFINISHED)).distinct()
+    )
+    return [(row.project, row.environment) for row in rows]
+
+
+async def last_success(
+    transaction: Transaction, project: str, environment: str, release_id: int
+) -> Deployment | None:
+    """The newest deployment that made a release live in an environment."""
+    row = await transaction.one(
+        select(_d)
+        .where(
+            _d.c.project == project,
+            _d.c.environment == environment,
+            _d.c.release_id == release_id,
+            _d.c.status == DeploymentStatus.SUCCEEDED,
+        )
+        .order_by(_d.c.number.desc())
+        .limit(1)
+    )
+    return Deployment.of(row) if row else None
+
+
+async def previous_of(transaction: Transaction, deployment: Deployment) -> Deployment | None:
+    """What was live before ``deployment``'s release went live, skipping what was rolled back.
+
+    A rollback stands for the deployment that it restored, so going back again goes further back and never
+    forth to what was taken back.
+    """
+    current: Deployment | None = deployment
+    while current is not None:
+        while current.restored_deployment_id:
+            restored = await get_deployment(transaction, current.restored_deployment_id)
+            assert restored is not None, "a deployment is never deleted"
+            current = restored
+        if not current.previous_deployment_id:
+            return None
+        current = await get_deployment(transaction, current.previous_deployment_id)
+        if current is not None and not current.rolled_back_by and current.release_id is not None:
+            return current
+    return None
+
+
+async def mark_rolled_back(transaction: Transaction, deployment_id: str, by: str) -> None:
+    """Note on a deployment that another took it back; the first to do so is remembered."""
+    await transaction.execute(
+        update(_d).where(_d.c.id == deployment_id, _d.c.rolled_back_by == "").values(rolled_back_by=by)
+    )
+
+
+async def node_counts(transaction: Transaction, deployment_ids: Collection[str]) -> Sequence[NodeCount]:
+    """Nodes by state, of each deployment's own generation (not of a revert's)."""
+    a = tables.activation
+    rows = await transaction.all(
+        select(a.c.deployment_id, a.c.status, func.count().label("nodes"))
+        .join(_d, (_d.c.id == a.c.deployment_id) & (_d.c.generation == a.c.generation))
+        .where(a.c.deployment_id.in_(deployment_ids))
+        .group_by(a.c.deployment_id, a.c.status)
+    )
+    return [NodeCount(row.deployment_id, row.status, row.nodes) for row in rows]
+
+
+async def live_ids(transaction: Transaction, deployment_ids: Collection[str]) -> frozenset[str]:
+    """Which of these deployments are what is live in their environment now."""
+    t = tables.project_environment
+    rows = await transaction.all(
+        select(t.c.live_deployment_id).where(t.c.live_deployment_id.in_(deployment_ids))
+    )
+    return frozenset(row[0] for row in rows)
+
+
+async def take_over(
+    transaction: Transaction, project: str, environment: str, node_id: str
+) -> Deployment | None:
+    """Become the owner of the rollout under way: its epoch rises, so a former owner's writes fail."""
+    row = await transaction.one(
+        update(_d)
+        .where(_d.c.project == project, _d.c.environment == environment, _d.c.status.in_(ROLLING))
+        .values(owner_epoch=_d.c.owner_epoch + 1, owner_node_id=node_id)
+        .returning(*_d.c)
+    )
+    return Deployment.of(row) if row else None
+
+
+async def request_superseding(transaction: Transaction, project: str, environment: str, by: str) -> None:
+    """Ask the controller to end the rollout under way in favour of the deployment ``by``."""
+    await transaction.execute(
+        update(_d)
+        .where(_d.c.project == project, _d.c.environment == environment, _d.c.status.in_(ROLLING))
+        .values(supersede_requested_by=by)
+    )

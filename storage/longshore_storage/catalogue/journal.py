@@ -1,0 +1,206 @@
+"""Changes of a deployment's status: one compare-and-set with its event and its audit row, or nothing.
+
+Every status change in Longshore goes through ``change_status``. The event's number is taken from the
+deployment's row by the same UPDATE that moves the status, so numbers have no gaps and nobody can see 5
+before 4. Event kinds and their bodies:
+
+``status_changed``    {from_status, to_status, reason}
+``nodes_stepped``     {steps: [{node_id, node_name, status, message}]}
+``content_examined``  {content_sha256, entries, unpacked_size_bytes, findings: [...], total_findings}
+"""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Mapping, Sequence
+from typing import Any
+
+from sqlalchemy import insert, select, update
+
+from . import tables
+from .catalogue import Transaction
+from .lifecycle import FOLLOWING, TERMINAL, DeploymentStatus
+from .rows import Actor, AuditEntry, Deployment, Event
+
+_d = tables.deployment
+
+
+class StatusMoved(Exception):
+    """The deployment is not (any more) in a status, or under the owner, that the change starts from."""
+
+
+async def change_status(
+    transaction: Transaction,
+    deployment_id: str,
+    *,
+    expected: Collection[DeploymentStatus],
+    to: DeploymentStatus,
+    actor: Actor,
+    action: str,
+    reason: str = "",
+    message: str = "",
+    owner_epoch: int | None = None,
+    values: Mapping[str, Any] | None = None,
+) -> Deployment:
+    """Move a deployment from one of ``expected`` to ``to``, with its event and audit row.
+
+    ``owner_epoch`` guards a rollout's owner; ``values`` are further columns to set. Raises
+    ``StatusMoved`` when the row is elsewhere by now. ``message`` is for people, in row, event and audit.
+    """
+    if any(to not in FOLLOWING[status] for status in expected):
+        raise ValueError(f"{to} may not follow {sorted(expected)}")
+    now = await transaction.now()
+    before = await transaction.one(select(_d.c.status).where(_d.c.id == deployment_id).with_for_update())
+    statement = (
+        update(_d)
+        .where(_d.c.id == deployment_id, _d.c.status.in_(expected))
+        .values(
+            status=to,
+            status_reason=reason,
+            status_message=message,
+            last_sequence=_d.c.last_sequence + 1,
+            **({"end_time": now} if to in TERMINAL else {}),
+            **(values or {}),
+        )
+        .returning(*_d.c)
+    )
+    if owner_epoch is not None:
+        statement = statement.where(_d.c.owner_epoch == owner_epoch)
+    row = await transaction.one(statement)
+    if row is None or before is None:
+        raise StatusMoved(f"deployment {deployment_id} is no longer {', '.join(sorted(expected))}")
+    deployment = Deployment.of(row)
+    sentence = f"{to.replace('_', ' ').capitalize()}" + (f": {message}" if message else "")
+    await _insert_event(
+        transaction,
+        deployment,
+        "status_changed",
+        sentence,
+        {"from_status": before.status, "to_status": to, "reason": reason},
+    )
+    await record_audit(
+        transaction, actor, action, deployment=deployment, from_status=before.status, message=message
+    )
+    return deployment
+
+
+async def first_event(transaction: Transaction, deployment: Deployment, actor: Actor, action: str) -> None:
+    """Write event 1 and the audit row of a deployment that was just inserted with ``last_sequence`` 1."""
+    body = {"from_status": "", "to_status": deployment.status, "reason": ""}
+    await _insert_event(transaction, deployment, "status_changed", "Accepted", body)
+    await record_audit(transaction, actor, action, deployment=deployment, from_status="")
+
+
+async def append_event(
+    transaction: Transaction,
+    deployment_id: str,
+    kind: str,
+    message: str,
+    body: Mapping[str, Any],
+    *,
+    expected: Collection[DeploymentStatus],
+    owner_epoch: int | None = None,
+) -> Deployment:
+    """Append an event that changes no status; raises ``StatusMoved`` like ``change_status``."""
+    statement = (
+        update(_d)
+        .where(_d.c.id == deployment_id, _d.c.status.in_(expected))
+        .values(last_sequence=_d.c.last_sequence + 1)
+        .returning(*_d.c)
+    )
+    if owner_epoch is not None:
+        statement = statement.where(_d.c.owner_epoch == owner_epoch)
+    row = await transaction.one(statement)
+    if row is None:
+        raise StatusMoved(f"deployment {deployment_id} is no longer {', '.join(sorted(expected))}")
+    deployment = Deployment.of(row)
+    await _insert_event(transaction, deployment, kind, message, body)
+    return deployment
+
+
+async def record_audit(
+    transaction: Transaction,
+    actor: Actor,
+    action: str,
+    *,
+    deployment: Deployment | None = None,
+    from_status: str = "",
+    message: str = "",
+    project: str = "",
+    environment: str = "",
+    version: str = "",
+) -> None:
+    """Insert one row of the audit trail, in the transaction of what it tells."""
+    await transaction.execute(
+        insert(tables.audit_entry).values(
+            time=await transaction.now(),
+            principal=actor.principal,
+            peer=actor.peer,
+            request_id=actor.request_id,
+            action=action,
+            project=deployment.project if deployment else project,
+            environment=deployment.environment if deployment else environment,
+            deployment_id=deployment.id if deployment else "",
+            version=deployment.version if deployment else version,
+            from_status=from_status,
+            to_status=deployment.status if deployment else "",
+            message=message,
+        )
+    )
+
+
+async def events_after(
+    transaction: Transaction, deployment_id: str, sequence: int, limit: int
+) -> Sequence[Event]:
+    """The next ``limit`` events behind ``sequence``, in order."""
+    e = tables.event
+    rows = await transaction.all(
+        select(e)
+        .where(e.c.deployment_id == deployment_id, e.c.sequence > sequence)
+        .order_by(e.c.sequence)
+        .limit(limit)
+    )
+    return [Event.of(row) for row in rows]
+
+
+async def list_audit(
+    transaction: Transaction,
+    *,
+    project: str = "",
+    environment: str = "",
+    deployment_id: str = "",
+    principal: str = "",
+    to_status: str = "",
+    before_id: int | None = None,
+    limit: int,
+) -> Sequence[AuditEntry]:
+    """A page of the audit trail, newest first, below ``before_id``; empty filters match everything."""
+    a = tables.audit_entry
+    statement = select(a).order_by(a.c.id.desc()).limit(limit)
+    filters = {
+        a.c.project: project,
+        a.c.environment: environment,
+        a.c.deployment_id: deployment_id,
+        a.c.principal: principal,
+        a.c.to_status: to_status,
+    }
+    for column, value in filters.items():
+        if value:
+            statement = statement.where(column == value)
+    if before_id is not None:
+        statement = statement.where(a.c.id < before_id)
+    return [AuditEntry.of(row) for row in await transaction.all(statement)]
+
+
+async def _insert_event(
+    transaction: Transaction, deployment: Deployment, kind: str, message: str, body: Mapping[str, Any]
+) -> None:
+    await transaction.execute(
+        insert(tables.event).values(
+            deployment_id=deployment.id,
+            sequence=deployment.last_sequence,
+            time=await transaction.now(),
+            kind=kind,
+            message=message,
+            body=dict(body),
+        )
+    )

@@ -1,0 +1,388 @@
+"""the spine: projects, releases, deployments, uploads, nodes
+
+Revision ID: 0001
+Revises:
+"""
+
+import sqlalchemy as sa
+from alembic import op
+from longshore_storage.catalogue import columns
+
+revision = "0001"
+down_revision = None
+branch_labels = None
+depends_on = None
+
+
+def upgrade() -> None:
+    op.create_table(
+        "audit_entry",
+        sa.Column(
+            "id", sa.BigInteger().with_variant(sa.Integer(), "sqlite"), autoincrement=True, nullable=False
+        ),
+        sa.Column("time", columns.UtcTime(timezone=True), nullable=False),
+        sa.Column("principal", sa.String(), nullable=False),
+        sa.Column("peer", sa.String(), nullable=False),
+        sa.Column("request_id", sa.String(), nullable=False),
+        sa.Column("action", sa.String(), nullable=False),
+        sa.Column("project", sa.String(), nullable=False),
+        sa.Column("environment", sa.String(), nullable=False),
+        sa.Column("deployment_id", sa.String(), nullable=False),
+        sa.Column("version", sa.String(), nullable=False),
+        sa.Column("from_status", sa.String(), nullable=False),
+        sa.Column("to_status", sa.String(), nullable=False),
+        sa.Column("message", sa.String(), nullable=False),
+        sa.PrimaryKeyConstraint("id", name=op.f("pk_audit_entry")),
+    )
+    with op.batch_alter_table("audit_entry", schema=None) as batch_op:
+        batch_op.create_index("ix_audit_entry_deployment_id_id", ["deployment_id", "id"], unique=False)
+        batch_op.create_index("ix_audit_entry_project_id", ["project", "id"], unique=False)
+
+    op.create_table(
+        "condemned",
+        sa.Column("key", columns.BytewiseText(), nullable=False),
+        sa.Column("condemn_time", columns.UtcTime(timezone=True), nullable=False),
+        sa.PrimaryKeyConstraint("key", name=op.f("pk_condemned")),
+    )
+    op.create_table(
+        "environment",
+        sa.Column("name", columns.BytewiseText(), nullable=False),
+        sa.Column("create_time", columns.UtcTime(timezone=True), nullable=False),
+        sa.PrimaryKeyConstraint("name", name=op.f("pk_environment")),
+    )
+    op.create_table(
+        "pack_file",
+        sa.Column("key", columns.BytewiseText(), nullable=False),
+        sa.Column("state", sa.String(), nullable=False),
+        sa.Column("size_bytes", sa.BigInteger(), server_default=sa.text("0"), nullable=False),
+        sa.Column("create_time", columns.UtcTime(timezone=True), nullable=False),
+        sa.CheckConstraint("state IN ('WRITING', 'STORED')", name=op.f("ck_pack_file_state")),
+        sa.PrimaryKeyConstraint("key", name=op.f("pk_pack_file")),
+    )
+    op.create_table(
+        "payload",
+        sa.Column("sha256", columns.BytewiseText(), nullable=False),
+        sa.Column("size_bytes", sa.BigInteger(), nullable=False),
+        sa.Column("chunk_count", sa.BigInteger(), nullable=False),
+        sa.Column("manifest_key", columns.BytewiseText(), nullable=False),
+        sa.Column("create_time", columns.UtcTime(timezone=True), nullable=False),
+        sa.CheckConstraint("size_bytes > 0", name=op.f("ck_payload_size")),
+        sa.PrimaryKeyConstraint("sha256", name=op.f("pk_payload")),
+        sa.UniqueConstraint("manifest_key", name=op.f("uq_payload_manifest_key")),
+    )
+    op.create_table(
+        "project",
+        sa.Column("name", columns.BytewiseText(), nullable=False),
+        sa.Column("display_name", sa.String(), nullable=False),
+        sa.Column("create_time", columns.UtcTime(timezone=True), nullable=False),
+        sa.PrimaryKeyConstraint("name", name=op.f("pk_project")),
+    )
+    op.create_table(
+        "chunk",
+        sa.Column("project", columns.BytewiseText(), nullable=False),
+        sa.Column("digest", sa.LargeBinary(length=32), nullable=False),
+        sa.Column("pack_key", columns.BytewiseText(), nullable=False),
+        sa.Column("offset", sa.BigInteger(), nullable=False),
+        sa.Column("stored_length", sa.Integer(), nullable=False),
+        sa.Column("raw_length", sa.Integer(), nullable=False),
+        sa.Column("codec", sa.Integer(), nullable=False),
+        sa.ForeignKeyConstraint(
+            ["pack_key"], ["pack_file.key"], name=op.f("fk_chunk_pack_key"), ondelete="CASCADE"
+        ),
+        sa.ForeignKeyConstraint(["project"], ["project.name"], name=op.f("fk_chunk_project")),
+        sa.PrimaryKeyConstraint("project", "digest", name=op.f("pk_chunk")),
+    )
+    with op.batch_alter_table("chunk", schema=None) as batch_op:
+        batch_op.create_index(batch_op.f("ix_chunk_pack_key"), ["pack_key"], unique=False)
+
+    op.create_table(
+        "node",
+        sa.Column("id", columns.BytewiseText(), nullable=False),
+        sa.Column("name", columns.BytewiseText(), nullable=False),
+        sa.Column("environment", columns.BytewiseText(), nullable=False),
+        sa.Column("roles", sa.JSON(), nullable=False),
+        sa.Column("address", sa.String(), nullable=False),
+        sa.Column("server_version", sa.String(), nullable=False),
+        sa.Column("boot_number", sa.BigInteger(), nullable=False),
+        sa.Column("boot_time", columns.UtcTime(timezone=True), nullable=False),
+        sa.Column("free_disk_bytes", sa.BigInteger(), nullable=False),
+        sa.Column("report_time", columns.UtcTime(timezone=True), nullable=False),
+        sa.Column("installs", sa.Boolean(), nullable=False),
+        sa.ForeignKeyConstraint(["environment"], ["environment.name"], name=op.f("fk_node_environment")),
+        sa.PrimaryKeyConstraint("id", name=op.f("pk_node")),
+        sa.UniqueConstraint("name", name=op.f("uq_node_name")),
+    )
+    with op.batch_alter_table("node", schema=None) as batch_op:
+        batch_op.create_index(batch_op.f("ix_node_environment"), ["environment"], unique=False)
+
+    op.create_table(
+        "payload_pack",
+        sa.Column("payload_sha256", columns.BytewiseText(), nullable=False),
+        sa.Column("pack_key", columns.BytewiseText(), nullable=False),
+        sa.ForeignKeyConstraint(
+            ["pack_key"], ["pack_file.key"], name=op.f("fk_payload_pack_pack_key"), ondelete="RESTRICT"
+        ),
+        sa.ForeignKeyConstraint(
+            ["payload_sha256"],
+            ["payload.sha256"],
+            name=op.f("fk_payload_pack_payload_sha256"),
+            ondelete="CASCADE",
+        ),
+        sa.PrimaryKeyConstraint("payload_sha256", "pack_key", name=op.f("pk_payload_pack")),
+    )
+    with op.batch_alter_table("payload_pack", schema=None) as batch_op:
+        batch_op.create_index(batch_op.f("ix_payload_pack_pack_key"), ["pack_key"], unique=False)
+
+    op.create_table(
+        "release",
+        sa.Column(
+            "id", sa.BigInteger().with_variant(sa.Integer(), "sqlite"), autoincrement=True, nullable=False
+        ),
+        sa.Column("project", columns.BytewiseText(), nullable=False),
+        sa.Column("version", sa.String(), nullable=False),
+        sa.Column("version_key", columns.BytewiseText(), nullable=False),
+        sa.Column("version_order", columns.BytewiseText(), nullable=False),
+        sa.Column("payload_sha256", columns.BytewiseText(), nullable=False),
+        sa.Column("stored_payload", columns.BytewiseText(), nullable=True),
+        sa.Column("content_sha256", columns.BytewiseText(), nullable=False),
+        sa.Column("payload_size_bytes", sa.BigInteger(), nullable=False),
+        sa.Column("payload_format", sa.String(), nullable=False),
+        sa.Column("file_name", sa.String(), nullable=False),
+        sa.Column("entries", sa.BigInteger(), nullable=False),
+        sa.Column("unpacked_size_bytes", sa.BigInteger(), nullable=False),
+        sa.Column("create_time", columns.UtcTime(timezone=True), nullable=False),
+        sa.Column("created_by", sa.String(), nullable=False),
+        sa.Column("deployment_id", sa.String(), nullable=False),
+        sa.ForeignKeyConstraint(["project"], ["project.name"], name=op.f("fk_release_project")),
+        sa.ForeignKeyConstraint(
+            ["stored_payload"],
+            ["payload.sha256"],
+            name=op.f("fk_release_stored_payload"),
+            ondelete="RESTRICT",
+        ),
+        sa.PrimaryKeyConstraint("id", name=op.f("pk_release")),
+    )
+    with op.batch_alter_table("release", schema=None) as batch_op:
+        batch_op.create_index(
+            "ix_release_project_version_order", ["project", "version_order", "id"], unique=False
+        )
+        batch_op.create_index(batch_op.f("ix_release_stored_payload"), ["stored_payload"], unique=False)
+        batch_op.create_index("uq_release_project_version_key", ["project", "version_key"], unique=True)
+
+    op.create_table(
+        "activation",
+        sa.Column("node_id", columns.BytewiseText(), nullable=False),
+        sa.Column("environment", columns.BytewiseText(), nullable=False),
+        sa.Column("project", columns.BytewiseText(), nullable=False),
+        sa.Column("generation", sa.BigInteger(), nullable=False),
+        sa.Column("node_name", columns.BytewiseText(), nullable=False),
+        sa.Column("deployment_id", sa.String(), server_default="", nullable=False),
+        sa.Column("release_id", sa.BigInteger().with_variant(sa.Integer(), "sqlite"), nullable=True),
+        sa.Column("version", sa.String(), server_default="", nullable=False),
+        sa.Column("status", sa.String(), nullable=False),
+        sa.Column("told_status", sa.String(), server_default="", nullable=False),
+        sa.Column("fetched_bytes", sa.BigInteger(), server_default=sa.text("0"), nullable=False),
+        sa.Column("reused_bytes", sa.BigInteger(), server_default=sa.text("0"), nullable=False),
+        sa.Column("installed_bytes", sa.BigInteger(), server_default=sa.text("0"), nullable=False),
+        sa.Column("total_bytes", sa.BigInteger(), server_default=sa.text("0"), nullable=False),
+        sa.Column("path", sa.String(), server_default="", nullable=False),
+        sa.Column("message", sa.String(), server_default="", nullable=False),
+        sa.Column("start_time", columns.UtcTime(timezone=True), nullable=True),
+        sa.Column("end_time", columns.UtcTime(timezone=True), nullable=True),
+        sa.Column("report_time", columns.UtcTime(timezone=True), nullable=False),
+        sa.CheckConstraint(
+            "status IN ('PENDING', 'FETCHING', 'SWITCHING', 'LIVE', 'FAILED', 'SUPERSEDED', 'REMOVED')",
+            name=op.f("ck_activation_status"),
+        ),
+        sa.ForeignKeyConstraint(["release_id"], ["release.id"], name=op.f("fk_activation_release_id")),
+        sa.PrimaryKeyConstraint(
+            "node_id", "environment", "project", "generation", name=op.f("pk_activation")
+        ),
+    )
+    with op.batch_alter_table("activation", schema=None) as batch_op:
+        batch_op.create_index("ix_activation_deployment_id", ["deployment_id", "generation"], unique=False)
+        batch_op.create_index(
+            "ix_activation_project_environment_generation",
+            ["project", "environment", "generation"],
+            unique=False,
+        )
+
+    op.create_table(
+        "deployment",
+        sa.Column(
+            "number", sa.BigInteger().with_variant(sa.Integer(), "sqlite"), autoincrement=True, nullable=False
+        ),
+        sa.Column("id", columns.BytewiseText(), nullable=False),
+        sa.Column("project", columns.BytewiseText(), nullable=False),
+        sa.Column("environment", columns.BytewiseText(), nullable=False),
+        sa.Column("kind", sa.String(), nullable=False),
+        sa.Column("status", sa.String(), nullable=False),
+        sa.Column("status_reason", sa.String(), server_default="", nullable=False),
+        sa.Column("status_message", sa.String(), server_default="", nullable=False),
+        sa.Column("request_digest", sa.String(), nullable=False),
+        sa.Column("release_id", sa.BigInteger().with_variant(sa.Integer(), "sqlite"), nullable=True),
+        sa.Column("version", sa.String(), server_default="", nullable=False),
+        sa.Column("payload_format", sa.String(), server_default="", nullable=False),
+        sa.Column("file_name", sa.String(), server_default="", nullable=False),
+        sa.Column("payload_sha256", columns.BytewiseText(), server_default="", nullable=False),
+        sa.Column("content_sha256", columns.BytewiseText(), server_default="", nullable=False),
+        sa.Column("payload_size_bytes", sa.BigInteger(), nullable=True),
+        sa.Column("durable_bytes", sa.BigInteger(), server_default=sa.text("0"), nullable=False),
+        sa.Column("received_bytes", sa.BigInteger(), server_default=sa.text("0"), nullable=False),
+        sa.Column("reused_bytes", sa.BigInteger(), server_default=sa.text("0"), nullable=False),
+        sa.Column("stored_bytes", sa.BigInteger(), server_default=sa.text("0"), nullable=False),
+        sa.Column("deployed_by", sa.String(), nullable=False),
+        sa.Column("peer", sa.String(), nullable=False),
+        sa.Column("request_id", sa.String(), nullable=False),
+        sa.Column("create_time", columns.UtcTime(timezone=True), nullable=False),
+        sa.Column("record_time", columns.UtcTime(timezone=True), nullable=True),
+        sa.Column("start_time", columns.UtcTime(timezone=True), nullable=True),
+        sa.Column("end_time", columns.UtcTime(timezone=True), nullable=True),
+        sa.Column("queue_order", sa.BigInteger(), nullable=True),
+        sa.Column("generation", sa.BigInteger(), server_default=sa.text("0"), nullable=False),
+        sa.Column("rollback_of", sa.String(), server_default="", nullable=False),
+        sa.Column("restored_deployment_id", sa.String(), server_default="", nullable=False),
+        sa.Column("rolled_back_by", sa.String(), server_default="", nullable=False),
+        sa.Column("previous_deployment_id", sa.String(), server_default="", nullable=False),
+        sa.Column("previous_version", sa.String(), server_default="", nullable=False),
+        sa.Column("owner_epoch", sa.BigInteger(), server_default=sa.text("0"), nullable=False),
+        sa.Column("owner_node_id", sa.String(), server_default="", nullable=False),
+        sa.Column("supersede_requested_by", sa.String(), server_default="", nullable=False),
+        sa.Column("revert_generation", sa.BigInteger(), server_default=sa.text("0"), nullable=False),
+        sa.Column("error", sa.JSON(), nullable=True),
+        sa.Column("last_sequence", sa.BigInteger(), server_default=sa.text("0"), nullable=False),
+        sa.Column("compacted_through", sa.BigInteger(), server_default=sa.text("0"), nullable=False),
+        sa.CheckConstraint(
+            "status IN ('PENDING', 'RECEIVING', 'VALIDATING', 'STAGED', 'QUEUED', 'ROLLING_OUT', 'PAUSED', 'REVERTING', 'SUCCEEDED', 'PARTIAL', 'FAILED', 'CANCELLED', 'SUPERSEDED')",
+            name=op.f("ck_deployment_status"),
+        ),
+        sa.ForeignKeyConstraint(
+            ["environment"], ["environment.name"], name=op.f("fk_deployment_environment")
+        ),
+        sa.ForeignKeyConstraint(["project"], ["project.name"], name=op.f("fk_deployment_project")),
+        sa.ForeignKeyConstraint(["release_id"], ["release.id"], name=op.f("fk_deployment_release_id")),
+        sa.PrimaryKeyConstraint("number", name=op.f("pk_deployment")),
+        sa.UniqueConstraint("id", name=op.f("uq_deployment_id")),
+    )
+    with op.batch_alter_table("deployment", schema=None) as batch_op:
+        batch_op.create_index("ix_deployment_environment_number", ["environment", "number"], unique=False)
+        batch_op.create_index(
+            "ix_deployment_project_environment_number", ["project", "environment", "number"], unique=False
+        )
+        batch_op.create_index("ix_deployment_status_number", ["status", "number"], unique=False)
+        batch_op.create_index(
+            "uq_deployment_rollout",
+            ["project", "environment"],
+            unique=True,
+            sqlite_where=sa.text("status IN ('ROLLING_OUT', 'PAUSED', 'REVERTING')"),
+            postgresql_where=sa.text("status IN ('ROLLING_OUT', 'PAUSED', 'REVERTING')"),
+        )
+
+    op.create_table(
+        "event",
+        sa.Column("deployment_id", columns.BytewiseText(), nullable=False),
+        sa.Column("sequence", sa.BigInteger(), nullable=False),
+        sa.Column("time", columns.UtcTime(timezone=True), nullable=False),
+        sa.Column("kind", sa.String(), nullable=False),
+        sa.Column("message", sa.String(), nullable=False),
+        sa.Column("body", sa.JSON(), nullable=False),
+        sa.ForeignKeyConstraint(["deployment_id"], ["deployment.id"], name=op.f("fk_event_deployment_id")),
+        sa.PrimaryKeyConstraint("deployment_id", "sequence", name=op.f("pk_event")),
+    )
+    op.create_table(
+        "project_environment",
+        sa.Column("project", columns.BytewiseText(), nullable=False),
+        sa.Column("environment", columns.BytewiseText(), nullable=False),
+        sa.Column("generation", sa.BigInteger(), server_default=sa.text("0"), nullable=False),
+        sa.Column("last_queue_order", sa.BigInteger(), server_default=sa.text("0"), nullable=False),
+        sa.Column("live_release_id", sa.BigInteger().with_variant(sa.Integer(), "sqlite"), nullable=True),
+        sa.Column("live_deployment_id", columns.BytewiseText(), nullable=True),
+        sa.Column("live_generation", sa.BigInteger(), server_default=sa.text("0"), nullable=False),
+        sa.Column("live_time", columns.UtcTime(timezone=True), nullable=True),
+        sa.ForeignKeyConstraint(
+            ["environment"], ["environment.name"], name=op.f("fk_project_environment_environment")
+        ),
+        sa.ForeignKeyConstraint(
+            ["live_deployment_id"], ["deployment.id"], name=op.f("fk_project_environment_live_deployment_id")
+        ),
+        sa.ForeignKeyConstraint(
+            ["live_release_id"], ["release.id"], name=op.f("fk_project_environment_live_release_id")
+        ),
+        sa.ForeignKeyConstraint(["project"], ["project.name"], name=op.f("fk_project_environment_project")),
+        sa.PrimaryKeyConstraint("project", "environment", name=op.f("pk_project_environment")),
+    )
+    op.create_table(
+        "upload",
+        sa.Column("deployment_id", columns.BytewiseText(), nullable=False),
+        sa.Column("session_id", sa.String(), nullable=False),
+        sa.Column("attempt", sa.Integer(), nullable=False),
+        sa.Column("epoch", sa.BigInteger(), nullable=False),
+        sa.Column("way", sa.String(), server_default="", nullable=False),
+        sa.Column("declared_size_bytes", sa.BigInteger(), nullable=True),
+        sa.Column("declared_sha256", sa.String(), server_default="", nullable=False),
+        sa.Column("durable_bytes", sa.BigInteger(), server_default=sa.text("0"), nullable=False),
+        sa.Column("next_segment", sa.Integer(), server_default=sa.text("0"), nullable=False),
+        sa.Column("received_bytes", sa.BigInteger(), server_default=sa.text("0"), nullable=False),
+        sa.Column("reused_bytes", sa.BigInteger(), server_default=sa.text("0"), nullable=False),
+        sa.Column("stored_bytes", sa.BigInteger(), server_default=sa.text("0"), nullable=False),
+        sa.Column("heartbeat_time", columns.UtcTime(timezone=True), nullable=False),
+        sa.Column("held", sa.Boolean(), nullable=False),
+        sa.CheckConstraint("way IN ('', 'PLAIN', 'CHUNKS')", name=op.f("ck_upload_way")),
+        sa.ForeignKeyConstraint(
+            ["deployment_id"], ["deployment.id"], name=op.f("fk_upload_deployment_id"), ondelete="CASCADE"
+        ),
+        sa.PrimaryKeyConstraint("deployment_id", name=op.f("pk_upload")),
+    )
+    op.create_table(
+        "assignment",
+        sa.Column("node_id", columns.BytewiseText(), nullable=False),
+        sa.Column("environment", columns.BytewiseText(), nullable=False),
+        sa.Column("project", columns.BytewiseText(), nullable=False),
+        sa.Column("release_id", sa.BigInteger().with_variant(sa.Integer(), "sqlite"), nullable=True),
+        sa.Column("generation", sa.BigInteger(), nullable=False),
+        sa.Column("deployment_id", sa.String(), server_default="", nullable=False),
+        sa.Column("assign_time", columns.UtcTime(timezone=True), nullable=False),
+        sa.ForeignKeyConstraint(
+            ["node_id"], ["node.id"], name=op.f("fk_assignment_node_id"), ondelete="CASCADE"
+        ),
+        sa.ForeignKeyConstraint(
+            ["project", "environment"],
+            ["project_environment.project", "project_environment.environment"],
+            name=op.f("fk_assignment_project_environment"),
+        ),
+        sa.ForeignKeyConstraint(["release_id"], ["release.id"], name=op.f("fk_assignment_release_id")),
+        sa.PrimaryKeyConstraint("node_id", "environment", "project", name=op.f("pk_assignment")),
+    )
+    with op.batch_alter_table("assignment", schema=None) as batch_op:
+        batch_op.create_index("ix_assignment_project_environment", ["project", "environment"], unique=False)
+
+    op.create_table(
+        "pin",
+        sa.Column("deployment_id", columns.BytewiseText(), nullable=False),
+        sa.Column("pack_key", columns.BytewiseText(), nullable=False),
+        sa.ForeignKeyConstraint(
+            ["deployment_id"], ["upload.deployment_id"], name=op.f("fk_pin_deployment_id"), ondelete="CASCADE"
+        ),
+        sa.ForeignKeyConstraint(
+            ["pack_key"], ["pack_file.key"], name=op.f("fk_pin_pack_key"), ondelete="RESTRICT"
+        ),
+        sa.PrimaryKeyConstraint("deployment_id", "pack_key", name=op.f("pk_pin")),
+    )
+    with op.batch_alter_table("pin", schema=None) as batch_op:
+        batch_op.create_index(batch_op.f("ix_pin_pack_key"), ["pack_key"], unique=False)
+
+    op.create_table(
+        "upload_segment",
+        sa.Column("deployment_id", columns.BytewiseText(), nullable=False),
+        sa.Column("number", sa.Integer(), nullable=False),
+        sa.Column("end_offset", sa.BigInteger(), nullable=False),
+        sa.Column("chunk_count", sa.Integer(), nullable=False),
+        sa.Column("chunks", sa.LargeBinary(), nullable=False),
+        sa.ForeignKeyConstraint(
+            ["deployment_id"],
+            ["upload.deployment_id"],
+            name=op.f("fk_upload_segment_deployment_id"),
+            ondelete="CASCADE",
+        ),
+        sa.PrimaryKeyConstraint("deployment_id", "number", name=op.f("pk_upload_segment")),
+    )

@@ -1,0 +1,90 @@
+"""Nodes: the rows behind the leases. A boot number, taken by compare-and-set, finds out a cloned folder."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any
+
+from sqlalchemy import insert, select, update
+
+from longshore_storage.errors import ConstraintViolated, Misconfigured
+
+from . import tables
+from .catalogue import Transaction
+from .projects import ensure_environment
+from .rows import Node
+
+_n = tables.node
+_COLUMNS = [column for column in _n.c if column.name != "installs"]
+
+
+async def boot(
+    transaction: Transaction,
+    node_id: str,
+    *,
+    name: str,
+    environment: str,
+    roles: Sequence[str],
+    **values: Any,
+) -> int:
+    """Register a node that starts, and hand out its boot number.
+
+    Raises ``Misconfigured`` when another node has the name.
+    """
+    await ensure_environment(transaction, environment)
+    now = await transaction.now()
+    columns = {
+        "name": name,
+        "environment": environment,
+        "roles": list(roles),
+        "installs": "install" in roles,
+        "boot_time": now,
+        "report_time": now,
+        **values,
+    }
+    try:
+        row = await transaction.one(
+            update(_n)
+            .where(_n.c.id == node_id)
+            .values(boot_number=_n.c.boot_number + 1, **columns)
+            .returning(_n.c.boot_number)
+        )
+        if row is None:
+            row = await transaction.one(
+                insert(_n).values(id=node_id, boot_number=1, **columns).returning(_n.c.boot_number)
+            )
+    except ConstraintViolated as error:
+        raise Misconfigured(
+            f"another node is registered under the name {name!r}: give this one its own with `node.name`"
+        ) from error
+    assert row is not None
+    return int(row[0])
+
+
+async def report(
+    transaction: Transaction, node_id: str, boot_number: int, *, free_disk_bytes: int, address: str
+) -> bool:
+    """Refresh a node's row; False when a later boot of the same id has taken it over."""
+    return bool(
+        await transaction.changed(
+            update(_n)
+            .where(_n.c.id == node_id, _n.c.boot_number == boot_number)
+            .values(free_disk_bytes=free_disk_bytes, address=address, report_time=await transaction.now())
+        )
+    )
+
+
+async def list_nodes(transaction: Transaction, *, environment: str, after: str, limit: int) -> Sequence[Node]:
+    """A page of nodes by name, behind ``after``; an empty environment matches every one."""
+    statement = select(*_COLUMNS).where(_n.c.name > after).order_by(_n.c.name).limit(limit)
+    if environment:
+        statement = statement.where(_n.c.environment == environment)
+    return [Node.of(row) for row in await transaction.all(statement)]
+
+
+async def installing_nodes(transaction: Transaction, environment: str) -> Sequence[Node]:
+    """Every node of an environment with the role install: whom a rollout covers."""
+    rows = await transaction.all(
+        select(*_COLUMNS).where(_n.c.environment == environment, _n.c.installs.is_(True)).order_by(_n.c.name)
+    )
+    return [Node.of(row) for row in rows]

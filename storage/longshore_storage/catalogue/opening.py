@@ -1,0 +1,89 @@
+"""Opens the catalogue: the engine for SQLite or PostgreSQL, with what each needs to keep the promises."""
+
+from __future__ import annotations
+
+import sqlite3
+from pathlib import Path
+from typing import Any
+
+from sqlalchemy import Connection, event
+from sqlalchemy.engine import URL, make_url
+from sqlalchemy.exc import ArgumentError
+from sqlalchemy.ext.asyncio import AsyncEngine, create_async_engine
+
+from longshore_storage.errors import Misconfigured
+
+from .catalogue import Catalogue
+
+# How long SQLite waits for another process (an `admin` command beside a server) to finish writing.
+_SQLITE_BUSY_TIMEOUT_MS = 10_000
+
+
+def open_catalogue(url: str, *, pool_size: int = 10, connect_timeout_s: int = 10) -> Catalogue:
+    """Open ``sqlite:///PATH`` or ``postgresql://USER:PASSWORD@HOST:PORT/NAME``; connects lazily.
+
+    ``pool_size`` bounds PostgreSQL's connections. Raises ``Misconfigured`` for any other URL.
+    """
+    try:
+        parsed = make_url(url)
+    except ArgumentError as error:
+        raise Misconfigured(
+            "`database.url` is no database URL; write sqlite:///PATH or postgresql://USER@HOST/NAME"
+        ) from error
+    backend = parsed.get_backend_name()
+    if backend == "sqlite":
+        return _open_sqlite(parsed)
+    if backend == "postgresql":
+        return _open_postgresql(parsed, pool_size, connect_timeout_s)
+    raise Misconfigured(
+        f"`database.url` names {backend!r}; Longshore keeps its catalogue in sqlite or postgresql"
+    )
+
+
+def _open_sqlite(url: URL) -> Catalogue:
+    if not url.database or url.database == ":memory:":
+        raise Misconfigured("`database.url` names no file; write sqlite:///PATH")
+    if not Path(url.database).parent.is_dir():
+        raise Misconfigured(f"the folder of the database {url.database} does not exist")
+    engine = create_async_engine(url.set(drivername="sqlite+aiosqlite"), pool_size=8, max_overflow=8)
+    event.listen(engine.sync_engine, "connect", _prepare_sqlite)
+    event.listen(engine.sync_engine, "begin", _begin_sqlite)
+    return Catalogue(engine, url.render_as_string(hide_password=True), one_writer=True)
+
+
+def _prepare_sqlite(connection: Any, _record: object) -> None:
+    # The driver's own transactions are switched off: they begin too late, at the first write.
+    connection.isolation_level = None
+    cursor = connection.cursor()
+    for pragma in (
+        "journal_mode=WAL",
+        "synchronous=FULL",
+        "foreign_keys=ON",
+        f"busy_timeout={_SQLITE_BUSY_TIMEOUT_MS}",
+    ):
+        cursor.execute(f"PRAGMA {pragma}")
+    cursor.close()
+
+
+def _begin_sqlite(connection: Connection) -> None:
+    writing = connection.get_execution_options().get("longshore_writing", True)
+    connection.exec_driver_sql("BEGIN IMMEDIATE" if writing else "BEGIN")
+
+
+def _open_postgresql(url: URL, pool_size: int, connect_timeout_s: int) -> Catalogue:
+    engine: AsyncEngine = create_async_engine(
+        url.set(drivername="postgresql+psycopg"),
+        pool_size=pool_size,
+        max_overflow=0,
+        pool_pre_ping=True,
+        pool_recycle=1800,
+        pool_timeout=30,
+        isolation_level="READ COMMITTED",
+        # Server-side prepared statements are session state, which a pooler does not keep.
+        connect_args={"prepare_threshold": None, "connect_timeout": connect_timeout_s},
+    )
+    return Catalogue(engine, url.render_as_string(hide_password=True), one_writer=False)
+
+
+if sqlite3.sqlite_version_info < (3, 35):  # RETURNING
+    raise ImportError(f"SQLite 3.35 or later is needed, this is {sqlite3.sqlite_version}")

@@ -1,0 +1,62 @@
+"""Pack files and the pins that keep them: a row precedes the object, a foreign key protects both.
+
+Collecting is a DELETE of the row, which the foreign keys of ``payload_pack`` and ``pin`` refuse. So
+pinning locks the rows first: a pack file that is being collected is then either still there until the pin
+is committed, or gone, and simply not pinned.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Collection
+
+from sqlalchemy import insert, select, update
+from sqlalchemy.dialects import postgresql, sqlite
+
+from . import tables
+from .catalogue import Transaction
+
+_p = tables.pack_file
+# Below every database's limit of parameters in a statement.
+_KEYS_AT_ONCE = 1000
+
+
+async def begin_pack(transaction: Transaction, key: str) -> None:
+    """Insert the row of a pack file that is about to be put."""
+    await transaction.execute(
+        insert(_p).values(key=key, state="WRITING", create_time=await transaction.now())
+    )
+
+
+async def mark_stored(transaction: Transaction, key: str, size_bytes: int) -> bool:
+    """Note that a pack file was put; False when its row was collected meanwhile."""
+    return bool(
+        await transaction.changed(
+            update(_p)
+            .where(_p.c.key == key, _p.c.state == "WRITING")
+            .values(state="STORED", size_bytes=size_bytes)
+        )
+    )
+
+
+async def pin_packs(transaction: Transaction, deployment_id: str, keys: Collection[str]) -> frozenset[str]:
+    """Pin stored pack files for an upload and tell which were there to be pinned.
+
+    Raises ``ConstraintViolated`` (a foreign key) when the upload has ended.
+    """
+    ordered = sorted(keys)
+    pinned: set[str] = set()
+    for at in range(0, len(ordered), _KEYS_AT_ONCE):
+        rows = await transaction.all(
+            select(_p.c.key)
+            .where(_p.c.key.in_(ordered[at : at + _KEYS_AT_ONCE]), _p.c.state == "STORED")
+            .order_by(_p.c.key)
+            .with_for_update(read=True, key_share=True)
+        )
+        pinned.update(row.key for row in rows)
+    if pinned:
+        dialect = sqlite if transaction.dialect == "sqlite" else postgresql
+        await transaction.execute(
+            dialect.insert(tables.pin).on_conflict_do_nothing(),
+            [{"deployment_id": deployment_id, "pack_key": key} for key in sorted(pinned)],
+        )
+    return frozenset(pinned)

@@ -1,0 +1,154 @@
+"""Projects, environments, and what is live where."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from datetime import datetime
+from typing import NamedTuple
+
+from sqlalchemy import Table, select, update
+from sqlalchemy.dialects import postgresql, sqlite
+
+from . import tables
+from .catalogue import Transaction
+from .rows import Live
+
+
+class Project(NamedTuple):
+    """A project's name, its name for people, and when it came into being."""
+
+    name: str
+    display_name: str
+    create_time: datetime
+
+
+class LiveVersion(NamedTuple):
+    """A live row with the version it names; None where nothing is live."""
+
+    live: Live
+    version: str | None
+
+
+async def insert_if_absent(transaction: Transaction, table: Table, **values: object) -> None:
+    """Insert a row unless its key is there already."""
+    dialect = sqlite if transaction.dialect == "sqlite" else postgresql
+    await transaction.execute(dialect.insert(table).values(**values).on_conflict_do_nothing())
+
+
+async def ensure_project(transaction: Transaction, name: str, display_name: str) -> None:
+    """Bring a project into being."""
+    now = await transaction.now()
+    await insert_if_absent(transaction, tables.project, name=name, display_name=display_name, create_time=now)
+
+
+async def ensure_environment(transaction: Transaction, name: str) -> None:
+    """Bring an environment into being, as a node does that registers in it."""
+    await insert_if_absent(transaction, tables.environment, name=name, create_time=await transaction.now())
+
+
+async def environment_exists(transaction: Transaction, name: str) -> bool:
+    """Whether the environment was configured or a node registered in it."""
+    e = tables.environment
+    return await transaction.one(select(e.c.name).where(e.c.name == name)) is not None
+
+
+async def lock_project(transaction: Transaction, name: str) -> Project | None:
+    """Lock a project's row until the transaction ends: what recording happens under."""
+    p = tables.project
+    row = await transaction.one(select(p).where(p.c.name == name).with_for_update())
+    return Project(row.name, row.display_name, row.create_time) if row else None
+
+
+async def get_project(transaction: Transaction, name: str) -> Project | None:
+    """Read a project."""
+    p = tables.project
+    row = await transaction.one(select(p).where(p.c.name == name))
+    return Project(row.name, row.display_name, row.create_time) if row else None
+
+
+async def list_projects(transaction: Transaction, *, after: str, limit: int) -> Sequence[Project]:
+    """A page of projects by name, behind ``after``."""
+    p = tables.project
+    rows = await transaction.all(select(p).where(p.c.name > after).order_by(p.c.name).limit(limit))
+    return [Project(row.name, row.display_name, row.create_time) for row in rows]
+
+
+async def lock_live(transaction: Transaction, project: str, environment: str) -> Live:
+    """Lock the live row, made when it is missing, until the transaction ends."""
+    table = tables.project_environment
+    await insert_if_absent(transaction, table, project=project, environment=environment)
+    row = await transaction.one(
+        select(table).where(table.c.project == project, table.c.environment == environment).with_for_update()
+    )
+    assert row is not None
+    return Live.of(row)
+
+
+async def get_live(transaction: Transaction, project: str, environment: str) -> Live | None:
+    """Read the live row; None when the project was never deployed there."""
+    table = tables.project_environment
+    row = await transaction.one(
+        select(table).where(table.c.project == project, table.c.environment == environment)
+    )
+    return Live.of(row) if row else None
+
+
+async def list_live(transaction: Transaction, project: str, *, limit: int) -> Sequence[LiveVersion]:
+    """What a project has live in each environment, by the environment's name."""
+    table, r = tables.project_environment, tables.release
+    rows = await transaction.all(
+        select(*table.c, r.c.version.label("version"))
+        .join_from(table, r, table.c.live_release_id == r.c.id, isouter=True)
+        .where(table.c.project == project)
+        .order_by(table.c.environment)
+        .limit(limit)
+    )
+    return [LiveVersion(Live.of(row), row.version) for row in rows]
+
+
+async def live_in_environment(transaction: Transaction, environment: str) -> Sequence[Live]:
+    """Every live row of an environment that ever had something live: what a node there converges to."""
+    table = tables.project_environment
+    rows = await transaction.all(
+        select(table).where(table.c.environment == environment, table.c.live_generation > 0)
+    )
+    return [Live.of(row) for row in rows]
+
+
+async def next_generation(transaction: Transaction, live: Live) -> int:
+    """Hand out the next generation; the caller holds the live row's lock."""
+    return await _raise(transaction, live, "generation")
+
+
+async def next_queue_order(transaction: Transaction, live: Live) -> int:
+    """Hand out the next place in the queue; the caller holds the live row's lock."""
+    return await _raise(transaction, live, "last_queue_order")
+
+
+async def set_live(
+    transaction: Transaction, live: Live, *, release_id: int | None, deployment_id: str, generation: int
+) -> None:
+    """Make a release what is live; the caller holds the live row's lock."""
+    table = tables.project_environment
+    await transaction.execute(
+        update(table)
+        .where(table.c.project == live.project, table.c.environment == live.environment)
+        .values(
+            live_release_id=release_id,
+            live_deployment_id=deployment_id,
+            live_generation=generation,
+            live_time=await transaction.now(),
+        )
+    )
+
+
+async def _raise(transaction: Transaction, live: Live, column: str) -> int:
+    table = tables.project_environment
+    row = await transaction.one(
+        update(table)
+        .where(table.c.project == live.project, table.c.environment == live.environment)
+        .values({column: table.c[column] + 1})
+        .returning(table.c[column])
+    )
+    assert row is not None
+    return int(row[0])

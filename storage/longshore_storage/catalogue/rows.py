@@ -1,0 +1,203 @@
+"""The rows of the catalogue as frozen dataclasses: what the ports speak instead of SQL rows."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, fields
+from datetime import datetime
+from typing import Any, Self
+
+from sqlalchemy import Row
+
+from .lifecycle import ActivationStatus, DeploymentKind, DeploymentStatus
+
+
+@dataclass(frozen=True, slots=True)
+class Actor:
+    """Who does something: the caller, where from, and the call's request id."""
+
+    principal: str
+    peer: str = ""
+    request_id: str = ""
+
+
+class _FromRow:
+    """Made from a row that selects at least the columns named like the fields."""
+
+    __slots__ = ()
+
+    @classmethod
+    def of(cls, row: Row[Any]) -> Self:
+        values = row._mapping
+        return cls(**{field.name: values[field.name] for field in fields(cls)})  # type: ignore[arg-type]
+
+
+@dataclass(frozen=True, slots=True)
+class Release(_FromRow):
+    """Project, version and payload; never changes but for ``stored_payload``, empty once reclaimed."""
+
+    id: int
+    project: str
+    version: str
+    payload_sha256: str
+    stored_payload: str | None
+    content_sha256: str
+    payload_size_bytes: int
+    payload_format: str
+    file_name: str
+    entries: int
+    unpacked_size_bytes: int
+    create_time: datetime
+    created_by: str
+    deployment_id: str
+
+
+@dataclass(frozen=True, slots=True)
+class Deployment(_FromRow):
+    """One attempt to make a release live; see the table for what the fields mean."""
+
+    number: int
+    id: str
+    project: str
+    environment: str
+    kind: DeploymentKind
+    status: DeploymentStatus
+    status_reason: str
+    status_message: str
+    request_digest: str
+    release_id: int | None
+    version: str
+    payload_format: str
+    file_name: str
+    payload_sha256: str
+    content_sha256: str
+    payload_size_bytes: int | None
+    durable_bytes: int
+    received_bytes: int
+    reused_bytes: int
+    stored_bytes: int
+    deployed_by: str
+    peer: str
+    request_id: str
+    create_time: datetime
+    record_time: datetime | None
+    start_time: datetime | None
+    end_time: datetime | None
+    queue_order: int | None
+    generation: int
+    rollback_of: str
+    restored_deployment_id: str
+    rolled_back_by: str
+    previous_deployment_id: str
+    previous_version: str
+    owner_epoch: int
+    owner_node_id: str
+    supersede_requested_by: str
+    revert_generation: int
+    error: Mapping[str, Any] | None
+    last_sequence: int
+    compacted_through: int
+
+    def __post_init__(self) -> None:
+        object.__setattr__(self, "kind", DeploymentKind(self.kind))
+        object.__setattr__(self, "status", DeploymentStatus(self.status))
+
+
+@dataclass(frozen=True, slots=True)
+class Live(_FromRow):
+    """What a project has in an environment; ``live_*`` are empty while nothing ever was live."""
+
+    project: str
+    environment: str
+    generation: int
+    live_release_id: int | None
+    live_deployment_id: str | None
+    live_generation: int
+    live_time: datetime | None
+
+
+@dataclass(frozen=True, slots=True)
+class Event(_FromRow):
+    """One numbered line of progress; ``body`` is as ``kind`` says (``journal`` names the kinds)."""
+
+    deployment_id: str
+    sequence: int
+    time: datetime
+    kind: str
+    message: str
+    body: Mapping[str, Any]
+
+
+@dataclass(frozen=True, slots=True)
+class AuditEntry(_FromRow):
+    """Who did what, from where, with what result."""
+
+    id: int
+    time: datetime
+    principal: str
+    peer: str
+    request_id: str
+    action: str
+    project: str
+    environment: str
+    deployment_id: str
+    version: str
+    from_status: str
+    to_status: str
+    message: str
+
+
+@dataclass(frozen=True, slots=True)
+class Node(_FromRow):
+    """One server as SQL knows it, whether or not it is alive."""
+
+    id: str
+    name: str
+    environment: str
+    roles: list[str]
+    address: str
+    server_version: str
+    boot_number: int
+    boot_time: datetime
+    free_disk_bytes: int
+    report_time: datetime
+
+
+@dataclass(frozen=True, slots=True)
+class Assignment(_FromRow):
+    """What a node should have of a project: ``release_id`` or, when that is None, nothing."""
+
+    node_id: str
+    environment: str
+    project: str
+    release_id: int | None
+    generation: int
+    deployment_id: str
+
+
+@dataclass(frozen=True, slots=True)
+class Activation(_FromRow):
+    """What a node did about an assignment."""
+
+    node_id: str
+    environment: str
+    project: str
+    generation: int
+    node_name: str
+    deployment_id: str
+    release_id: int | None
+    version: str
+    status: ActivationStatus
+    told_status: str
+    fetched_bytes: int
+    reused_bytes: int
+    installed_bytes: int
+    total_bytes: int
+    path: str
+    message: str
+    start_time: datetime | None
+    end_time: datetime | None
+    report_time: datetime
+
+    def __post_init__(self) -> None:
+        object.__setattr__(self, "status", ActivationStatus(self.status))

@@ -1,0 +1,360 @@
+"""The schema: every table of the catalogue, with the constraints that hold whatever the code does.
+
+Both databases get the same tables. Statuses are text, so that a person reads them with any SQL client.
+``docs/architecture.md`` tells how the tables hang together; changes go through ``migrations/``.
+"""
+
+from __future__ import annotations
+
+from sqlalchemy import (
+    JSON,
+    BigInteger,
+    Boolean,
+    CheckConstraint,
+    Column,
+    ForeignKey,
+    ForeignKeyConstraint,
+    Index,
+    Integer,
+    LargeBinary,
+    MetaData,
+    String,
+    Table,
+    text,
+)
+
+from .columns import BytewiseText, UtcTime
+
+metadata = MetaData(
+    naming_convention={
+        "pk": "pk_%(table_name)s",
+        "fk": "fk_%(table_name)s_%(column_0_N_name)s",
+        "uq": "uq_%(table_name)s_%(column_0_N_name)s",
+        "ix": "ix_%(table_name)s_%(column_0_N_name)s",
+        "ck": "ck_%(table_name)s_%(constraint_name)s",
+    }
+)
+
+# SQLite counts up by itself only in a column that is INTEGER to the letter.
+_RowId = BigInteger().with_variant(Integer, "sqlite")
+
+project = Table(
+    "project",
+    metadata,
+    Column("name", BytewiseText, primary_key=True),
+    Column("display_name", String, nullable=False),
+    Column("create_time", UtcTime, nullable=False),
+)
+
+environment = Table(
+    "environment",
+    metadata,
+    Column("name", BytewiseText, primary_key=True),
+    Column("create_time", UtcTime, nullable=False),
+)
+
+# --- what is stored -----------------------------------------------------------------------------
+
+pack_file = Table(
+    "pack_file",
+    metadata,
+    Column("key", BytewiseText, primary_key=True),
+    Column("state", String, nullable=False),
+    Column("size_bytes", BigInteger, nullable=False, server_default=text("0")),
+    Column("create_time", UtcTime, nullable=False),
+    CheckConstraint("state IN ('WRITING', 'STORED')", name="state"),
+)
+
+# Only an index for deduplication: the truth about a payload's chunks is its manifest.
+chunk = Table(
+    "chunk",
+    metadata,
+    Column("project", ForeignKey("project.name"), primary_key=True),
+    Column("digest", LargeBinary(32), primary_key=True),
+    Column("pack_key", ForeignKey("pack_file.key", ondelete="CASCADE"), nullable=False, index=True),
+    Column("offset", BigInteger, nullable=False),
+    Column("stored_length", Integer, nullable=False),
+    Column("raw_length", Integer, nullable=False),
+    Column("codec", Integer, nullable=False),
+)
+
+payload = Table(
+    "payload",
+    metadata,
+    Column("sha256", BytewiseText, primary_key=True),
+    Column("size_bytes", BigInteger, nullable=False),
+    Column("chunk_count", BigInteger, nullable=False),
+    Column("manifest_key", BytewiseText, nullable=False, unique=True),
+    Column("create_time", UtcTime, nullable=False),
+    CheckConstraint("size_bytes > 0", name="size"),
+)
+
+# Exactly the pack files that a payload's manifest names; RESTRICT is what protects them.
+payload_pack = Table(
+    "payload_pack",
+    metadata,
+    Column("payload_sha256", ForeignKey("payload.sha256", ondelete="CASCADE"), primary_key=True),
+    Column("pack_key", ForeignKey("pack_file.key", ondelete="RESTRICT"), primary_key=True, index=True),
+)
+
+# Keys whose objects are to be removed, after a grace; a key never comes back from here.
+condemned = Table(
+    "condemned",
+    metadata,
+    Column("key", BytewiseText, primary_key=True),
+    Column("condemn_time", UtcTime, nullable=False),
+)
+
+# --- what was released and deployed -------------------------------------------------------------
+
+release = Table(
+    "release",
+    metadata,
+    Column("id", _RowId, primary_key=True, autoincrement=True),
+    Column("project", ForeignKey("project.name"), nullable=False),
+    Column("version", String, nullable=False),
+    Column("version_key", BytewiseText, nullable=False),
+    Column("version_order", BytewiseText, nullable=False),
+    Column("payload_sha256", BytewiseText, nullable=False),
+    # Empty once the payload was reclaimed; the release itself stays in history.
+    Column("stored_payload", ForeignKey("payload.sha256", ondelete="RESTRICT"), index=True),
+    Column("content_sha256", BytewiseText, nullable=False),
+    Column("payload_size_bytes", BigInteger, nullable=False),
+    Column("payload_format", String, nullable=False),
+    Column("file_name", String, nullable=False),
+    Column("entries", BigInteger, nullable=False),
+    Column("unpacked_size_bytes", BigInteger, nullable=False),
+    Column("create_time", UtcTime, nullable=False),
+    Column("created_by", String, nullable=False),
+    Column("deployment_id", String, nullable=False),
+    Index("uq_release_project_version_key", "project", "version_key", unique=True),
+    Index("ix_release_project_version_order", "project", "version_order", "id"),
+)
+
+_UNFINISHED_ROLLOUT = text("status IN ('ROLLING_OUT', 'PAUSED', 'REVERTING')")
+
+deployment = Table(
+    "deployment",
+    metadata,
+    # The order in which deployments were accepted: what lists are sorted by.
+    Column("number", _RowId, primary_key=True, autoincrement=True),
+    Column("id", BytewiseText, nullable=False, unique=True),
+    Column("project", ForeignKey("project.name"), nullable=False),
+    Column("environment", ForeignKey("environment.name"), nullable=False),
+    Column("kind", String, nullable=False),
+    Column("status", String, nullable=False),
+    Column("status_reason", String, nullable=False, server_default=""),
+    Column("status_message", String, nullable=False, server_default=""),
+    Column("request_digest", String, nullable=False),
+    Column("release_id", ForeignKey("release.id")),
+    Column("version", String, nullable=False, server_default=""),
+    Column("payload_format", String, nullable=False, server_default=""),
+    Column("file_name", String, nullable=False, server_default=""),
+    Column("payload_sha256", BytewiseText, nullable=False, server_default=""),
+    Column("content_sha256", BytewiseText, nullable=False, server_default=""),
+    Column("payload_size_bytes", BigInteger),
+    Column("durable_bytes", BigInteger, nullable=False, server_default=text("0")),
+    Column("received_bytes", BigInteger, nullable=False, server_default=text("0")),
+    Column("reused_bytes", BigInteger, nullable=False, server_default=text("0")),
+    Column("stored_bytes", BigInteger, nullable=False, server_default=text("0")),
+    Column("deployed_by", String, nullable=False),
+    Column("peer", String, nullable=False),
+    Column("request_id", String, nullable=False),
+    Column("create_time", UtcTime, nullable=False),
+    Column("record_time", UtcTime),
+    Column("start_time", UtcTime),
+    Column("end_time", UtcTime),
+    Column("queue_order", BigInteger),
+    Column("generation", BigInteger, nullable=False, server_default=text("0")),
+    Column("rollback_of", String, nullable=False, server_default=""),
+    # For a rollback: the deployment whose release it brings back, so that the next one goes further back.
+    Column("restored_deployment_id", String, nullable=False, server_default=""),
+    Column("rolled_back_by", String, nullable=False, server_default=""),
+    Column("previous_deployment_id", String, nullable=False, server_default=""),
+    Column("previous_version", String, nullable=False, server_default=""),
+    Column("owner_epoch", BigInteger, nullable=False, server_default=text("0")),
+    Column("owner_node_id", String, nullable=False, server_default=""),
+    # A request to the controller: end this one in favour of that deployment.
+    Column("supersede_requested_by", String, nullable=False, server_default=""),
+    # The generation that takes the touched nodes back; 0 before that.
+    Column("revert_generation", BigInteger, nullable=False, server_default=text("0")),
+    Column("error", JSON),
+    Column("last_sequence", BigInteger, nullable=False, server_default=text("0")),
+    Column("compacted_through", BigInteger, nullable=False, server_default=text("0")),
+    CheckConstraint(
+        "status IN ('PENDING', 'RECEIVING', 'VALIDATING', 'STAGED', 'QUEUED', 'ROLLING_OUT', 'PAUSED', "
+        "'REVERTING', 'SUCCEEDED', 'PARTIAL', 'FAILED', 'CANCELLED', 'SUPERSEDED')",
+        name="status",
+    ),
+    # One rollout at a time: what no lock that may be lost can promise.
+    Index(
+        "uq_deployment_rollout",
+        "project",
+        "environment",
+        unique=True,
+        sqlite_where=_UNFINISHED_ROLLOUT,
+        postgresql_where=_UNFINISHED_ROLLOUT,
+    ),
+    Index("ix_deployment_project_environment_number", "project", "environment", "number"),
+    Index("ix_deployment_environment_number", "environment", "number"),
+    Index("ix_deployment_status_number", "status", "number"),
+)
+
+# What a project has in an environment: the generation last handed out, the queue's last number, and the
+# live row (never deleted; without a release after an undeploy).
+project_environment = Table(
+    "project_environment",
+    metadata,
+    Column("project", ForeignKey("project.name"), primary_key=True),
+    Column("environment", ForeignKey("environment.name"), primary_key=True),
+    Column("generation", BigInteger, nullable=False, server_default=text("0")),
+    Column("last_queue_order", BigInteger, nullable=False, server_default=text("0")),
+    Column("live_release_id", ForeignKey("release.id")),
+    Column("live_deployment_id", ForeignKey("deployment.id")),
+    Column("live_generation", BigInteger, nullable=False, server_default=text("0")),
+    Column("live_time", UtcTime),
+)
+
+# --- uploads under way --------------------------------------------------------------------------
+
+upload = Table(
+    "upload",
+    metadata,
+    Column("deployment_id", ForeignKey("deployment.id", ondelete="CASCADE"), primary_key=True),
+    Column("session_id", String, nullable=False),
+    Column("attempt", Integer, nullable=False),
+    # Rises with every acceptance; each write of an upload is guarded by it.
+    Column("epoch", BigInteger, nullable=False),
+    Column("way", String, nullable=False, server_default=""),
+    Column("declared_size_bytes", BigInteger),
+    Column("declared_sha256", String, nullable=False, server_default=""),
+    Column("durable_bytes", BigInteger, nullable=False, server_default=text("0")),
+    Column("next_segment", Integer, nullable=False, server_default=text("0")),
+    # What the stored part's bytes were, for people: sent, already stored, newly stored.
+    Column("received_bytes", BigInteger, nullable=False, server_default=text("0")),
+    Column("reused_bytes", BigInteger, nullable=False, server_default=text("0")),
+    Column("stored_bytes", BigInteger, nullable=False, server_default=text("0")),
+    Column("heartbeat_time", UtcTime, nullable=False),
+    # False once the holder let go by itself, so that nobody waits for a heartbeat to grow old.
+    Column("held", Boolean, nullable=False),
+    CheckConstraint("way IN ('', 'PLAIN', 'CHUNKS')", name="way"),
+)
+
+# The stored part of an upload, in order: which chunks, and where they lie.
+upload_segment = Table(
+    "upload_segment",
+    metadata,
+    Column("deployment_id", ForeignKey("upload.deployment_id", ondelete="CASCADE"), primary_key=True),
+    Column("number", Integer, primary_key=True),
+    Column("end_offset", BigInteger, nullable=False),
+    Column("chunk_count", Integer, nullable=False),
+    Column("chunks", LargeBinary, nullable=False),
+)
+
+# Keeps pack files from being collected while an upload counts on them.
+pin = Table(
+    "pin",
+    metadata,
+    Column("deployment_id", ForeignKey("upload.deployment_id", ondelete="CASCADE"), primary_key=True),
+    Column("pack_key", ForeignKey("pack_file.key", ondelete="RESTRICT"), primary_key=True, index=True),
+)
+
+# --- what happened ------------------------------------------------------------------------------
+
+event = Table(
+    "event",
+    metadata,
+    Column("deployment_id", ForeignKey("deployment.id"), primary_key=True),
+    Column("sequence", BigInteger, primary_key=True),
+    Column("time", UtcTime, nullable=False),
+    Column("kind", String, nullable=False),
+    Column("message", String, nullable=False),
+    Column("body", JSON, nullable=False),
+)
+
+audit_entry = Table(
+    "audit_entry",
+    metadata,
+    Column("id", _RowId, primary_key=True, autoincrement=True),
+    Column("time", UtcTime, nullable=False),
+    Column("principal", String, nullable=False),
+    Column("peer", String, nullable=False),
+    Column("request_id", String, nullable=False),
+    Column("action", String, nullable=False),
+    Column("project", String, nullable=False),
+    Column("environment", String, nullable=False),
+    Column("deployment_id", String, nullable=False),
+    Column("version", String, nullable=False),
+    Column("from_status", String, nullable=False),
+    Column("to_status", String, nullable=False),
+    Column("message", String, nullable=False),
+    Index("ix_audit_entry_project_id", "project", "id"),
+    Index("ix_audit_entry_deployment_id_id", "deployment_id", "id"),
+)
+
+# --- nodes --------------------------------------------------------------------------------------
+
+node = Table(
+    "node",
+    metadata,
+    Column("id", BytewiseText, primary_key=True),
+    Column("name", BytewiseText, nullable=False, unique=True),
+    Column("environment", ForeignKey("environment.name"), nullable=False, index=True),
+    Column("roles", JSON, nullable=False),
+    Column("address", String, nullable=False),
+    Column("server_version", String, nullable=False),
+    Column("boot_number", BigInteger, nullable=False),
+    Column("boot_time", UtcTime, nullable=False),
+    Column("free_disk_bytes", BigInteger, nullable=False),
+    Column("report_time", UtcTime, nullable=False),
+    Column("installs", Boolean, nullable=False),
+)
+
+# What a node should have of a project: a release or nothing.
+assignment = Table(
+    "assignment",
+    metadata,
+    Column("node_id", ForeignKey("node.id", ondelete="CASCADE"), primary_key=True),
+    Column("environment", BytewiseText, primary_key=True),
+    Column("project", BytewiseText, primary_key=True),
+    Column("release_id", ForeignKey("release.id")),
+    Column("generation", BigInteger, nullable=False),
+    Column("deployment_id", String, nullable=False, server_default=""),
+    Column("assign_time", UtcTime, nullable=False),
+    ForeignKeyConstraint(
+        ["project", "environment"], ["project_environment.project", "project_environment.environment"]
+    ),
+    Index("ix_assignment_project_environment", "project", "environment"),
+)
+
+# What a node did about an assignment.
+activation = Table(
+    "activation",
+    metadata,
+    Column("node_id", BytewiseText, primary_key=True),
+    Column("environment", BytewiseText, primary_key=True),
+    Column("project", BytewiseText, primary_key=True),
+    Column("generation", BigInteger, primary_key=True),
+    Column("node_name", BytewiseText, nullable=False),
+    Column("deployment_id", String, nullable=False, server_default=""),
+    Column("release_id", ForeignKey("release.id")),
+    Column("version", String, nullable=False, server_default=""),
+    Column("status", String, nullable=False),
+    # The status that the deployment's events have told already.
+    Column("told_status", String, nullable=False, server_default=""),
+    Column("fetched_bytes", BigInteger, nullable=False, server_default=text("0")),
+    Column("reused_bytes", BigInteger, nullable=False, server_default=text("0")),
+    Column("installed_bytes", BigInteger, nullable=False, server_default=text("0")),
+    Column("total_bytes", BigInteger, nullable=False, server_default=text("0")),
+    Column("path", String, nullable=False, server_default=""),
+    Column("message", String, nullable=False, server_default=""),
+    Column("start_time", UtcTime),
+    Column("end_time", UtcTime),
+    Column("report_time", UtcTime, nullable=False),
+    CheckConstraint(
+        "status IN ('PENDING', 'FETCHING', 'SWITCHING', 'LIVE', 'FAILED', 'SUPERSEDED', 'REMOVED')",
+        name="status",
+    ),
+    Index("ix_activation_deployment_id", "deployment_id", "generation"),
+    Index("ix_activation_project_environment_generation", "project", "environment", "generation"),
+)

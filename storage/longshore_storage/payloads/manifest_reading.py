@@ -1,0 +1,73 @@
+"""Reading a stored manifest as a stream, whatever its size: the places of a payload's chunks, in order."""
+
+from __future__ import annotations
+
+from collections.abc import AsyncGenerator
+from contextlib import aclosing
+
+from longshore_chunks import ChunksError, ManifestReader, PlacedChunk
+from longshore_storage.errors import CorruptBlob
+from longshore_storage.ports import BlobStore
+
+from .threads import Workers
+
+# About 5,000 chunks, some 300 MB of payload.
+_PIECE_BYTES = 256 * 1024
+
+
+class StoredManifest:
+    """One payload's manifest. A small one is read once; of a large one nothing is kept."""
+
+    def __init__(self, blobs: BlobStore, workers: Workers, key: str, *, sha256: str, size_bytes: int) -> None:
+        self.key = key
+        self._blobs = blobs
+        self._workers = workers
+        self._sha256 = sha256
+        self._size_bytes = size_bytes
+        self._whole: bytes | None = None
+        self.fetched_bytes = 0
+
+    async def verify(self) -> None:
+        """Read all of it, so that nothing is made of a damaged one; twice when it seems so.
+
+        Raises ``BlobNotFound`` and ``CorruptBlob``.
+        """
+        try:
+            await self._read_through()
+        except CorruptBlob:
+            self._whole = None
+            await self._read_through()
+
+    async def chunks(self) -> AsyncGenerator[list[PlacedChunk], None]:
+        """The chunks in the payload's order. Ends normally only when the manifest's digest matched."""
+        reader = ManifestReader()
+        async with aclosing(self._pieces()) as pieces:
+            async for piece in pieces:
+                try:
+                    chunks = await self._workers.run(reader.feed, piece)
+                except ChunksError as error:
+                    raise CorruptBlob(self.key, str(error)) from error
+                yield chunks
+        try:
+            header = reader.finish()
+        except ChunksError as error:
+            raise CorruptBlob(self.key, str(error)) from error
+        if header.payload_sha256.hex() != self._sha256 or header.size_bytes != self._size_bytes:
+            raise CorruptBlob(self.key, f"it is the manifest of another payload than {self._sha256}")
+
+    async def _read_through(self) -> None:
+        async with aclosing(self.chunks()) as chunks:
+            async for _ in chunks:
+                pass
+
+    async def _pieces(self) -> AsyncGenerator[bytes, None]:
+        if self._whole is not None:
+            yield self._whole
+            return
+        size_bytes = (await self._blobs.stat(self.key)).size_bytes
+        for at in range(0, size_bytes, _PIECE_BYTES):
+            piece = await self._blobs.get(self.key, at, min(_PIECE_BYTES, size_bytes - at))
+            self.fetched_bytes += len(piece)
+            if len(piece) == size_bytes:
+                self._whole = piece
+            yield piece

@@ -1,0 +1,134 @@
+"""Reading a stored payload: verified raw bytes in order, from any offset, fetched ahead.
+
+Invariants: no byte comes out that was not verified against a manifest that was verified whole before; a
+payload that was compacted or repaired meanwhile is gone on with where it was, by its new manifest.
+"""
+
+from __future__ import annotations
+
+from collections.abc import AsyncGenerator
+from contextlib import aclosing
+
+from longshore_storage.catalogue import Catalogue, stored_payloads
+from longshore_storage.catalogue.stored_payloads import PayloadRow
+from longshore_storage.errors import BlobNotFound, CorruptBlob
+from longshore_storage.ports import BlobStore
+
+from .errors import PayloadNotStored
+from .fetching import Batch, ChunkFetcher, batches
+from .manifest_reading import StoredManifest
+from .settings import MIB, PayloadSettings
+from .tasks import in_order
+from .threads import Workers
+
+_PIECE_MAX_BYTES = MIB
+
+
+class PayloadReader:
+    """Made by ``PayloadStore.open``; closed at the end of that block, with every stream of it.
+
+    A stream holds at most ``3 × (batches_in_flight + 1) × batch_bytes`` in memory, for a payload of any
+    size.
+    """
+
+    def __init__(
+        self,
+        row: PayloadRow,
+        catalogue: Catalogue,
+        blobs: BlobStore,
+        workers: Workers,
+        fetcher: ChunkFetcher,
+        settings: PayloadSettings,
+    ) -> None:
+        self._row = row
+        self._catalogue = catalogue
+        self._blobs = blobs
+        self._workers = workers
+        self._fetcher = fetcher
+        self._settings = settings
+        self._streams: list[AsyncGenerator[bytes, None]] = []
+        self._manifests: list[StoredManifest] = []
+        self._fetched_bytes = 0
+
+    @property
+    def sha256(self) -> str:
+        """The payload's name, 64 hexadecimal digits."""
+        return self._row.sha256
+
+    @property
+    def size_bytes(self) -> int:
+        """The payload's size."""
+        return self._row.size_bytes
+
+    @property
+    def fetched_bytes(self) -> int:
+        """How many bytes the blob store sent so far for this reader, the manifest's included."""
+        return self._fetched_bytes + sum(manifest.fetched_bytes for manifest in self._manifests)
+
+    def stream(self, offset: int = 0) -> AsyncGenerator[bytes, None]:
+        """The payload's bytes from ``offset`` on, in pieces of at most 1 MiB; reads nothing before it.
+
+        Raises ``CorruptBlob``, ``PayloadNotStored`` when the payload was removed meanwhile, and
+        ``BlobStoreUnavailable``. Raises ``ValueError`` for an offset outside the payload.
+        """
+        if not 0 <= offset <= self.size_bytes:
+            raise ValueError(f"offset {offset} is outside the payload of {self.size_bytes} bytes")
+        stream = self._stream(offset)
+        self._streams.append(stream)
+        return stream
+
+    async def close(self) -> None:
+        """End every stream that was left early."""
+        for stream in self._streams:
+            await stream.aclose()
+
+    async def _stream(self, offset: int) -> AsyncGenerator[bytes, None]:
+        while offset < self.size_bytes:
+            try:
+                async with aclosing(self._pieces(offset)) as pieces:
+                    async for piece in pieces:
+                        offset += len(piece)
+                        yield piece
+            except BlobNotFound as error:
+                await self._look_again(error)
+
+    async def _pieces(self, start: int) -> AsyncGenerator[bytes, None]:
+        manifest = StoredManifest(
+            self._blobs,
+            self._workers,
+            self._row.manifest_key,
+            sha256=self._row.sha256,
+            size_bytes=self._row.size_bytes,
+        )
+        self._manifests.append(manifest)
+        await manifest.verify()
+
+        async def fetch(batch: Batch) -> list[bytes]:
+            raws, fetched_bytes = await self._fetcher.fetch(batch.chunks)
+            self._fetched_bytes += fetched_bytes
+            return await self._workers.run(_cut_into_pieces, raws, max(start - batch.offset, 0))
+
+        ahead = in_order(
+            batches(manifest.chunks(), batch_bytes=self._settings.batch_bytes, start=start),
+            fetch,
+            at_once=self._settings.batches_in_flight,
+        )
+        async with aclosing(ahead) as fetched:
+            async for pieces in fetched:
+                for piece in pieces:
+                    yield piece
+
+    async def _look_again(self, error: BlobNotFound) -> None:
+        """After an object was not there: take the payload's new manifest, or tell what is lost."""
+        async with self._catalogue.reading() as transaction:
+            row = await stored_payloads.get_payload(transaction, self.sha256)
+        if row is None:
+            raise PayloadNotStored(self.sha256) from error
+        if row.manifest_key == self._row.manifest_key:
+            raise CorruptBlob(error.key, f"it is gone, but payload {self.sha256} is made of it") from error
+        self._row = row
+
+
+def _cut_into_pieces(raws: list[bytes], start: int) -> list[bytes]:
+    joined = b"".join(raws)
+    return [joined[at : at + _PIECE_MAX_BYTES] for at in range(start, len(joined), _PIECE_MAX_BYTES)]

@@ -1,0 +1,115 @@
+"""The payload store: payloads as chunks in pack files, over a catalogue and a blob store.
+
+Owns what all uploads and readers of a node share: the threads, and the limits that bound memory.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import AsyncIterator, Sequence
+from contextlib import asynccontextmanager
+from types import TracebackType
+from typing import Self
+
+from longshore_chunks import ChunkDigest
+from longshore_storage.catalogue import Catalogue, stored_payloads, uploads
+from longshore_storage.ports import BlobStore
+
+from .errors import PayloadNotStored, UploadTakenOver
+from .fetching import ChunkFetcher
+from .pinned_index import PinnedIndex
+from .reader import PayloadReader
+from .settings import PayloadSettings
+from .tasks import TaskScope
+from .threads import Workers
+from .writer import PayloadWriter
+
+
+class PayloadStore:
+    """Writes and reads payloads; one for a node.
+
+    Memory, whatever the payloads' sizes and however many uploads come at once: an admitted upload holds
+    the pack file it fills, and up to ``batches_in_flight + 1`` batches, each as received or fetched, raw,
+    and compressed; beside them are the pack files in flight. So all uploads together hold at most::
+
+        uploads_at_once × (pack_bytes + 3 × (batches_in_flight + 1) × batch_bytes)
+            + packs_in_flight × pack_bytes
+
+    and a message each; and, while an upload is recorded, its manifest (53 bytes a chunk). Uploads above
+    the limit wait in ``add_data`` and ``add_chunks``. An admitted upload waits only for pack files in
+    flight, and these wait for nothing but the stores, so that no ring of waiting can form.
+    """
+
+    def __init__(
+        self, catalogue: Catalogue, blobs: BlobStore, *, settings: PayloadSettings | None = None
+    ) -> None:
+        self._catalogue = catalogue
+        self._blobs = blobs
+        self.settings = settings or PayloadSettings()
+        self._workers = Workers(self.settings.threads)
+        self._uploads = asyncio.Semaphore(self.settings.uploads_at_once)
+        self._packs = asyncio.Semaphore(self.settings.packs_in_flight)
+        self._fetcher = ChunkFetcher(blobs, self._workers, asyncio.Semaphore(self.settings.reads_in_flight))
+
+    async def __aenter__(self) -> Self:
+        return self
+
+    async def __aexit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self._workers.close()
+
+    @asynccontextmanager
+    async def writer(self, *, deployment_id: str, project: str, epoch: int) -> AsyncIterator[PayloadWriter]:
+        """Write an upload, new or resumed, that this session holds under ``epoch``.
+
+        Chunks are shared within ``project``. The block's task is cancelled, and the block raises, when
+        storing fails or the upload is taken over. At the end nothing of the session is left running; the
+        upload's row stays, for the caller to drop or to let go. Raises ``UploadTakenOver``.
+        """
+        async with self._catalogue.reading() as transaction:
+            upload = await uploads.get_upload(transaction, deployment_id)
+        if upload is None or upload.epoch != epoch:
+            raise UploadTakenOver(deployment_id)
+        async with TaskScope() as scope:
+            writer = PayloadWriter(
+                self._catalogue,
+                self._blobs,
+                self._workers,
+                self.settings,
+                upload=upload,
+                project=project,
+                scope=scope,
+                fetcher=self._fetcher,
+                node_uploads=self._uploads,
+                node_packs=self._packs,
+            )
+            scope.start(writer.keep_alive())
+            try:
+                yield writer
+            finally:
+                writer.release()
+
+    @asynccontextmanager
+    async def open(self, sha256: str) -> AsyncIterator[PayloadReader]:
+        """Read a stored payload. Raises ``PayloadNotStored``."""
+        async with self._catalogue.reading() as transaction:
+            row = await stored_payloads.get_payload(transaction, sha256)
+        if row is None:
+            raise PayloadNotStored(sha256)
+        reader = PayloadReader(row, self._catalogue, self._blobs, self._workers, self._fetcher, self.settings)
+        try:
+            yield reader
+        finally:
+            await reader.close()
+
+    async def find_missing(
+        self, *, deployment_id: str, project: str, digests: Sequence[ChunkDigest]
+    ) -> list[int]:
+        """Which of ``digests`` (by place) the project lacks; what it has is pinned for the upload.
+
+        Raises ``UploadTakenOver`` when there is no such upload.
+        """
+        index = PinnedIndex(self._catalogue, project=project, deployment_id=deployment_id)
+        found = await index.find(frozenset(digests))
+        return [place for place, digest in enumerate(digests) if digest not in found]

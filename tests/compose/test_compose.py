@@ -1,0 +1,248 @@
+"""``docker-compose.yml``: pinned, watched, kept, and made of settings that exist.
+
+There may be no container engine where the tests run, so the file is read and held against everything in this
+checkout that it speaks of.
+"""
+
+from __future__ import annotations
+
+import os
+import re
+import tomllib
+from collections.abc import Iterator, Mapping
+from pathlib import Path
+from typing import Any
+from urllib.parse import urlsplit
+
+import pytest
+import yaml
+from pydantic import BaseModel
+
+from longshore_server.settings import Settings
+
+ROOT = Path(__file__).parents[2]
+PREFIX = "LONGSHORE_"
+JOBS = {"bucket", "migrate"}
+NODES = ["node1", "node2", "node3"]
+ETCD = ["etcd1", "etcd2", "etcd3"]
+MINIO = ["minio1", "minio2", "minio3", "minio4"]
+
+Service = dict[str, Any]
+
+
+@pytest.fixture(scope="module")
+def compose() -> dict[str, Any]:
+    loaded: dict[str, Any] = yaml.safe_load((ROOT / "docker-compose.yml").read_text())
+    return loaded
+
+
+@pytest.fixture(scope="module")
+def services(compose: dict[str, Any]) -> dict[str, Service]:
+    found: dict[str, Service] = compose["services"]
+    return found
+
+
+@pytest.fixture
+def load(monkeypatch: pytest.MonkeyPatch) -> Any:
+    """Settings as a node reads them from these variables and from nothing else."""
+
+    def from_variables(variables: Mapping[str, str]) -> Settings:
+        for name in [name for name in os.environ if name.startswith(PREFIX)]:
+            monkeypatch.delenv(name)
+        for name, value in variables.items():
+            monkeypatch.setenv(name, value)
+        return Settings()
+
+    return from_variables
+
+
+def variables(service: Service) -> dict[str, str]:
+    return {name: value for name, value in service.get("environment", {}).items() if name.startswith(PREFIX)}
+
+
+def addresses(services: Mapping[str, Service]) -> set[str]:
+    """Every name under which one service can reach another."""
+    aliases = {
+        alias
+        for service in services.values()
+        for network in service.get("networks", {}).values()
+        for alias in network["aliases"]
+    }
+    return set(services) | aliases
+
+
+def mounts(service: Service) -> Iterator[tuple[str, str]]:
+    for mount in service.get("volumes", []):
+        name, _, path = mount.partition(":")
+        yield name, path
+
+
+def test_the_cluster_is_whole(services: dict[str, Service]) -> None:
+    assert sorted(services) == sorted([*NODES, *ETCD, *MINIO, *JOBS, "postgres"])
+
+
+def test_images_are_pinned_to_an_exact_version(services: dict[str, Service]) -> None:
+    for name, service in services.items():
+        tag = service["image"].rpartition(":")[2]
+        assert re.search(r"\d+\.\d+|RELEASE\.\d{4}-\d\d-\d\dT", tag), f"{name} runs {service['image']}"
+        assert "latest" not in tag
+
+
+def test_one_version_of_each_image(services: dict[str, Service]) -> None:
+    images = {service["image"] for service in services.values()}
+    assert len(images) == len({image.rpartition(":")[0] for image in images})
+
+
+def test_our_own_image_carries_our_version(services: dict[str, Service]) -> None:
+    version = tomllib.loads((ROOT / "pyproject.toml").read_text())["project"]["version"]
+    for name in [*NODES, "migrate"]:
+        assert services[name]["image"] == f"longshore:{version}"
+        assert services[name]["build"] == "."
+
+
+def test_etcd_is_the_one_that_the_tests_run_on(services: dict[str, Service]) -> None:
+    pinned = (ROOT / "tests/services/go/etcd/go.mod").read_text()
+    tested = re.search(r"go\.etcd\.io/etcd/server/v3 (v\S+)", pinned)
+    assert tested
+    assert {services[name]["image"].rpartition(":")[2] for name in ETCD} == {tested[1]}
+
+
+def test_whatever_stays_up_is_watched(services: dict[str, Service]) -> None:
+    """Our nodes by the image's own check; a job ends, and its status says how."""
+    for name, service in services.items():
+        if name in NODES:
+            assert "healthcheck" not in service
+            assert "HEALTHCHECK" in (ROOT / "Dockerfile").read_text()
+        elif name in JOBS:
+            assert service.get("healthcheck", {"disable": True}) == {"disable": True}
+            assert service.get("restart", "no") != "unless-stopped"
+        else:
+            check = service["healthcheck"]
+            # Without a shell: most of these images have none.
+            assert check["test"][0] == "CMD", name
+            assert {"interval", "timeout", "retries"} <= check.keys()
+            assert service["restart"] == "unless-stopped"
+
+
+def test_data_is_kept_in_declared_volumes(compose: dict[str, Any], services: dict[str, Service]) -> None:
+    used = [name for service in services.values() for name, _ in mounts(service)]
+    assert sorted(used) == sorted(compose["volumes"]), "each volume has one user, and each is declared"
+    assert {name for name, service in services.items() if not service.get("volumes")} == JOBS
+
+
+def test_servers_write_where_their_volume_is(services: dict[str, Service]) -> None:
+    dockerfile = (ROOT / "Dockerfile").read_text()
+    for name, service in services.items():
+        for _, path in mounts(service):
+            if name in NODES:
+                assert f"LONGSHORE_DATA_DIR={path}\n" in dockerfile
+            if name in ETCD:
+                assert service["environment"]["ETCD_DATA_DIR"] == path
+            if name in MINIO:
+                assert urlsplit(service["command"][1]).path == path
+
+
+def test_dependencies_exist_and_can_be_met(services: dict[str, Service]) -> None:
+    for name, service in services.items():
+        for needed, how in service.get("depends_on", {}).items():
+            assert needed in services, f"{name} depends on {needed}"
+            expected = "service_completed_successfully" if needed in JOBS else "service_healthy"
+            assert how["condition"] == expected, f"{name} on {needed}"
+
+
+def test_nodes_wait_for_the_schema_the_bucket_and_etcd(services: dict[str, Service]) -> None:
+    for name in NODES:
+        assert set(services[name]["depends_on"]) == {*JOBS, *ETCD}
+    assert "postgres" in services["migrate"]["depends_on"]
+    assert set(services["bucket"]["depends_on"]) == set(MINIO)
+
+
+def test_ports_are_free_of_each_other_and_local(services: dict[str, Service]) -> None:
+    published = [port.split(":") for service in services.values() for port in service.get("ports", [])]
+    assert len(published) == len(NODES)
+    assert {address for address, _, _ in published} == {"127.0.0.1"}
+    assert len({port for _, port, _ in published}) == len(published)
+    # The client looks there when it is told nothing.
+    assert "7420" in {port for _, port, _ in published}
+
+
+def test_every_variable_is_a_setting(services: dict[str, Service]) -> None:
+    """Walked by hand: a variable that no setting has is ignored when settings are read."""
+    names = {name for service in services.values() for name in variables(service)}
+    assert names
+    for name in sorted(names):
+        model: type[BaseModel] = Settings
+        for part in name.removeprefix(PREFIX).lower().split("__"):
+            assert part in model.model_fields, f"{name} is no setting"
+            kind = model.model_fields[part].annotation
+            model = kind if isinstance(kind, type) and issubclass(kind, BaseModel) else BaseModel
+    for name in JOBS | set(NODES):
+        assert all(isinstance(value, str) for value in services[name]["environment"].values()), name
+
+
+def test_nodes_load_their_settings(services: dict[str, Service], load: Any) -> None:
+    seen = set()
+    for name in NODES:
+        settings: Settings = load(variables(services[name]))
+        assert settings.node.name == name
+        assert settings.insecure_listen
+        assert not settings.embedded_database
+        assert settings.listen.rpartition(":")[2] == services[name]["ports"][0].rpartition(":")[2]
+        # Docker kills what has not ended by then, so a node must be done draining before.
+        assert settings.drain_timeout_s < float(services[name]["stop_grace_period"].removesuffix("s"))
+        seen.add((settings.database_url, settings.blobs_url, settings.coordination.url))
+    assert len(seen) == 1, "nodes of one cluster share their stores"
+
+
+def test_the_migration_goes_to_the_nodes_database(services: dict[str, Service], load: Any) -> None:
+    assert (
+        load(variables(services["migrate"])).database_url == load(variables(services["node1"])).database_url
+    )
+    assert services["migrate"]["command"] == ["admin", "migrate"]
+
+
+def test_nodes_reach_the_services_of_this_file(services: dict[str, Service], load: Any) -> None:
+    settings: Settings = load(variables(services["node1"]))
+    known = addresses(services)
+    database = urlsplit(settings.database_url)
+    postgres = services["postgres"]["environment"]
+    assert database.hostname == "postgres"
+    assert (database.username, database.password) == (
+        postgres["POSTGRES_USER"],
+        postgres["POSTGRES_PASSWORD"],
+    )
+    assert database.path == f"/{postgres['POSTGRES_DB']}"
+    blobs = urlsplit(settings.blobs_url)
+    minio = services["minio1"]["environment"]
+    assert blobs.hostname in known
+    assert (blobs.username, blobs.password) == (minio["MINIO_ROOT_USER"], minio["MINIO_ROOT_PASSWORD"])
+    etcd = urlsplit(settings.coordination.url)
+    assert [member.split(":")[0] for member in etcd.netloc.split(",")] == ETCD
+
+
+def test_the_bucket_is_the_nodes_bucket(services: dict[str, Service], load: Any) -> None:
+    blobs = urlsplit(load(variables(services["node1"])).blobs_url)
+    job = services["bucket"]
+    program, verb, _, target = job["entrypoint"]
+    alias, _, bucket = target.partition("/")
+    assert (program, verb) == ("mc", "mb")
+    assert f"/{bucket}" == blobs.path
+    store = urlsplit(job["environment"][f"MC_HOST_{alias}"])
+    assert store.netloc == blobs.netloc
+
+
+def test_etcd_members_know_each_other(services: dict[str, Service]) -> None:
+    expected = ",".join(f"{name}=http://{name}:2380" for name in ETCD)
+    for name in ETCD:
+        environment = services[name]["environment"]
+        assert environment["ETCD_NAME"] == name
+        assert environment["ETCD_INITIAL_CLUSTER"] == expected
+        assert environment["ETCD_INITIAL_ADVERTISE_PEER_URLS"] == f"http://{name}:2380"
+        assert environment["ETCD_ADVERTISE_CLIENT_URLS"] == f"http://{name}:2379"
+
+
+def test_minio_spreads_over_four_servers(services: dict[str, Service]) -> None:
+    """Four drives are the fewest that erasure coding protects; all four go by one name."""
+    for name in MINIO:
+        assert services[name]["command"] == ["server", "http://minio{1...4}:9000/data"]
+        assert services[name]["networks"] == {"default": {"aliases": ["blobs"]}}

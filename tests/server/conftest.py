@@ -1,0 +1,90 @@
+"""A node in this process, built by the same composition root, on the embedded default or on real services."""
+
+from __future__ import annotations
+
+from collections.abc import AsyncIterator, Callable
+from contextlib import AbstractAsyncContextManager, asynccontextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import grpc
+import pytest
+
+from longshore.v1 import catalog_service_pb2_grpc, cluster_service_pb2_grpc, deployment_service_pb2_grpc
+from longshore_server.node import Node, running_node
+from longshore_server.settings import load_settings
+from longshore_storage.catalogue import open_catalogue
+
+
+@dataclass(frozen=True)
+class RunningNode:
+    """A node with a channel to it and stubs on that."""
+
+    node: Node
+    data_dir: Path
+    channel: grpc.aio.Channel
+
+    @property
+    def deployments(self) -> deployment_service_pb2_grpc.DeploymentServiceAsyncStub:
+        return deployment_service_pb2_grpc.DeploymentServiceStub(self.channel)
+
+    @property
+    def catalog(self) -> catalog_service_pb2_grpc.CatalogServiceAsyncStub:
+        return catalog_service_pb2_grpc.CatalogServiceStub(self.channel)
+
+    @property
+    def cluster(self) -> cluster_service_pb2_grpc.ClusterServiceAsyncStub:
+        return cluster_service_pb2_grpc.ClusterServiceStub(self.channel)
+
+    @property
+    def address(self) -> str:
+        return self.node.address
+
+
+StartNode = Callable[..., AbstractAsyncContextManager[RunningNode]]
+
+
+@pytest.fixture(params=["embedded", "services"])
+def stores(request: pytest.FixtureRequest) -> dict[str, Any]:
+    """Settings of the stores: nothing for the embedded default, else PostgreSQL, MinIO and etcd."""
+    if request.param == "embedded":
+        return {}
+    return {
+        "database": {"url": request.getfixturevalue("postgres_database")},
+        "blobs": {"url": request.getfixturevalue("s3_url")},
+        "coordination": {"url": request.getfixturevalue("etcd_url"), "lease_s": 3},
+    }
+
+
+@pytest.fixture
+def start_node(tmp_path: Path, stores: dict[str, Any]) -> StartNode:
+    """Start a node: ``async with start_node("a") as running``."""
+
+    @asynccontextmanager
+    async def start(name: str = "one", **options: Any) -> AsyncIterator[RunningNode]:
+        settings = load_settings(
+            None,
+            {
+                "data_dir": tmp_path / name,
+                "listen": "127.0.0.1:0",
+                "poll_s": 1,
+                **stores,
+                **options,
+                "node": {"name": name, **options.get("node", {})},
+            },
+        )
+        if not settings.embedded_database:
+            catalogue = open_catalogue(settings.database_url)
+            await catalogue.migrate()
+            await catalogue.close()
+        async with running_node(settings) as node, grpc.aio.insecure_channel(node.address) as channel:
+            yield RunningNode(node, tmp_path / name, channel)
+
+    return start
+
+
+@pytest.fixture
+async def node(start_node: StartNode) -> AsyncIterator[RunningNode]:
+    async with start_node() as running:
+        yield running

@@ -1,0 +1,129 @@
+"""What is made of a store's answers: each is told by a stub, since MinIO does not give it on demand."""
+
+from __future__ import annotations
+
+import time
+
+import pytest
+
+from longshore_storage.errors import (
+    BlobNotFound,
+    BlobStoreFull,
+    BlobStoreUnavailable,
+    CorruptBlob,
+    Misconfigured,
+    StorageError,
+)
+from tests.storage.blobs.s3_stores import BODY, CRC, OK, USES, told
+from tests.storage.blobs.stub_store import Answer, s3_error
+
+
+@pytest.mark.parametrize(
+    "fault",
+    [
+        s3_error(500, "InternalError"),
+        s3_error(503, "SlowDown"),
+        s3_error(503, "XMinioServerNotInitialized"),
+        s3_error(429, "TooManyRequests"),
+        Answer(502, b"<html>Bad Gateway</html>", {"Content-Type": "text/html"}),
+        Answer(504),
+        Answer(0, drop=True),
+    ],
+    ids=lambda fault: f"{fault.status} {fault.body[:40]!r}",
+)
+async def test_passing_faults_are_tried_again_with_the_whole_body(fault: Answer) -> None:
+    async with told(fault, fault, OK) as (stub, store):
+        await store.put("packs/one", [BODY, BODY], crc32c=CRC)
+        assert stub.requests == ["PUT /bucket/packs/one"] * 3
+        assert stub.bodies[2] == BODY * 2
+    async with told(fault, Answer(200, b"body")) as (stub, store):
+        assert await store.get("packs/one") == b"body"
+        assert len(stub.requests) == 2
+    async with told(fault, Answer(204)) as (stub, store):
+        await store.delete("packs/one")
+        assert len(stub.requests) == 2
+    async with told(fault, retry_for_s=0) as (stub, store):
+        with pytest.raises(BlobStoreUnavailable):
+            await store.stat("packs/one")
+        assert len(stub.requests) == 1
+
+
+async def test_trying_again_ends() -> None:
+    async with told(s3_error(503, "SlowDown"), retry_for_s=0.5) as (stub, store):
+        start = time.monotonic()
+        with pytest.raises(BlobStoreUnavailable, match="SlowDown"):
+            await store.get("packs/one")
+        assert time.monotonic() - start < 2
+        assert len(stub.requests) >= 2
+
+
+async def test_check_tries_once() -> None:
+    async with told(s3_error(503, "SlowDown")) as (stub, store):
+        with pytest.raises(BlobStoreUnavailable):
+            await store.check()
+        assert len(stub.requests) == 1
+
+
+@pytest.mark.parametrize(
+    ("answer", "expected", "message"),
+    [
+        (s3_error(507, "XMinioStorageFull"), BlobStoreFull, "is full"),
+        (s3_error(400, "XMinioAdminBucketQuotaExceeded"), BlobStoreFull, "is full"),
+        (s3_error(403, "QuotaExceeded"), BlobStoreFull, "raise its quota"),
+        (Answer(507), BlobStoreFull, "is full"),
+        (s3_error(403, "AccessDenied"), Misconfigured, "let the key list, read, write and delete"),
+        (s3_error(403, "RequestTimeTooSkewed"), Misconfigured, "clock is wrong"),
+        (s3_error(400, "ExpiredToken"), Misconfigured, "replace them"),
+        (s3_error(501, "NotImplemented"), Misconfigured, "lacks an operation"),
+        (Answer(403), Misconfigured, "HTTP 403|AccessDenied"),
+        (Answer(404, b"<html>", {"Content-Type": "text/html"}), Misconfigured, "HTTP 404, which no S3"),
+        (s3_error(412, "PreconditionFailed"), BlobStoreUnavailable, "PreconditionFailed: told so"),
+    ],
+    ids=lambda value: str(value.status) + value.body.decode()[13:35] if isinstance(value, Answer) else "",
+)
+async def test_other_refusals_are_told_at_once(
+    answer: Answer, expected: type[StorageError], message: str
+) -> None:
+    async with told(answer) as (stub, store):
+        with pytest.raises(expected, match=message):
+            await store.put("packs/one", [BODY], crc32c=CRC)
+        assert len(stub.requests) == 1
+
+
+async def test_what_is_not_an_s3_store_is_told() -> None:
+    async with told(Answer(200, b"<html>hello</html>", {"Content-Type": "text/html"})) as (_, store):
+        for use in (USES["check"], USES["put"]):
+            with pytest.raises(Misconfigured, match="is not that of an S3 store"):
+                await use(store)
+
+
+async def test_a_body_that_ends_early_is_read_again() -> None:
+    short = Answer(200, b"hal", {"Content-Length": "4"})
+    async with told(short, Answer(200, b"half")) as (stub, store):
+        assert await store.get("packs/one") == b"half"
+        assert len(stub.requests) == 2
+
+
+async def test_a_range_that_comes_shorter_or_whole_is_never_taken_for_the_range() -> None:
+    async with told(Answer(206, b"123")) as (_, store):
+        with pytest.raises(CorruptBlob, match="ends at 8, 5 to 9 were asked for"):
+            await store.get("packs/one", 5, 4)
+    async with told(Answer(200, b"0123456789")) as (_, store):
+        with pytest.raises(BlobStoreUnavailable, match="HTTP 200 to a read"):
+            await store.get("packs/one", 5, 4)
+
+
+async def test_an_object_is_only_missing_when_its_bucket_is_there() -> None:
+    async with told(Answer(404), s3_error(404, "NoSuchBucket")) as (_, store):
+        with pytest.raises(Misconfigured, match="NoSuchBucket"):
+            await store.stat("packs/one")
+    async with told(s3_error(404, "NoSuchKey")) as (_, store):
+        with pytest.raises(BlobNotFound):
+            await store.get("packs/one")
+
+
+async def test_a_refused_checksum_is_a_corrupt_body_and_not_tried_again() -> None:
+    async with told(s3_error(400, "XAmzContentChecksumMismatch")) as (stub, store):
+        with pytest.raises(CorruptBlob, match="CRC32C"):
+            await store.put("packs/one", [BODY], crc32c=CRC)
+        assert len(stub.requests) == 1
