@@ -22,7 +22,7 @@ def main() -> int:
     with grpc.insecure_channel(f"127.0.0.1:{port}") as channel:
         try:
             answer = health_pb2_grpc.HealthStub(channel).Check(
-                health_pb2.HealthCheckRequest(), timeout=DEADLINE_S, wait_for_ready=True
+                health_pb2.HealthCheckRequest(), timeout=DEADLINE_S
             )
         except grpc.RpcError as error:
             sys.stderr.write(f"{error.code().name}: {error.details()}\n")

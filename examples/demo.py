@@ -19,6 +19,7 @@ from contextlib import contextmanager
 from pathlib import Path
 
 _LEAST_BYTES = 100 << 20
+_TEXT = (".py", ".pyi", ".h", ".txt", ".sql")
 _PROJECT = "library"
 _LONGSHORE = str(Path(sys.executable).with_name("longshore"))
 
@@ -48,7 +49,7 @@ def main() -> None:
 
             say("5. List, and follow from the first event")
             longshore("list", _PROJECT)
-            newest = json.loads(output("list", _PROJECT, "-o", "json"))[0]
+            newest = json.loads(output("list", _PROJECT, "-o", "json").splitlines()[0])
             longshore("watch", newest["deployment_id"])
 
             say("6. Roll back: no byte moves")
@@ -94,20 +95,20 @@ def make_tree(tree: Path) -> Path:
     libraries = Path(os.__file__).parent if sys.prefix == sys.base_prefix else Path(sys.prefix) / "lib"
     packages = sorted(libraries.glob("python*/site-packages/*/"), key=size_of, reverse=True)
     for package in packages:
-        shutil.copytree(package, tree / package.name, ignore=shutil.ignore_patterns("__pycache__"), symlinks=False)
+        shutil.copytree(package, tree / package.name, ignore=shutil.ignore_patterns("__pycache__"))
         if size_of(tree) >= _LEAST_BYTES:
             return tree
     raise SystemExit(f"the libraries in {libraries} are smaller than 100 MB")
 
 
 def change(source: Path, target: Path) -> int:
-    """Copy a tree and append a line to one in a hundred of its Python files."""
+    """Copy a tree and append a line to one in a hundred of its text files."""
     shutil.copytree(source, target)
-    chosen = sorted(path for path in files(target) if path.suffix == ".py")[::100]
+    chosen = sorted(path for path in files(target) if path.suffix in _TEXT)[::100]
     for path in chosen:
         path.chmod(0o644)
         with path.open("a") as stream:
-            stream.write("\n# a changed line\n")
+            stream.write("\na changed line\n")
     (target / "NEW").write_text("a new file\n")
     return len(chosen)
 

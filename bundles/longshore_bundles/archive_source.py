@@ -57,13 +57,7 @@ class ArchiveSource(io.RawIOBase):
 
     def seek(self, offset: int, whence: int = os.SEEK_SET) -> int:
         """Seek in the caller's file."""
-        try:
-            return self._source.seek(offset, whence)
-        except Exception as error:
-            # A place before the start is what a damaged archive asks for.
-            if not isinstance(error, ValueError):
-                self.failure = error
-            raise
+        return self._source.seek(offset, whence)
 
     def tell(self) -> int:
         """Where the caller's file stands."""

@@ -1,13 +1,11 @@
 """Sending one payload: attempts of one Deploy call until it is recorded or refused.
 
 Every attempt sends the same header but for its number, waits for the server's initial metadata, and goes on
-at the durable offset found there. What a call ends with is always its own final status: when a write fails,
-the failure of the write says nothing.
+at the durable offset found there. A payload is read anew for every attempt, from its beginning.
 """
 
 from __future__ import annotations
 
-import asyncio
 from collections.abc import AsyncGenerator, Callable, Sequence
 from contextlib import aclosing
 from dataclasses import dataclass
@@ -15,7 +13,6 @@ from enum import StrEnum
 from typing import Final
 
 import tenacity
-from grpc import aio
 
 from longshore.v1 import deployment_service_pb2
 from longshore_chunks.cutting import CuttingParameters
@@ -33,13 +30,10 @@ from .errors import (
 from .messages import Message, plain_messages, thrifty_messages
 from .payloads import Payload
 from .statuses import translated
+from .upload_call import CallEndedError, UploadCall
 from .windows import Fingerprints, WindowReader
 
 _TRIES_WITHOUT_PROGRESS: Final = 8
-_ACCEPTED_KEY: Final = "longshore-accepted"
-_DURABLE_OFFSET_KEY: Final = "longshore-durable-offset"
-
-DeployCall = aio.StreamUnaryCall[deployment_service_pb2.DeployRequest, deployment_service_pb2.DeployResponse]
 
 
 class Way(StrEnum):
@@ -125,11 +119,11 @@ class Upload:
     async def _attempt(self) -> deployment_service_pb2.DeployResponse:
         self._tries_without_progress += 1
         request_id = new_request_id()
-        call: DeployCall = self._connection.deployments.Deploy(metadata=request_metadata(request_id))
+        call = UploadCall(self._connection.deployments.Deploy(metadata=request_metadata(request_id)))
         reader: WindowReader | None = None
         try:
             with translated(self._connection.server, request_id):
-                offset = await self._accepted_offset(call)
+                offset = await call.accepted_offset(self._header)
                 if offset is not None:
                     self._note_accepted(offset)
                     reader = WindowReader(
@@ -137,9 +131,9 @@ class Upload:
                     )
                     if offset != self._payload.size_bytes:
                         await self._send(call, reader)
-                    await call.done_writing()
+                    await call.close_writing()
                     self._tell(UploadPhase.RECORDING)
-                answer: deployment_service_pb2.DeployResponse = await call
+                answer = await call.answer()
         except ChunkMissing:
             self._vanished_references += 1
             raise
@@ -149,17 +143,8 @@ class Upload:
             _check_recorded(answer, reader.sha256)
         return answer
 
-    async def _accepted_offset(self, call: DeployCall) -> int | None:
-        """Send the header; the offset to go on from, or None when the call has its answer already."""
-        try:
-            await call.write(deployment_service_pb2.DeployRequest(header=self._header))
-            metadata = dict(await call.initial_metadata())
-        except (aio.AioRpcError, asyncio.InvalidStateError):
-            return None
-        return int(metadata.get(_DURABLE_OFFSET_KEY, "0")) if metadata.get(_ACCEPTED_KEY) == "1" else None
-
-    async def _send(self, call: DeployCall, reader: WindowReader) -> None:
-        """Send the payload until its end, or until the call has ended; its status tells which."""
+    async def _send(self, call: UploadCall, reader: WindowReader) -> None:
+        """Send the payload until its end, or until the call has ended; its answer tells which."""
         async with aclosing(self._messages(reader)) as messages:
             try:
                 async for message in messages:
@@ -168,11 +153,11 @@ class Upload:
                     self._sent_bytes += message.sent_bytes
                     self._reused_bytes += message.reused_bytes
                     self._tell(UploadPhase.SENDING)
-            except (aio.AioRpcError, asyncio.InvalidStateError):
+            except CallEndedError:
                 return
             except LongshoreError:
                 # The question about missing chunks failed because the upload did: that says more.
-                if not call.done():
+                if not call.ended:
                     raise
 
     def _messages(self, reader: WindowReader) -> AsyncGenerator[Message, None]:

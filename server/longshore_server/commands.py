@@ -15,7 +15,7 @@ import click
 from longshore_storage.catalogue import open_catalogue
 from longshore_storage.errors import StorageError
 
-from .node_disk.errors import DiskError
+from .disk.errors import DiskError
 from .log import configure_logging
 from .settings import Settings, load_settings
 

@@ -41,7 +41,7 @@ from .deploying.downloads import Downloads
 from .deploying.examining import Examiner
 from .deploying.uploads import Uploads
 from .deploying.without_bytes import DeploymentsWithoutBytes
-from .node_disk import DataFolder
+from .disk import DataFolder
 from .health import Health
 from .identity import Identity
 from .progress import ProgressHub

@@ -112,6 +112,7 @@ class Refusal(Exception):
         return {
             "reason": self.reason.value,
             "message": self.message,
+            "violations": dict(self.violations),
             "findings": [asdict(finding) for finding in self.findings],
             "total_findings": self.total_findings,
             "metadata": dict(self.metadata),
@@ -123,6 +124,7 @@ class Refusal(Exception):
         return cls(
             Reason(row["reason"]),
             row["message"],
+            violations=row["violations"],
             findings=[FindingTold(**finding) for finding in row["findings"]],
             total_findings=row["total_findings"],
             metadata=row["metadata"],

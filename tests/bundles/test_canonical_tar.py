@@ -86,7 +86,7 @@ def test_order_is_bytewise_with_the_slash_of_directories(tmp_path: Path) -> None
     assert keys.index("a-b") < keys.index("a.txt") < keys.index("a/empty/")
 
 
-@settings(max_examples=60)
+@settings(max_examples=40, deadline=None)
 @given(trees())
 def test_gnu_tar_and_python_read_back_the_tree(tree: Tree) -> None:
     with tempfile.TemporaryDirectory() as folder:
@@ -104,7 +104,7 @@ def test_gnu_tar_and_python_read_back_the_tree(tree: Tree) -> None:
 
 
 @given(trees())
-@settings(max_examples=60)
+@settings(max_examples=40, deadline=None)
 def test_it_is_what_pythons_pax_format_writes_in_this_order(tree: Tree) -> None:
     keys = sorted(tree, key=lambda p: (p + "/" if isinstance(tree[p], Directory) else p).encode())
     out = io.BytesIO()

@@ -46,7 +46,7 @@ if TYPE_CHECKING:
     from _typeshed import WriteableBuffer
 
 
-@settings(max_examples=80, deadline=None)
+@settings(max_examples=50, deadline=None)
 @given(
     trees().filter(bool), st.randoms(use_true_random=False), st.sampled_from(["", "./", "top/", "a//./b/"])
 )

@@ -3,7 +3,7 @@ from __future__ import annotations
 import itertools
 
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 from semver import Version
 
@@ -22,6 +22,7 @@ _versions = st.builds(
 ).filter(lambda v: len(v) <= 100)
 
 
+@settings(deadline=None)
 @given(_versions, _versions)
 def test_byte_order_of_the_keys_is_precedence(one: str, two: str) -> None:
     keys = order_key(one).encode("ascii"), order_key(two).encode("ascii")
@@ -44,6 +45,7 @@ def test_keys_of_the_longest_versions_stay_short(version: str) -> None:
     assert len(order_key(version)) <= 256
 
 
+@settings(deadline=None)
 @given(_versions, st.sampled_from(list(Bump)))
 def test_a_bump_is_higher_final_and_the_next(version: str, bump: Bump) -> None:
     bumped = bump_version(version, bump)

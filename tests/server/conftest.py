@@ -2,47 +2,18 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator, Callable
-from contextlib import AbstractAsyncContextManager, asynccontextmanager
-from dataclasses import dataclass
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
 from pathlib import Path
 from typing import Any
 
 import grpc
 import pytest
 
-from longshore.v1 import catalog_service_pb2_grpc, cluster_service_pb2_grpc, deployment_service_pb2_grpc
-from longshore_server.node import Node, running_node
+from longshore_server.node import running_node
 from longshore_server.settings import load_settings
 from longshore_storage.catalogue import open_catalogue
-
-
-@dataclass(frozen=True)
-class RunningNode:
-    """A node with a channel to it and stubs on that."""
-
-    node: Node
-    data_dir: Path
-    channel: grpc.aio.Channel
-
-    @property
-    def deployments(self) -> deployment_service_pb2_grpc.DeploymentServiceAsyncStub:
-        return deployment_service_pb2_grpc.DeploymentServiceStub(self.channel)
-
-    @property
-    def catalog(self) -> catalog_service_pb2_grpc.CatalogServiceAsyncStub:
-        return catalog_service_pb2_grpc.CatalogServiceStub(self.channel)
-
-    @property
-    def cluster(self) -> cluster_service_pb2_grpc.ClusterServiceAsyncStub:
-        return cluster_service_pb2_grpc.ClusterServiceStub(self.channel)
-
-    @property
-    def address(self) -> str:
-        return self.node.address
-
-
-StartNode = Callable[..., AbstractAsyncContextManager[RunningNode]]
+from tests.server.running import RunningNode, StartNode
 
 
 @pytest.fixture(params=["embedded", "services"])
@@ -79,7 +50,11 @@ def start_node(tmp_path: Path, stores: dict[str, Any]) -> StartNode:
             await catalogue.migrate()
             await catalogue.close()
         async with running_node(settings) as node, grpc.aio.insecure_channel(node.address) as channel:
-            yield RunningNode(node, tmp_path / name, channel)
+            catalogue = open_catalogue(settings.database_url)
+            try:
+                yield RunningNode(node, settings.data_dir, channel, catalogue)
+            finally:
+                await catalogue.close()
 
     return start
 

@@ -8,7 +8,7 @@ from longshore_client.catalog_models import AuditEntry, Node, Project, ProjectEn
 from longshore_client.models import Activation, ActivationStatus, Deployment, DeploymentStatus
 
 from .tables import Column
-from .wording import ago, moment, short_id, size, words
+from .wording import ago, short_id, size, stamp, words
 
 _STATUS_COLORS: Final = {
     DeploymentStatus.SUCCEEDED: "green",
@@ -107,7 +107,7 @@ NODE_COLUMNS: Final[list[Column[Node]]] = [
 ]
 
 AUDIT_COLUMNS: Final[list[Column[AuditEntry]]] = [
-    Column("TIME", lambda e: moment(e.time)),
+    Column("TIME", lambda e: stamp(e.time)),
     Column("WHO", lambda e: e.principal, flexible=True),
     Column("ACTION", lambda e: e.action),
     Column("PROJECT", lambda e: e.project, importance=1, flexible=True),

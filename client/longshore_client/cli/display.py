@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -17,6 +18,7 @@ from .columns import activation_color
 from .wording import clock, duration, safe, share, size, words
 
 _UPLOAD_LINE_EVERY_S: Final = 5.0
+_DIGEST: Final = re.compile(r"\b([0-9a-f]{12})[0-9a-f]{52}\b")
 
 
 class Display(Protocol):
@@ -32,6 +34,10 @@ class Display(Protocol):
 
     def broken(self, error: LongshoreError) -> None:
         """The connection broke; it is tried again."""
+        ...
+
+    def accepted(self, deployment_id: str) -> None:
+        """A deployment without an upload was accepted."""
         ...
 
 
@@ -76,6 +82,10 @@ class PlainDisplay:
         """Say that the connection broke."""
         self._line(broken_words(error))
 
+    def accepted(self, deployment_id: str) -> None:
+        """Say its id."""
+        self._line(f"deployment {deployment_id} accepted")
+
     def _line(self, text: str) -> None:
         click.echo(text, file=self._stream)
 
@@ -107,14 +117,12 @@ def done_words(progress: UploadProgress) -> str:
 
 def sent_words(progress: UploadProgress, seconds: float) -> str:
     """What an upload moved, at its end."""
-    moved = progress.sent_bytes + progress.reused_bytes
-    reused = share(progress.reused_bytes, progress.done_bytes)
-    if not moved:
+    if not progress.sent_bytes:
         return f"nothing to send: all {size(progress.done_bytes)} are stored already"
-    return (
-        f"sent {size(progress.sent_bytes)} for {size(progress.done_bytes)} in {duration(seconds)}; "
-        f"{reused} was stored already"
-    )
+    sent = f"sent {size(progress.sent_bytes)} for {size(progress.done_bytes)} in {duration(seconds)}"
+    if not progress.reused_bytes:
+        return sent
+    return f"{sent}; {share(progress.reused_bytes, progress.done_bytes)} was stored already"
 
 
 def broken_words(error: LongshoreError | None) -> str:
@@ -133,7 +141,8 @@ def waiting_words(snapshot: Snapshot) -> str:
 
 def event_lines(event: Event) -> list[str]:
     """An event as lines: its time and its sentence, and what it says of nodes and findings."""
-    lines = [f"{clock(event.time)}  {safe(event.message) or words(type(event.detail).__name__)}"]
+    sentence = _DIGEST.sub(r"\1…", safe(event.message))
+    lines = [f"{clock(event.time)}  {sentence}"]
     if isinstance(event.detail, NodesStepped):
         for step in event.detail.steps:
             if step.status is ActivationStatus.FAILED:

@@ -56,7 +56,9 @@ def outcome_words(deployment: Deployment) -> str:
     what = safe(f"{d.project} {d.version}".strip())
     counts = d.node_counts
     if d.status.value in ("succeeded", "partial"):
-        live = f"{counts.live} of {count(counts.expected, 'node')}"
+        live = count(counts.live, "node")
+        if counts.live < counts.expected:
+            live = f"{counts.live} of {count(counts.expected, 'node')}"
         return f"{what} is live in {safe(d.environment)} on {live}"
     return f"{what} is not live in {safe(d.environment)}: the deployment {words(d.status)}"
 

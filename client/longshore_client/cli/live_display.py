@@ -98,6 +98,10 @@ class LiveDisplay:
         """Say that the connection broke."""
         self._line(broken_words(error))
 
+    def accepted(self, deployment_id: str) -> None:
+        """Say its id."""
+        self._line(f"deployment {deployment_id} accepted")
+
     def _upload_amount(self, progress: UploadProgress) -> str:
         amount = f"{done_words(progress)}  {size(self._rate.of(progress.done_bytes))}/s"
         if self._wide and progress.done_bytes:

@@ -49,7 +49,7 @@ def print_outcome(session: Session, deployment: Deployment) -> None:
     if d.status not in (DeploymentStatus.SUCCEEDED, DeploymentStatus.PARTIAL):
         raise failure(d)
     if session.for_people:
-        click.echo(f"{outcome_words(d)} (deployment {d.deployment_id})")
+        click.echo(outcome_words(d))
 
 
 def failure(deployment: Deployment) -> DeploymentFailed:

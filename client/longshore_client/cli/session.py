@@ -42,6 +42,8 @@ class Session:
 
     def run(self, work: Callable[[Client], Awaitable[_Result]]) -> _Result:
         """What ``work`` gives, called with an open client."""
+        # What gRPC's core logs is no word for people; errors carry what matters.
+        os.environ.setdefault("GRPC_VERBOSITY", "NONE")
         from longshore_client.client import Client
 
         async def with_client() -> _Result:

@@ -47,10 +47,12 @@ def draw(columns: Sequence[Column[_Row]], rows: Sequence[_Row], *, width: int | 
     drawn = [_DrawnColumn(column, [safe(column.text(row)) for row in rows]) for column in columns]
     if width is not None:
         drawn = _fitting(drawn, width)
+    if not drawn[-1].column.right:
+        drawn[-1].padded = False
     lines = [_GAP.join(click.style(column.heading(), bold=True) for column in drawn)]
     for index, row in enumerate(rows):
-        lines.append(_GAP.join(column.cell(index, row) for column in drawn))
-    return [line.rstrip() for line in lines]
+        lines.append(_GAP.join(column.cell(index, row) for column in drawn).rstrip())
+    return lines
 
 
 class _DrawnColumn(Generic[_Row]):
@@ -60,6 +62,7 @@ class _DrawnColumn(Generic[_Row]):
         self.column = column
         self.texts = texts
         self.width = max(map(cell_width, [column.heading, *texts]))
+        self.padded = True
 
     @property
     def least_width(self) -> int:
@@ -76,7 +79,7 @@ class _DrawnColumn(Generic[_Row]):
         return click.style(text, fg=color) if color else text
 
     def _padded(self, text: str) -> str:
-        padding = " " * (self.width - cell_width(text))
+        padding = " " * (self.width - cell_width(text)) if self.padded else ""
         return padding + text if self.column.right else text + padding
 
 

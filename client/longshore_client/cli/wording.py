@@ -69,6 +69,11 @@ def moment(time: datetime | None) -> str:
     return time.astimezone().strftime("%Y-%m-%d %H:%M:%S %Z") if time else ""
 
 
+def stamp(time: datetime | None) -> str:
+    """A time in the local zone without its name, for tables; empty for no time."""
+    return time.astimezone().strftime("%Y-%m-%d %H:%M:%S") if time else ""
+
+
 def clock(time: datetime | None) -> str:
     """The time of day in the local zone."""
     return time.astimezone().strftime("%H:%M:%S") if time else "--:--:--"

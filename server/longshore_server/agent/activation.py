@@ -14,7 +14,8 @@ from pathlib import Path
 import structlog
 
 from longshore_bundles import UnpackLimits
-from longshore_server.node_disk import DataFolder, DiskError, InstalledTree, InstalledTrees, LiveLinks
+from longshore_server.disk import DataFolder, DiskError, InstalledTree, InstalledTrees, LiveLinks
+from longshore_server.threads import in_thread
 from longshore_server.wakeups import Kind, Wakeups
 from longshore_storage.catalogue import Catalogue, Transaction, assignments, releases
 from longshore_storage.catalogue.lifecycle import ActivationStatus
@@ -79,14 +80,12 @@ class ActivationWork:
         _log.info(
             "activation.done", version=release.version if release else "", path=str(tree.path) if tree else ""
         )
-        await asyncio.to_thread(self._prune, assignment.project, tree.path if tree else None)
+        await in_thread(self._prune, assignment.project, tree.path if tree else None)
 
     async def _tree(self, assignment: Assignment, release: Release) -> InstalledTree:
         moved = Moved(total_bytes=release.payload_size_bytes)
         async with self._reporting(assignment, moved):
-            kept = await asyncio.to_thread(
-                self._trees.find, release.project, release.version, release.payload_sha256
-            )
+            kept = await in_thread(self._trees.find, release.project, release.version, release.payload_sha256)
             if kept is not None:
                 moved.reused_bytes = moved.installed_bytes = release.payload_size_bytes
                 tree = kept
@@ -102,7 +101,7 @@ class ActivationWork:
         async with self._catalogue.transaction() as transaction:
             if not await assignments.begin_switch(transaction, assignments.place_of(assignment)):
                 raise Superseded
-        await asyncio.to_thread(
+        await in_thread(
             self._links.switch,
             assignment.project,
             generation=assignment.generation,

@@ -14,8 +14,9 @@ import structlog
 from tenacity import AsyncRetrying, RetryCallState, retry_if_exception_type, wait_exponential_jitter
 
 from longshore_bundles import UnpackLimits
-from longshore_server.node_disk import DataFolder, DiskError
+from longshore_server.disk import DataFolder, DiskError
 from longshore_server.identity import Identity
+from longshore_server.threads import in_thread
 from longshore_server.translation import refusal_of
 from longshore_server.wakeups import Kind, Wakeups, rollout_ident
 from longshore_storage.catalogue import Catalogue, assignments
@@ -29,6 +30,7 @@ from .activation import ActivationWork, Superseded
 _log = structlog.get_logger(__name__)
 
 _LONGEST_RETRY_S = 15.0
+_UNREPORTED_PAUSE_S = 1.0
 # Unpacking is work for one core and one disk.
 _AT_ONCE = 2
 
@@ -63,7 +65,7 @@ class NodeAgent:
 
     async def run(self) -> None:
         """Look for due assignments, again and again."""
-        await asyncio.to_thread(self._work.repair)
+        await in_thread(self._work.repair)
         try:
             async with self._wakeups.listening(Kind.ASSIGNMENTS, self._wake):
                 while True:
@@ -101,7 +103,7 @@ class NodeAgent:
             async with self._places:
                 async for attempt in AsyncRetrying(
                     retry=retry_if_exception_type(Unavailable),
-                    wait=wait_exponential_jitter(initial=0.5, max=_LONGEST_RETRY_S),
+                    wait=wait_exponential_jitter(max=_LONGEST_RETRY_S),
                     before_sleep=_log_retry,
                 ):
                     with attempt:
@@ -110,6 +112,11 @@ class NodeAgent:
             _log.info("activation.superseded")
         except StorageError as error:
             _log.warning("activation.unreported", error=str(error))
+            await asyncio.sleep(_UNREPORTED_PAUSE_S)
+        except Exception:
+            # A fault of our own is tried again, but never as fast as it fails.
+            _log.exception("activation.failed")
+            await asyncio.sleep(_UNREPORTED_PAUSE_S)
         finally:
             del self._tasks[assignment.environment, assignment.project]
             self._look.set()

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import asyncio
 import io
 from dataclasses import dataclass
 from pathlib import Path
@@ -10,7 +9,8 @@ from typing import BinaryIO, cast
 
 from longshore_bundles import PayloadFormat, UnpackLimits, UnpackResult, unpack
 from longshore_server.deploying.examining import read_payload, spool
-from longshore_server.node_disk import DataFolder, InstalledTree, InstalledTrees
+from longshore_server.disk import DataFolder, InstalledTree, InstalledTrees
+from longshore_server.threads import in_thread
 from longshore_storage.catalogue.rows import Release
 from longshore_storage.errors import CorruptBlob
 from longshore_storage.payloads import PayloadStore
@@ -72,7 +72,7 @@ class TreeBuilder:
         assert release.stored_payload is not None
         form = PayloadFormat[release.payload_format]
         self._make_room(release, spooled=form is PayloadFormat.ZIP)
-        staging = await asyncio.to_thread(self._folder.new_staging, f"{release.project}@{release.version}")
+        staging = await in_thread(self._folder.new_staging, f"{release.project}@{release.version}")
         try:
             tree = staging / "tree"
             unpacked = await self._unpack(release, form, staging, tree, moved)
@@ -83,7 +83,7 @@ class TreeBuilder:
                     f"it unpacks to content sha256:{scan.content_sha256}, the release has "
                     f"sha256:{release.content_sha256}",
                 )
-            return await asyncio.to_thread(
+            return await in_thread(
                 self._trees.finalise,
                 tree,
                 project=release.project,
@@ -94,7 +94,7 @@ class TreeBuilder:
                 file_digests=unpacked.file_digests,
             )
         finally:
-            await asyncio.to_thread(self._folder.discard_staging, staging)
+            await in_thread(self._folder.discard_staging, staging)
 
     async def _unpack(
         self, release: Release, form: PayloadFormat, staging: Path, tree: Path, moved: Moved
@@ -108,7 +108,7 @@ class TreeBuilder:
             # A zip is read from its end, so it is laid down first.
             spooled = staging / "payload"
             await spool(self._payloads, release.stored_payload, spooled, fetched)
-            unpacked = await asyncio.to_thread(self._unpack_file, spooled, tree, form)
+            unpacked = await in_thread(self._unpack_file, spooled, tree, form)
             moved.installed_bytes = release.payload_size_bytes
             return unpacked
 

@@ -6,11 +6,12 @@ from collections.abc import AsyncGenerator
 from contextlib import aclosing
 from dataclasses import dataclass
 
-from longshore_bundles import case_folded
 from longshore_server.refusal import Reason, Refusal, invalid
 from longshore_storage.catalogue import Catalogue, projects, releases
 from longshore_storage.catalogue.rows import Release
 from longshore_storage.payloads import PayloadStore
+
+from .requests import version_key
 
 _SUFFIXES = {"TAR": ".tar", "TAR_GZ": ".tar.gz", "TAR_ZST": ".tar.zst", "TAR_XZ": ".tar.xz", "ZIP": ".zip"}
 
@@ -38,7 +39,7 @@ class Downloads:
         async with self._catalogue.reading() as transaction:
             if await projects.get_project(transaction, project) is None:
                 raise Refusal(Reason.PROJECT_NOT_FOUND, f"there is no project {project[:100]!r}")
-            release = await releases.find_release(transaction, project, case_folded(version))
+            release = await releases.find_release(transaction, project, version_key(version))
         if release is None:
             raise Refusal(Reason.RELEASE_NOT_FOUND, f"{project} has no release {version[:100]!r}")
         if release.stored_payload is None:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import asyncio
 import io
 import shutil
 from collections.abc import AsyncGenerator, Callable
@@ -13,6 +12,7 @@ from tempfile import TemporaryDirectory
 from typing import BinaryIO, TypeVar, cast
 
 from longshore_bundles import DETECT_BYTES, BundleScan, PayloadFormat, UnpackLimits, detect_format, scan
+from longshore_server.threads import in_thread
 from longshore_storage.payloads import PayloadReader, PayloadStore, read_in_thread
 
 _BUFFER_BYTES = 1 << 20
@@ -39,7 +39,7 @@ class Examiner:
         with TemporaryDirectory(prefix="scan-", dir=self._scratch) as folder:
             spooled = Path(folder, "payload")
             await spool(self._payloads, sha256, spooled)
-            return await asyncio.to_thread(self._scan_file, form, spooled)
+            return await in_thread(self._scan_file, form, spooled)
 
     async def _detect(self, sha256: str, file_name: str) -> PayloadFormat:
         head = await read_payload(self._payloads, sha256, lambda source: source.read(DETECT_BYTES))

@@ -16,6 +16,7 @@ from uuid import UUID
 from longshore_bundles import (
     Bump,
     BundleError,
+    case_folded,
     check_environment,
     check_file_name,
     check_project,
@@ -134,6 +135,16 @@ class RollbackRequest:
 def check_deployment_id(value: str) -> str:
     """A deployment id as rows have it; raises ``Refusal`` when it is none."""
     return _uuid("deployment_id", value)
+
+
+def check_session_id(value: str) -> str:
+    """A session id as rows have it; raises ``Refusal`` when it is none."""
+    return _uuid("session_id", value)
+
+
+def version_key(value: str) -> str:
+    """What a release is found by; raises ``Refusal`` when ``value`` is no version."""
+    return case_folded(_check("version", check_version, value))
 
 
 def _uuid(field: str, value: str) -> str:

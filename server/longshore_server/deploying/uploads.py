@@ -130,7 +130,7 @@ class Uploads:
     async def _accept(
         self, transaction: Transaction, header: Header, actor: Actor
     ) -> UploadSession | Deployment:
-        deployment = await deployments.get_deployment(transaction, header.deployment_id, lock=True)
+        deployment = await deployments.get_deployment(transaction, header.deployment_id)
         if deployment is None:
             return await self._begin(transaction, header, actor)
         if deployment.request_digest != header.digest(actor):
@@ -146,7 +146,10 @@ class Uploads:
             attempt=header.attempt,
             stale_after_s=_STALE_AFTER_S,
         )
-        assert taken is not None, "an upload's row lives as long as its deployment is uploading"
+        if taken is None:
+            raise Refusal(
+                Reason.CONFLICT, "this upload ends just now: call again for its answer", retry_after_s=0.5
+            )
         if taken.epoch is None:
             raise Refusal(
                 Reason.UPLOAD_IN_PROGRESS,
@@ -371,7 +374,7 @@ class UploadSession:
             raise Refusal(
                 Reason.VALIDATION_FAILED,
                 f"{', '.join(scan.manifest.file_names)} names {scan.manifest.name!r}, "
-                f"which is project {named!r}, and the header says {self._deployment.project!r}: make them agree",
+                f"which is project {named!r}, the header says {self._deployment.project!r}: make them agree",
                 violations={"header.project": f"the manifest says {named!r}"},
             )
 

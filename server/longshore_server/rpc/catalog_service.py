@@ -6,7 +6,8 @@ from typing import Any
 
 from longshore.v1 import catalog_service_pb2 as pb
 from longshore.v1.catalog_service_pb2_grpc import CatalogServiceServicer
-from longshore_bundles import case_folded, order_key
+from longshore_bundles import order_key
+from longshore_server.deploying.requests import version_key
 from longshore_server.refusal import Reason, Refusal, invalid
 from longshore_storage.catalogue import Catalogue, Transaction, projects, releases
 from longshore_storage.catalogue.projects import Project
@@ -81,7 +82,7 @@ class CatalogServicer(CatalogServiceServicer):
         """One release."""
         async with self._catalogue.reading() as transaction:
             await _project(transaction, request.project)
-            release = await releases.find_release(transaction, request.project, case_folded(request.version))
+            release = await releases.find_release(transaction, request.project, version_key(request.version))
         if release is None:
             raise Refusal(
                 Reason.RELEASE_NOT_FOUND, f"{request.project} has no release {request.version[:100]!r}"

@@ -14,6 +14,7 @@ from longshore_server.deploying.requests import (
     ReleaseRequest,
     RollbackRequest,
     check_deployment_id,
+    check_session_id,
 )
 from longshore_server.deploying.uploads import Uploads
 from longshore_server.deploying.without_bytes import DeploymentsWithoutBytes
@@ -69,7 +70,7 @@ class DeploymentServicer(DeploymentServiceServicer):
         deployment_id = check_deployment_id(request.deployment_id)
         missing = await self._uploads.find_missing(
             deployment_id,
-            request.session_id or deployment_id,
+            check_session_id(request.session_id) if request.session_id else deployment_id,
             request.attempt or 1,
             list(request.digests),
             current_actor(),
@@ -110,7 +111,7 @@ class DeploymentServicer(DeploymentServiceServicer):
     ) -> pb.ListDeploymentsResponse:
         """Page through deployments, newest first."""
         limit = page_size(request.page_size)
-        statuses = sorted({convert.status_name(number) for number in request.statuses})
+        statuses = sorted({_status("statuses", number) for number in request.statuses})
         filters = (request.project, request.environment, statuses, request.version)
         token = PageToken("ListDeployments", current_actor().principal, filters)
         place = token.read(request.page_token, (int,))
@@ -159,7 +160,7 @@ class DeploymentServicer(DeploymentServiceServicer):
         deployment_id = check_deployment_id(request.deployment_id)
         if request.after_sequence < 0:
             raise invalid("after_sequence", "must not be negative")
-        wait_s = request.wait_for_creation.ToTimedelta().total_seconds()
+        wait_s = request.wait_for_creation.seconds + request.wait_for_creation.nanos / 1e9
         if not 0 <= wait_s <= LONGEST_WAIT_FOR_CREATION_S:
             raise invalid("wait_for_creation", f"must be 0 to {LONGEST_WAIT_FOR_CREATION_S:g} s")
         updates = self._hub.follow(deployment_id, after=request.after_sequence, wait_for_creation_s=wait_s)
@@ -194,7 +195,7 @@ class DeploymentServicer(DeploymentServiceServicer):
     ) -> pb.ListAuditEntriesResponse:
         """Page through the audit trail, newest first."""
         limit = page_size(request.page_size)
-        to_status = convert.status_name(request.to_status)
+        to_status = _status("to_status", request.to_status) if request.to_status else ""
         filters = {
             "project": request.project,
             "environment": request.environment,
@@ -226,6 +227,16 @@ class DeploymentServicer(DeploymentServiceServicer):
     async def _message(self, deployment: Deployment) -> Any:
         async with self._catalogue.reading() as transaction:
             return _deployment(await view(transaction, deployment))
+
+
+def _status(field: str, number: Any) -> str:
+    try:
+        name = convert.status_name(number)
+    except ValueError:
+        name = ""
+    if not name:
+        raise invalid(field, f"{number} is no DeploymentStatus to look for")
+    return name
 
 
 def _deployment(seen: DeploymentView) -> Any:

@@ -16,8 +16,9 @@ from uuid import uuid4
 
 import grpc
 import structlog
+from google.protobuf.message import Message
 
-from longshore_server.refusal import Reason, Refusal
+from longshore_server.refusal import Reason, Refusal, invalid
 from longshore_server.translation import refusal_of
 from longshore_storage.catalogue.rows import Actor
 
@@ -76,6 +77,7 @@ class CallInterceptor(grpc.aio.ServerInterceptor):
     def _answering(self, method: str, inner: Any) -> Any:
         async def handle(request: Any, context: Any) -> Any:
             async with _Call(method, context):
+                _check_text(request)
                 return await inner(request, context)
 
         return handle
@@ -83,10 +85,20 @@ class CallInterceptor(grpc.aio.ServerInterceptor):
     def _streaming(self, method: str, inner: Any) -> Any:
         async def handle(request: Any, context: Any) -> AsyncIterator[Any]:
             async with _Call(method, context):
+                _check_text(request)
                 async for response in inner(request, context):
                     yield response
 
         return handle
+
+
+def _check_text(request: Any) -> None:
+    """Refuse the one character that PostgreSQL cannot even compare with; uploads check their fields."""
+    if not isinstance(request, Message):
+        return
+    for descriptor, value in request.ListFields():
+        if isinstance(value, str) and "\0" in value:
+            raise invalid(descriptor.name, "must not contain NUL characters")
 
 
 class _Call:

@@ -17,6 +17,8 @@ from longshore_server.refusal import Reason, Refusal, invalid
 
 DEFAULT_PAGE_SIZE = 50
 LARGEST_PAGE_SIZE = 500
+# What a database's integer column can be compared with.
+_LARGEST_NUMBER = (1 << 63) - 1
 
 
 def page_size(asked: int) -> int:
@@ -49,6 +51,8 @@ class PageToken:
         except (ValueError, TypeError, binascii.Error, RecursionError):
             raise _foreign() from None
         if binding != self._binding or [type(value) for value in place] != list(types):
+            raise _foreign()
+        if any(isinstance(value, int) and abs(value) > _LARGEST_NUMBER for value in place):
             raise _foreign()
         return place
 

@@ -4,10 +4,11 @@ Owns connections, how a transaction begins and ends on each database, and the da
 read and written inside stands in the modules beside it, one for each kind of row, as functions that take
 a ``Transaction``.
 
-Promises, on both databases: a ``transaction`` is atomic; a row locked in it (``lock=True`` of the reading
-functions) is not changed by others until its end; READ COMMITTED is assumed and no more, so whatever must
-not be skewed is one conditional UPDATE or happens under a row lock. No session state is kept between
-transactions, so a pooler may stand before PostgreSQL.
+Promises, on both databases: a ``transaction`` is atomic; a row locked in it (by the functions named
+``lock_…``) is not changed by others until its end; READ COMMITTED is assumed and no more, so whatever must
+not be skewed is one conditional UPDATE or happens under a row lock. Rows are locked in one order everywhere:
+project, upload, live row, deployment, assignment, activation. No session state is kept between transactions,
+so a pooler may stand before PostgreSQL.
 """
 
 from __future__ import annotations
@@ -16,7 +17,7 @@ import asyncio
 from collections.abc import AsyncIterator, Coroutine, Mapping, Sequence
 from contextlib import AbstractAsyncContextManager, asynccontextmanager, nullcontext
 from datetime import UTC, datetime
-from typing import Any
+from typing import Any, TypeVar
 
 from sqlalchemy import Executable, Row, exc, func, select, text
 from sqlalchemy.engine import CursorResult
@@ -26,6 +27,8 @@ from longshore_storage.errors import CommitUnknown
 
 from . import migration
 from .vendor_errors import translated
+
+R = TypeVar("R")
 
 
 class Transaction:
@@ -48,7 +51,7 @@ class Transaction:
     ) -> CursorResult[Any]:
         """Run a statement. Raises ``ConstraintViolated`` and what ``errors`` names for the rest."""
         with translated(self._database):
-            return await self._connection.execute(statement, parameters)
+            return await _whole(self._connection, self._connection.execute(statement, parameters))
 
     async def one(self, statement: Executable) -> Row[Any] | None:
         """The first row, or None."""
@@ -115,9 +118,12 @@ class Catalogue:
     async def migrate(self) -> str:
         """Bring the schema to this version and tell its revision; does nothing the second time."""
         async with self._writer:
-            with translated(self._database):
-                async with self._engine.begin() as connection:
-                    return await connection.run_sync(migration.upgrade)
+            return await _to_the_end(self._migrate())
+
+    async def _migrate(self) -> str:
+        with translated(self._database):
+            async with self._engine.begin() as connection:
+                return await connection.run_sync(migration.upgrade)
 
     async def close(self) -> None:
         """Close every connection. Idempotent."""
@@ -125,12 +131,12 @@ class Catalogue:
 
     @asynccontextmanager
     async def _connection(self, *, writing: bool) -> AsyncIterator[AsyncConnection]:
-        with translated(self._database):
-            connection = await self._engine.connect()
+        connection = self._engine.connect()
         try:
             with translated(self._database):
+                await _whole(connection, connection.start())
                 await connection.execution_options(longshore_writing=writing)
-                await connection.begin()
+                await _whole(connection, connection.begin().start())
             yield connection
         finally:
             # To the end, so that a cancelled caller never leaves a connection checked out.
@@ -150,20 +156,34 @@ class Catalogue:
                 raise
 
 
-async def _to_the_end(work: Coroutine[Any, Any, None]) -> None:
+async def _whole(connection: AsyncConnection, work: Coroutine[Any, Any, R]) -> R:
+    """Await ``work`` on a connection, to its end where its driver cannot be stopped half-way.
+
+    A statement of SQLite that nobody awaits any more runs on in its thread, and is then never finalised:
+    its connection would keep the database locked even after it was closed. PostgreSQL cancels it instead.
+    """
+    return await (_to_the_end(work) if connection.engine.dialect.name == "sqlite" else work)
+
+
+async def _to_the_end(work: Coroutine[Any, Any, R]) -> R:
     """Await ``work`` to its end even when cancelled meanwhile; the cancellation goes on afterwards."""
     task = asyncio.ensure_future(work)
-    try:
-        await asyncio.shield(task)
-    except asyncio.CancelledError:
-        if not task.done():
+    cancelled: asyncio.CancelledError | None = None
+    while not task.done():
+        try:
             await asyncio.wait([task])
-        if not task.cancelled():
-            task.exception()
-        raise
+        except asyncio.CancelledError as error:
+            cancelled = error
+    if cancelled is None:
+        return task.result()
+    if not task.cancelled():
+        task.exception()
+    raise cancelled
 
 
 async def _give_back(connection: AsyncConnection) -> None:
+    if connection.sync_connection is None:
+        return
     try:
         await connection.close()
     except (exc.DBAPIError, OSError):

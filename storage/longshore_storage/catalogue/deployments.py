@@ -48,12 +48,9 @@ async def insert_deployment(transaction: Transaction, actor: Actor, **values: An
     return deployment
 
 
-async def get_deployment(
-    transaction: Transaction, deployment_id: str, *, lock: bool = False
-) -> Deployment | None:
-    """Read a deployment; ``lock`` holds its row until the transaction ends."""
-    statement = select(_d).where(_d.c.id == deployment_id)
-    row = await transaction.one(statement.with_for_update() if lock else statement)
+async def get_deployment(transaction: Transaction, deployment_id: str) -> Deployment | None:
+    """Read a deployment."""
+    row = await transaction.one(select(_d).where(_d.c.id == deployment_id))
     return Deployment.of(row) if row else None
 
 

@@ -46,7 +46,7 @@ async def insert_payload(
     Raises ``ConstraintViolated`` (a foreign key) when one of the pack files is gone.
     """
     dialect = sqlite if transaction.dialect == "sqlite" else postgresql
-    inserted = await transaction.execute(
+    inserted = await transaction.one(
         dialect.insert(_p)
         .values(
             sha256=sha256,
@@ -56,8 +56,9 @@ async def insert_payload(
             create_time=await transaction.now(),
         )
         .on_conflict_do_nothing(index_elements=[_p.c.sha256])
+        .returning(_p.c.sha256)
     )
-    if not inserted.rowcount:
+    if inserted is None:
         return False
     await transaction.execute(
         insert(tables.payload_pack),

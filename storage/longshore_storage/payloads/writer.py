@@ -195,7 +195,9 @@ class PayloadWriter:
             except Unavailable:
                 # Whoever writes next learns it; a heartbeat can wait for the next one.
                 continue
-            if not held and not self._finished:
+            if not held:
+                if self._finished:
+                    return
                 raise UploadTakenOver(self._upload.deployment_id)
 
     def release(self) -> None:

@@ -116,18 +116,18 @@ def deploy_command(
             return await follow_to_end(client, known_id, shown, timeout_s=timeout)
 
     def how_to_go_on() -> str:
-        if recorded:
-            return f"the deployment goes on; {how_to_follow(known_id)}"
         arguments = sys.argv[1:] if deployment_id else [*sys.argv[1:], "--deployment-id", known_id]
         return f"the upload is not complete; go on with it: longshore {shlex.join(arguments)}"
 
     try:
         deployment = session.run(work)
     except (Unavailable, TimedOut) as error:
-        error.add_note(how_to_go_on())
+        if not recorded:
+            error.add_note(how_to_go_on())
         raise
     except KeyboardInterrupt:
-        click.echo(f"interrupted: {how_to_go_on()}", err=True)
+        goes_on = f"the deployment goes on; {how_to_follow(known_id)}"
+        click.echo(f"interrupted: {goes_on if recorded else how_to_go_on()}", err=True)
         click.get_current_context().exit(INTERRUPTED)
     print_outcome(session, deployment)
 

@@ -67,7 +67,10 @@ def rollback_command(
                 target_deployment_id=target,
                 deployment_id=deployment_id,
             )
-            if deployment is None or detach:
+            if deployment is None:
+                return None
+            shown.accepted(deployment_id)
+            if detach:
                 return deployment
             return await follow_to_end(client, deployment.deployment_id, shown, timeout_s=timeout)
 

@@ -1,0 +1,196 @@
+"""Calls on a node as any client makes them: over nothing but the contract."""
+
+from __future__ import annotations
+
+import asyncio
+import hashlib
+import uuid
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from dataclasses import dataclass, field
+from typing import TypeAlias
+
+import grpc
+from google.protobuf import duration_pb2
+from google.rpc import error_details_pb2, status_pb2
+from grpc_health.v1 import health_pb2, health_pb2_grpc
+
+from longshore.v1 import deployment_pb2, deployment_service_pb2_grpc
+from longshore.v1 import deployment_service_pb2 as pb
+from longshore.v1.deployment_pb2 import Deployment
+
+from .nodes import NodeProcess
+
+PROJECT = "web"
+_MESSAGE_BYTES = 256 * 1024
+_D = deployment_pb2.DeploymentStatus
+
+Stub: TypeAlias = "deployment_service_pb2_grpc.DeploymentServiceAsyncStub"
+
+
+@dataclass(frozen=True, slots=True)
+class Uploading:
+    """One deployment of a payload, whose call may be made again and again."""
+
+    payload: bytes
+    project: str = PROJECT
+    deployment_id: str = field(default_factory=lambda: str(uuid.uuid4()))
+
+    def header(self, attempt: int) -> pb.DeployRequest:
+        return pb.DeployRequest(
+            header=pb.DeployHeader(
+                deployment_id=self.deployment_id,
+                attempt=attempt,
+                project=self.project,
+                payload_size_bytes=len(self.payload),
+                payload_sha256=hashlib.sha256(self.payload).hexdigest(),
+            )
+        )
+
+
+@dataclass(frozen=True, slots=True)
+class Uploaded:
+    """The answer, and the offset at which the server wanted the bytes to begin."""
+
+    deployment: Deployment
+    began_at: int
+
+
+class UploadCall:
+    """An upload whose messages the test sends one by one."""
+
+    def __init__(self, stub: Stub, uploading: Uploading, attempt: int = 1) -> None:
+        self._call = stub.Deploy()
+        self._uploading = uploading
+        self._attempt = attempt
+
+    async def accepted(self) -> int:
+        """Send the header; the offset to go on from. Raises ``grpc.aio.AioRpcError``."""
+        await self._write(self._uploading.header(self._attempt))
+        metadata = dict(await self._call.initial_metadata() or ())
+        if "longshore-accepted" not in metadata:
+            await self._call
+        return int(str(metadata["longshore-durable-offset"]))
+
+    async def send(self, begin: int, end: int) -> None:
+        for offset in range(begin, end, _MESSAGE_BYTES):
+            data = self._uploading.payload[offset : min(offset + _MESSAGE_BYTES, end)]
+            await self._write(pb.DeployRequest(data=pb.PayloadData(offset=offset, data=data)))
+
+    async def answer(self) -> Deployment:
+        """Say that everything is sent, and await the answer."""
+        await self._call.done_writing()
+        return (await self._call).deployment
+
+    def cancel(self) -> None:
+        self._call.cancel()
+
+    async def _write(self, request: pb.DeployRequest) -> None:
+        try:
+            await self._call.write(request)
+        except asyncio.InvalidStateError:
+            # The call has ended while we were writing: it tells why.
+            await self._call
+            raise
+
+
+async def upload(stub: Stub, uploading: Uploading, *, attempt: int = 1) -> Uploaded:
+    """Send all that the server asks for. Raises ``grpc.aio.AioRpcError``."""
+    call = UploadCall(stub, uploading, attempt)
+    began_at = await call.accepted()
+    await call.send(began_at, len(uploading.payload))
+    return Uploaded(await call.answer(), began_at)
+
+
+async def outcome(stub: Stub, deployment_id: str, *, deadline_s: float = 40) -> Deployment:
+    """Follow to the end, check that no event is missing, and tell how it ended."""
+    seen = 0
+    async with asyncio.timeout(deadline_s):
+        request = pb.StreamProgressRequest(
+            deployment_id=deployment_id, wait_for_creation=duration_pb2.Duration(seconds=5)
+        )
+        async for response in stub.StreamProgress(request):
+            for event in response.events:
+                assert event.sequence == seen + 1, f"event {event.sequence} follows {seen}"
+                seen = event.sequence
+        deployment = await get(stub, deployment_id)
+    assert deployment.last_sequence == seen
+    return deployment
+
+
+async def get(stub: Stub, deployment_id: str) -> Deployment:
+    return (await stub.GetDeployment(pb.GetDeploymentRequest(deployment_id=deployment_id))).deployment
+
+
+async def deployed(stub: Stub, uploading: Uploading) -> Deployment:
+    """Upload and follow; it must succeed."""
+    await upload(stub, uploading)
+    deployment = await outcome(stub, uploading.deployment_id)
+    assert_succeeded(deployment)
+    return deployment
+
+
+def assert_succeeded(deployment: Deployment) -> None:
+    assert deployment.status == _D.DEPLOYMENT_STATUS_SUCCEEDED, deployment
+    assert deployment.live
+
+
+async def wait_for_status(
+    stub: Stub, deployment_id: str, status: _D.ValueType, *, deadline_s: float = 20
+) -> Deployment:
+    """Wait until a deployment has ``status``; until it exists, too."""
+    async with asyncio.timeout(deadline_s):
+        while True:
+            try:
+                deployment = await get(stub, deployment_id)
+            except grpc.aio.AioRpcError as error:
+                if error.code() is not grpc.StatusCode.NOT_FOUND:
+                    raise
+            else:
+                if deployment.status == status:
+                    return deployment
+            await asyncio.sleep(0.05)
+
+
+@dataclass(frozen=True, slots=True)
+class Refused:
+    """What a client is told: status, reason, after how long to try again (None: do not), and the words."""
+
+    code: grpc.StatusCode
+    reason: str
+    retry_after_s: float | None
+    message: str
+
+
+def refused(error: grpc.aio.AioRpcError) -> Refused:
+    """Read an error's details. An error without them fails the test."""
+    trailers = dict(error.trailing_metadata() or ())
+    status = status_pb2.Status.FromString(trailers["grpc-status-details-bin"])
+    info, retry = error_details_pb2.ErrorInfo(), error_details_pb2.RetryInfo()
+    reason, retry_after_s = "", None
+    for detail in status.details:
+        if detail.Unpack(info):
+            reason = info.reason
+        elif detail.Unpack(retry):
+            retry_after_s = retry.retry_delay.ToTimedelta().total_seconds()
+    return Refused(error.code(), reason, retry_after_s, error.details() or "")
+
+
+async def health(channel: grpc.aio.Channel, service: str) -> bool:
+    stub = health_pb2_grpc.HealthStub(channel)
+    answer = await stub.Check(health_pb2.HealthCheckRequest(service=service))
+    return bool(answer.status == health_pb2.HealthCheckResponse.SERVING)
+
+
+async def wait_for_health(
+    channel: grpc.aio.Channel, service: str, serving: bool, *, deadline_s: float = 30
+) -> None:
+    async with asyncio.timeout(deadline_s):
+        while await health(channel, service) is not serving:
+            await asyncio.sleep(0.05)
+
+
+@asynccontextmanager
+async def connected(node: NodeProcess) -> AsyncIterator[Stub]:
+    async with node.channel() as channel:
+        yield deployment_service_pb2_grpc.DeploymentServiceStub(channel)

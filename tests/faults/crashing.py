@@ -1,0 +1,111 @@
+"""Steps of a node's work that leave something behind, and kill -9 just before or just after one of them.
+
+Three kinds of steps are counted, from the first upload or rollback on that the node is asked for:
+
+``commit``  a writing transaction of the catalogue ends
+``put``     an object goes into the blob store
+``disk``    something in the data folder is renamed, linked or removed: intents, trees and live links go
+            this way (only ``before``: between two steps nothing changes there)
+
+A schedule is ``before-commit-3``: the process kills itself when it is about to commit the third time.
+"""
+
+from __future__ import annotations
+
+import itertools
+import os
+import signal
+import sys
+from collections.abc import AsyncIterator, Callable, Sequence
+from contextlib import asynccontextmanager
+from functools import partial
+from pathlib import Path
+from typing import Any
+
+import longshore_server.node
+from longshore_server.deploying.uploads import Uploads
+from longshore_server.deploying.without_bytes import DeploymentsWithoutBytes
+from longshore_storage.blobs import FileBlobStore, S3BlobStore
+from longshore_storage.catalogue import Catalogue, Transaction
+from longshore_storage.payloads import PayloadSettings
+
+# So small that a payload of some hundred kB becomes several pack files, each with steps of its own.
+_PACK_BYTES = 256 * 1024
+
+_DISK_EVENTS = frozenset({"os.rename", "os.symlink", "os.remove", "os.rmdir"})
+
+
+def install(schedule: str, data_dir: Path) -> None:
+    """Arm this process, which is about to become a node with ``data_dir``."""
+    moment, kind, number = schedule.split("-")
+    crash = _Crash(moment, kind, int(number))
+    longshore_server.node.PayloadSettings = partial(  # type: ignore[assignment,misc]
+        PayloadSettings, pack_bytes=_PACK_BYTES
+    )
+    _begin_counting_at(crash, Uploads, "accept")
+    _begin_counting_at(crash, DeploymentsWithoutBytes, "roll_back")
+    _count_commits(crash)
+    for store in (FileBlobStore, S3BlobStore):
+        _count_puts(crash, store)
+    _count_disk(crash, data_dir)
+
+
+class _Crash:
+    def __init__(self, moment: str, kind: str, number: int) -> None:
+        self._at = (moment, kind)
+        self._number = number
+        self._count = itertools.count(1)
+        self.counting = False
+
+    def pass_by(self, moment: str, kind: str) -> None:
+        """Die here, if this is the place."""
+        if self.counting and (moment, kind) == self._at and next(self._count) == self._number:
+            os.kill(os.getpid(), signal.SIGKILL)
+
+
+def _begin_counting_at(crash: _Crash, owner: type, name: str) -> None:
+    original = getattr(owner, name)
+
+    async def counting(*arguments: Any) -> Any:
+        crash.counting = True
+        return await original(*arguments)
+
+    setattr(owner, name, counting)
+
+
+def _count_commits(crash: _Crash) -> None:
+    original = Catalogue.transaction
+
+    @asynccontextmanager
+    async def transaction(catalogue: Catalogue) -> AsyncIterator[Transaction]:
+        async with original(catalogue) as opened:
+            yield opened
+            crash.pass_by("before", "commit")
+        crash.pass_by("after", "commit")
+
+    Catalogue.transaction = transaction  # type: ignore[method-assign]
+
+
+def _count_puts(crash: _Crash, store: type[FileBlobStore | S3BlobStore]) -> None:
+    original: Callable[..., Any] = store.put
+
+    async def put(blobs: Any, key: str, parts: Sequence[bytes | memoryview], *, crc32c: int) -> None:
+        crash.pass_by("before", "put")
+        await original(blobs, key, parts, crc32c=crc32c)
+        crash.pass_by("after", "put")
+
+    store.put = put  # type: ignore[method-assign]
+
+
+def _count_disk(crash: _Crash, data_dir: Path) -> None:
+    folder, blobs = f"{data_dir}/", f"{data_dir}/blobs/"
+
+    def audit(event: str, arguments: tuple[Any, ...]) -> None:
+        if event not in _DISK_EVENTS or not crash.counting:
+            return
+        # Of a rename and of a link it is the second path that appears.
+        path = os.fsdecode(arguments[1] if event in ("os.rename", "os.symlink") else arguments[0])
+        if path.startswith(folder) and not path.startswith(blobs):
+            crash.pass_by("before", "disk")
+
+    sys.addaudithook(audit)

@@ -1,0 +1,256 @@
+"""What is wrong at the start: exit code 1 and one line that says what happened and what to do."""
+
+from __future__ import annotations
+
+import os
+import socket
+import time
+from collections.abc import Mapping
+from pathlib import Path
+
+import psycopg
+import pytest
+
+from tests.services.minio_service import MinioService
+from tests.services.ports import ReservedPort
+
+from .calls import Uploading, connected, deployed
+from .nodes import Nursery
+from .stores import migrate
+
+_NOBODY = 65534
+
+
+async def error_line(
+    nursery: Nursery,
+    data_dir: Path,
+    *args: str,
+    env: Mapping[str, str] | None = None,
+    listen: str = "127.0.0.1:0",
+    uid: int | None = None,
+    deadline_s: float = 15,
+) -> str:
+    """The one line on stderr of a start that must fail."""
+    async with nursery.process(data_dir, *args, env=env, listen=listen, uid=uid) as node:
+        ended = await node.ended(deadline_s=deadline_s)
+    lines = [line for line in ended.stderr.splitlines() if not line.startswith("{")]
+    assert len(lines) == 1, ended
+    assert (ended.status, ended.stdout) == (1, ""), ended
+    assert lines[0].startswith("error: ")
+    return lines[0]
+
+
+@pytest.fixture
+def yaml(place: Path) -> Path:
+    return place / "longshore.yaml"
+
+
+async def test_port_in_use(nursery: Nursery, place: Path) -> None:
+    with socket.create_server(("127.0.0.1", 0)) as taken:
+        address = f"127.0.0.1:{taken.getsockname()[1]}"
+        line = await error_line(nursery, place / "node", listen=address)
+    assert f"cannot listen on {address}" in line
+    assert "--listen" in line
+
+
+async def test_address_of_another_machine(nursery: Nursery, place: Path) -> None:
+    env = {"LONGSHORE_INSECURE_LISTEN": "true"}
+    line = await error_line(nursery, place / "node", listen="192.0.2.1:7420", env=env)
+    assert "cannot listen on 192.0.2.1:7420" in line
+
+
+@pytest.mark.parametrize("listen", ["0.0.0.0:0", "[::]:0", "longshore.example:7420"])
+async def test_an_address_that_others_can_reach(nursery: Nursery, place: Path, listen: str) -> None:
+    line = await error_line(nursery, place / "node", listen=listen)
+    assert listen.rpartition(":")[0].strip("[]") in line
+    assert "insecure_listen: true" in line
+    assert not (place / "node").exists()
+
+
+async def test_a_data_folder_that_may_not_be_written(nursery: Nursery, place: Path) -> None:
+    folder = place / "node"
+    folder.mkdir(mode=0o555)
+    line = await error_line(nursery, folder, uid=_NOBODY if os.geteuid() == 0 else None)
+    assert f"the data folder '{folder}'" in line
+    assert "may not write it" in line
+    assert list(folder.iterdir()) == []
+
+
+async def test_a_file_in_the_data_folders_place(nursery: Nursery, place: Path) -> None:
+    (place / "node").write_text("not a folder")
+    for data_dir in (place / "node", place / "node" / "below"):
+        line = await error_line(nursery, data_dir)
+        assert str(data_dir) in line
+        assert "is no folder" in line
+    assert (place / "node").read_text() == "not a folder"
+
+
+async def test_a_data_folder_in_use(nursery: Nursery, place: Path) -> None:
+    async with nursery.serve(place / "node") as node, connected(node) as stub:
+        line = await error_line(nursery, place / "node")
+        assert f"in use by process {node.pid}" in line
+        await deployed(stub, Uploading(b"it goes on\n" * 1000))
+
+
+async def test_a_damaged_identity(nursery: Nursery, place: Path) -> None:
+    (place / "node").mkdir()
+    (place / "node" / "node.json").write_text("{")
+    line = await error_line(nursery, place / "node")
+    assert "node.json is damaged" in line
+
+
+async def test_a_database_file_that_is_none(nursery: Nursery, place: Path) -> None:
+    (place / "node").mkdir()
+    (place / "node" / "longshore.db").write_bytes(b"something else " * 100)
+    line = await error_line(nursery, place / "node")
+    assert "longshore.db" in line
+
+
+async def test_an_sqlite_database_of_a_later_version(nursery: Nursery, place: Path) -> None:
+    async with nursery.serve(place / "node"):
+        pass
+    import sqlite3
+
+    with sqlite3.connect(place / "node" / "longshore.db") as connection:
+        connection.execute("UPDATE alembic_version SET version_num = 'later'")
+    line = await error_line(nursery, place / "node")
+    assert "upgrade this server" in line
+
+
+class TestWithServices:
+    """Settings that name real services, and something is wrong with them."""
+
+    @pytest.fixture
+    def env(self, postgres_database: str, etcd_url: str) -> dict[str, str]:
+        return {"LONGSHORE_DATABASE__URL": postgres_database, "LONGSHORE_COORDINATION__URL": etcd_url}
+
+    async def test_a_wrong_bucket(self, nursery: Nursery, place: Path, minio_service: MinioService) -> None:
+        env = {"LONGSHORE_BLOBS__URL": minio_service.url("no-such-bucket")}
+        line = await error_line(nursery, place / "node", env=env)
+        assert "no-such-bucket" in line
+        assert "blobs.url" in line
+
+    async def test_a_wrong_secret(self, nursery: Nursery, place: Path, s3_url: str) -> None:
+        env = {"LONGSHORE_BLOBS__URL": s3_url, "LONGSHORE_BLOBS__SECRET_KEY": "it-is-not-this-one"}
+        line = await error_line(nursery, place / "node", env=env)
+        assert "the secret key is wrong" in line
+        assert "it-is-not-this-one" not in line
+
+    async def test_no_database_there(self, nursery: Nursery, place: Path, etcd_url: str) -> None:
+        with ReservedPort() as port:
+            env = {
+                "LONGSHORE_DATABASE__URL": f"postgresql://longshore:hidden@{port.address}/longshore",
+                "LONGSHORE_COORDINATION__URL": etcd_url,
+            }
+            begun = time.monotonic()
+            line = await error_line(nursery, place / "node", env=env)
+            assert time.monotonic() - begun < 5
+        assert port.address in line
+        assert "hidden" not in line
+
+    async def test_a_database_that_does_not_exist(
+        self, nursery: Nursery, place: Path, env: dict[str, str]
+    ) -> None:
+        env["LONGSHORE_DATABASE__URL"] += "_not"
+        line = await error_line(nursery, place / "node", env=env)
+        assert "does not exist" in line
+
+    async def test_a_wrong_database_password(
+        self, nursery: Nursery, place: Path, env: dict[str, str]
+    ) -> None:
+        before, _, behind = env["LONGSHORE_DATABASE__URL"].partition("@")
+        env["LONGSHORE_DATABASE__URL"] = f"{before.rpartition(':')[0]}:wrong-secret@{behind}"
+        line = await error_line(nursery, place / "node", env=env)
+        assert "database.url" in line
+        assert "wrong-secret" not in line
+
+    async def test_no_schema(self, nursery: Nursery, place: Path, env: dict[str, str]) -> None:
+        line = await error_line(nursery, place / "node", env=env)
+        assert "longshore admin migrate" in line
+
+    async def test_a_schema_of_a_later_version(
+        self, nursery: Nursery, place: Path, env: dict[str, str]
+    ) -> None:
+        url = env["LONGSHORE_DATABASE__URL"]
+        await migrate(url)
+        with psycopg.connect(url.replace("+psycopg", "")) as connection:
+            connection.execute("UPDATE alembic_version SET version_num = 'later'")
+        line = await error_line(nursery, place / "node", env=env)
+        assert "upgrade this server" in line
+        assert "migrate" not in line
+
+    async def test_local_coordination(self, nursery: Nursery, place: Path, postgres_database: str) -> None:
+        env = {"LONGSHORE_DATABASE__URL": postgres_database}
+        line = await error_line(nursery, place / "node", env=env)
+        assert "coordination.url" in line
+        assert "etcd://" in line
+
+    async def test_a_name_that_another_node_has(
+        self, nursery: Nursery, place: Path, env: dict[str, str]
+    ) -> None:
+        await migrate(env["LONGSHORE_DATABASE__URL"])
+        async with nursery.serve(place / "one", env=env):
+            line = await error_line(nursery, place / "two", env=env)
+        assert "node.name" in line
+
+
+@pytest.mark.parametrize(
+    ("text", "key", "words"),
+    [
+        ("node:\n  kept_releases: -1\n", "node.kept_releases", "greater than or equal to 0"),
+        ("node:\n  colour: red\n", "node.colour", "not permitted"),
+        ("colour: red\n", "colour", "not permitted"),
+        ("node: red\n", "node", "valid dictionary"),
+        ("listen: here\n", "listen", "HOST:PORT"),
+        ("database:\n  url: mysql://root@db/longshore\n", "database.url", "sqlite or postgresql"),
+        ("blobs:\n  url: ftp://there\n", "blobs.url", "s3+http"),
+        ("coordination:\n  url: zookeeper://there\n", "coordination.url", "etcd://"),
+    ],
+)
+async def test_a_wrong_setting_in_the_file(
+    nursery: Nursery, place: Path, yaml: Path, text: str, key: str, words: str
+) -> None:
+    yaml.write_text(text)
+    listen = "" if key == "listen" else "127.0.0.1:0"
+    line = await error_line(nursery, place / "node", "--config", str(yaml), listen=listen)
+    assert key in line
+    assert words in line
+    assert str(yaml) in line or key.endswith(".url")
+
+
+@pytest.mark.parametrize("text", ["node: [\n", "- a list\n", "just text\n"])
+async def test_a_file_that_is_no_mapping(nursery: Nursery, place: Path, yaml: Path, text: str) -> None:
+    yaml.write_text(text)
+    line = await error_line(nursery, place / "node", "--config", str(yaml))
+    assert str(yaml) in line
+
+
+async def test_no_file(nursery: Nursery, place: Path, yaml: Path) -> None:
+    for path in (yaml, place):
+        line = await error_line(nursery, place / "node", "--config", str(path))
+        assert str(path) in line
+        assert "--config" in line
+
+
+@pytest.mark.parametrize(
+    ("variable", "value"),
+    [
+        ("LONGSHORE_NODE__KEPT_RELEASES", "-1"),
+        ("LONGSHORE_NODE__COLOUR", "red"),
+        ("LONGSHORE_NODE__NAME", "with space"),
+        ("LONGSHORE_POLL_S", "soon"),
+        ("LONGSHORE_NODE__ROLES", '["cook"]'),
+        ("LONGSHORE_NODE__ROLES", "install"),
+        ("LONGSHORE_DATABASE_URL", "postgresql://longshore@db/longshore"),
+    ],
+)
+async def test_a_wrong_variable(nursery: Nursery, place: Path, variable: str, value: str) -> None:
+    line = await error_line(nursery, place / "node", env={variable: value})
+    assert variable in line
+    assert not (place / "node").exists()
+
+
+async def test_a_secret_is_not_shown(nursery: Nursery, place: Path) -> None:
+    env = {"LONGSHORE_DATABASE__URL": "postgresql://longshore:very-secret@:/:/@db/longshore"}
+    line = await error_line(nursery, place / "node", env=env)
+    assert "very-secret" not in line
