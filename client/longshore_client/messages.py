@@ -44,7 +44,7 @@ class Message:
 class FindMissing(Protocol):
     """Asks the server which of some chunks it lacks."""
 
-    async def __call__(self, digests: Sequence[bytes]) -> Sequence[int]:
+    async def __call__(self, digests: Sequence[bytes], /) -> Sequence[int]:
         """Positions in ``digests`` of those that must be sent."""
         ...
 

@@ -23,7 +23,7 @@ _EXIT_FAILED = 1
 
 _config = click.option(
     "--config",
-    type=click.Path(path_type=Path, dir_okay=False),
+    type=click.Path(path_type=Path),
     envvar="LONGSHORE_CONFIG",
     help="A YAML file with settings.",
 )
@@ -31,9 +31,7 @@ _config = click.option(
 
 @click.command(epilog="Example: longshore serve --data-dir /var/lib/longshore --listen 127.0.0.1:7420")
 @_config
-@click.option(
-    "--data-dir", type=click.Path(path_type=Path, file_okay=False), help="Where the node keeps its data."
-)
+@click.option("--data-dir", type=click.Path(path_type=Path), help="Where the node keeps its data.")
 @click.option("--listen", metavar="HOST:PORT", help="Where to listen; port 0 picks a free one.")
 def serve(config: Path | None, data_dir: Path | None, listen: str | None) -> None:
     """Run a node. Its first line says where it listens."""
@@ -60,9 +58,7 @@ def admin() -> None:
 
 @admin.command()
 @_config
-@click.option(
-    "--data-dir", type=click.Path(path_type=Path, file_okay=False), help="Where the node keeps its data."
-)
+@click.option("--data-dir", type=click.Path(path_type=Path), help="Where the node keeps its data.")
 def migrate(config: Path | None, data_dir: Path | None) -> None:
     """Bring the database to this version's schema. Does nothing the second time."""
 

@@ -1,7 +1,7 @@
 """The composition root: builds a node from its settings and runs it, in one ``AsyncExitStack``.
 
 What is opened first is closed last. The gRPC port opens when everything behind it answers for itself; at
-the end it drains: no new uploads, running calls get ``drain_timeout_s``, then the rest is cut off.
+the end it drains: no new uploads, running ones get ``drain_timeout_s``, then the rest is cut off.
 """
 
 from __future__ import annotations
@@ -39,6 +39,7 @@ from . import __version__
 from .agent import NodeAgent
 from .deploying.downloads import Downloads
 from .deploying.examining import Examiner
+from .deploying.upload_session import UploadTools
 from .deploying.uploads import Uploads
 from .deploying.without_bytes import DeploymentsWithoutBytes
 from .disk import DataFolder
@@ -57,6 +58,8 @@ from .wakeups import Wakeups
 _log = structlog.get_logger(__name__)
 
 _REPORT_EVERY_S = 30.0
+# For answers that are on their way. Who follows or downloads goes on at another node, or when this is back.
+_LAST_ANSWERS_S = 1.0
 
 
 @dataclass(frozen=True, slots=True)
@@ -79,11 +82,17 @@ class Node:
     health: Health
 
     async def drain(self, timeout_s: float) -> None:
-        """Take no more uploads, let running calls end for ``timeout_s``, then cut them off."""
+        """Take no more uploads, let running ones end for ``timeout_s``, then close the door.
+
+        Till then everything else is answered, so that a new upload is told to go elsewhere and who follows
+        a running one sees its end.
+        """
         self.uploads.drain()
         await self.health.drain()
         _log.info("node.draining", timeout_s=timeout_s)
-        await self.server.stop(timeout_s)
+        with contextlib.suppress(TimeoutError):
+            await asyncio.wait_for(self.uploads.idle(), timeout_s)
+        await self.server.stop(min(timeout_s, _LAST_ANSWERS_S))
 
 
 @asynccontextmanager
@@ -109,14 +118,14 @@ async def running_node(settings: Settings) -> AsyncIterator[Node]:
             max_total_bytes=settings.uploads.max_unpacked_bytes,
             max_file_bytes=settings.uploads.max_unpacked_bytes,
         )
-        uploads = Uploads(
+        upload_tools = UploadTools(
             stores.catalogue,
             payloads,
             Examiner(payloads, folder.staging, limits),
             wakeups,
-            receives="receive" in identity.roles,
-            max_payload_bytes=settings.uploads.max_payload_bytes,
+            settings.uploads.max_payload_bytes,
         )
+        uploads = Uploads(upload_tools, receives="receive" in identity.roles)
         hub = ProgressHub(stores.catalogue, wakeups)
         health = Health(stores.catalogue, stores.blobs, receives="receive" in identity.roles)
         server = grpc.aio.server(interceptors=[CallInterceptor()], options=_SERVER_OPTIONS)

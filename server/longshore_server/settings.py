@@ -1,7 +1,8 @@
 """A node's settings: a YAML file, ``LONGSHORE_*`` variables over it, command-line options over both.
 
-``database.url`` in the file is ``LONGSHORE_DATABASE__URL`` in the environment. With nothing set a node is
-the embedded default: SQLite, a folder of blobs and in-process coordination, all in ``data_dir``.
+``database.url`` in the file is ``LONGSHORE_DATABASE__URL`` in the environment, where a list is written
+with commas. With nothing set a node is the embedded default: SQLite, a folder of blobs and in-process
+coordination, all in ``data_dir``.
 ``LONGSHORE_SERVER`` is the client's only.
 """
 
@@ -85,6 +86,11 @@ class NodeSettings(_Section):
         except BundleError as error:
             raise ValueError(str(error)) from None
 
+    @field_validator("roles", mode="before")
+    @classmethod
+    def _listed(cls, value: Any) -> Any:
+        return [role.strip() for role in value.split(",")] if isinstance(value, str) else value
+
     @field_validator("roles")
     @classmethod
     def _roles(cls, value: frozenset[str]) -> frozenset[str]:
@@ -120,7 +126,12 @@ class Settings(BaseSettings):
     """All settings of a node."""
 
     model_config = SettingsConfigDict(
-        env_prefix=_PREFIX, env_nested_delimiter="__", extra="forbid", frozen=True, yaml_file=None
+        env_prefix=_PREFIX,
+        env_nested_delimiter="__",
+        enable_decoding=False,
+        extra="forbid",
+        frozen=True,
+        yaml_file=None,
     )
 
     listen: str = "127.0.0.1:7420"
@@ -165,7 +176,7 @@ class Settings(BaseSettings):
                 f"`listen` names {host}, which others can reach, and this node has neither TLS nor "
                 "authentication: listen on 127.0.0.1, or set `insecure_listen: true` in a trusted network"
             )
-        if not self.embedded_database and self.coordination.url.startswith("local:"):
+        if self.database_url.startswith("postgresql") and self.coordination.url.startswith("local:"):
             raise ValueError(
                 "`coordination.url` is local://, which goes with SQLite only: with PostgreSQL several nodes "
                 "may run, so name their etcd, like etcd://host:2379/longshore"
@@ -192,6 +203,7 @@ def load_settings(config: Path | None, options: Mapping[str, Any]) -> Settings:
     """Read the settings; raises ``Misconfigured`` naming every wrong one with its file or variable."""
     if config is not None and not config.is_file():
         raise Misconfigured(f"{config}: there is no such file; `--config` names a YAML file")
+    _refuse_misspelt_variables()
 
     class FromFile(Settings):
         model_config = SettingsConfigDict(yaml_file=config)
@@ -202,7 +214,22 @@ def load_settings(config: Path | None, options: Mapping[str, Any]) -> Settings:
         lines = [_line(detail, config, options) for detail in error.errors()]
         raise Misconfigured("\n".join(lines)) from None
     except Exception as error:  # what a YAML parser or a settings source raises has no common ancestor
-        raise Misconfigured(f"{config or 'the environment'}: {error}") from None
+        raise Misconfigured(f"{config or 'the environment'}: {' '.join(str(error).split())}") from None
+
+
+def _refuse_misspelt_variables() -> None:
+    """A variable with one underscore too few would be ignored, and the node start on something else."""
+    sections = {
+        name
+        for name, info in Settings.model_fields.items()
+        if isinstance(info.annotation, type) and issubclass(info.annotation, _Section)
+    }
+    for variable in os.environ:
+        section, _, key = variable.removeprefix(_PREFIX).partition("_")
+        if variable.startswith(_PREFIX) and section.lower() in sections and key and key[0] != "_":
+            raise Misconfigured(
+                f"{variable}: there is no such setting; did you mean {_PREFIX}{section}__{key}?"
+            )
 
 
 def _line(detail: Any, config: Path | None, options: Mapping[str, Any]) -> str:

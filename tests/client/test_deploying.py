@@ -156,7 +156,7 @@ async def test_wrong_size_and_wrong_sha256_are_refused(client: Client, project: 
     data = os.urandom(300_000)
     for wrong in ({"size_bytes": 299_999}, {"size_bytes": 300_001}, {"sha256": "0" * 64}):
         with pytest.raises(errors.PayloadMismatch) as caught:
-            await client.deploy(_pieces(data), project=project, file_name="f", way=way, **wrong)  # type: ignore[arg-type]
+            await client.deploy(_pieces(data), project=project, file_name="f", way=way, **wrong)
         assert caught.value.reason in ("SIZE_MISMATCH", "SHA256_MISMATCH")
     assert [release async for release in client.releases(project)] == []
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+from collections.abc import AsyncIterator
 from pathlib import Path
 
 import pytest
@@ -103,7 +104,7 @@ async def test_rollback_and_release_move_no_bytes(client: Client, project: str, 
 async def test_a_failed_deployment_is_an_error_with_the_deployment(client: Client, project: str) -> None:
     deployment_id = new_deployment_id()
 
-    async def two_bytes():  # type: ignore[no-untyped-def]
+    async def two_bytes() -> AsyncIterator[bytes]:
         yield b"xx"
 
     with pytest.raises(errors.PayloadMismatch):

@@ -149,8 +149,9 @@ async def test_leaving_early_or_being_cancelled_leaves_no_thread(tmp_path: Path)
     assert not _reading_threads()
 
     task = asyncio.create_task(_windows(FilePayload(path), cutting=CuttingParameters()))
-    while not _reading_threads():
+    for _ in range(3):
         await asyncio.sleep(0)
+    assert _reading_threads()
     task.cancel()
     with pytest.raises(asyncio.CancelledError):
         await task

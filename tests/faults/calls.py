@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import hashlib
 import uuid
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
 from typing import TypeAlias
@@ -23,6 +23,7 @@ from .nodes import NodeProcess
 
 PROJECT = "web"
 _MESSAGE_BYTES = 256 * 1024
+_POLL_S = 0.05
 _D = deployment_pb2.DeploymentStatus
 
 Stub: TypeAlias = "deployment_service_pb2_grpc.DeploymentServiceAsyncStub"
@@ -34,18 +35,20 @@ class Uploading:
 
     payload: bytes
     project: str = PROJECT
+    file_name: str = ""
+    is_declared: bool = True
     deployment_id: str = field(default_factory=lambda: str(uuid.uuid4()))
 
     def header(self, attempt: int) -> pb.DeployRequest:
-        return pb.DeployRequest(
-            header=pb.DeployHeader(
-                deployment_id=self.deployment_id,
-                attempt=attempt,
-                project=self.project,
-                payload_size_bytes=len(self.payload),
-                payload_sha256=hashlib.sha256(self.payload).hexdigest(),
-            )
+        header = pb.DeployHeader(
+            deployment_id=self.deployment_id, attempt=attempt, project=self.project, file_name=self.file_name
         )
+        if self.file_name:
+            header.payload_format = deployment_pb2.PAYLOAD_FORMAT_FILE
+        if self.is_declared:
+            header.payload_size_bytes = len(self.payload)
+            header.payload_sha256 = hashlib.sha256(self.payload).hexdigest()
+        return pb.DeployRequest(header=header)
 
 
 @dataclass(frozen=True, slots=True)
@@ -118,6 +121,27 @@ async def outcome(stub: Stub, deployment_id: str, *, deadline_s: float = 40) -> 
     return deployment
 
 
+@asynccontextmanager
+async def follow_until_cut(
+    stub: Stub, deployment_id: str
+) -> AsyncIterator[asyncio.Future[grpc.aio.AioRpcError]]:
+    """Follow beside the block, from the first message on; the future is the error that ended it."""
+    began = asyncio.Event()
+
+    async def follow() -> grpc.aio.AioRpcError:
+        try:
+            async for _ in stub.StreamProgress(pb.StreamProgressRequest(deployment_id=deployment_id)):
+                began.set()
+        except grpc.aio.AioRpcError as error:
+            return error
+        raise AssertionError("the stream ended in order")
+
+    following = asyncio.create_task(follow())
+    await asyncio.wait_for(began.wait(), 10)
+    yield following
+    following.cancel()
+
+
 async def get(stub: Stub, deployment_id: str) -> Deployment:
     return (await stub.GetDeployment(pb.GetDeploymentRequest(deployment_id=deployment_id))).deployment
 
@@ -135,21 +159,27 @@ def assert_succeeded(deployment: Deployment) -> None:
     assert deployment.live
 
 
-async def wait_for_status(
-    stub: Stub, deployment_id: str, status: _D.ValueType, *, deadline_s: float = 20
+async def wait_for_status(stub: Stub, deployment_id: str, status: _D.ValueType) -> Deployment:
+    return await _wait_for(stub, deployment_id, lambda deployment: deployment.status == status)
+
+
+async def wait_for_reason(stub: Stub, deployment_id: str, reason: str) -> Deployment:
+    return await _wait_for(stub, deployment_id, lambda deployment: deployment.status_reason == reason)
+
+
+async def _wait_for(
+    stub: Stub, deployment_id: str, is_there: Callable[[Deployment], bool], *, deadline_s: float = 20
 ) -> Deployment:
-    """Wait until a deployment has ``status``; until it exists, too."""
-    async with asyncio.timeout(deadline_s):
-        while True:
-            try:
+    deployment = None
+    try:
+        async with asyncio.timeout(deadline_s):
+            while True:
                 deployment = await get(stub, deployment_id)
-            except grpc.aio.AioRpcError as error:
-                if error.code() is not grpc.StatusCode.NOT_FOUND:
-                    raise
-            else:
-                if deployment.status == status:
+                if is_there(deployment):
                     return deployment
-            await asyncio.sleep(0.05)
+                await asyncio.sleep(_POLL_S)
+    except TimeoutError:
+        raise AssertionError(f"in vain: {deployment}") from None
 
 
 @dataclass(frozen=True, slots=True)
@@ -186,8 +216,10 @@ async def wait_for_health(
     channel: grpc.aio.Channel, service: str, serving: bool, *, deadline_s: float = 30
 ) -> None:
     async with asyncio.timeout(deadline_s):
-        while await health(channel, service) is not serving:
-            await asyncio.sleep(0.05)
+        while True:
+            if await health(channel, service) is serving:
+                return
+            await asyncio.sleep(_POLL_S)
 
 
 @asynccontextmanager

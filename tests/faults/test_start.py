@@ -17,6 +17,7 @@ from tests.services.ports import ReservedPort
 from .calls import Uploading, connected, deployed
 from .nodes import Nursery
 from .stores import migrate
+from .trees import PAYLOAD_1
 
 _NOBODY = 65534
 
@@ -89,7 +90,7 @@ async def test_a_data_folder_in_use(nursery: Nursery, place: Path) -> None:
     async with nursery.serve(place / "node") as node, connected(node) as stub:
         line = await error_line(nursery, place / "node")
         assert f"in use by process {node.pid}" in line
-        await deployed(stub, Uploading(b"it goes on\n" * 1000))
+        await deployed(stub, Uploading(PAYLOAD_1))
 
 
 async def test_a_damaged_identity(nursery: Nursery, place: Path) -> None:
@@ -239,8 +240,9 @@ async def test_no_file(nursery: Nursery, place: Path, yaml: Path) -> None:
         ("LONGSHORE_NODE__COLOUR", "red"),
         ("LONGSHORE_NODE__NAME", "with space"),
         ("LONGSHORE_POLL_S", "soon"),
-        ("LONGSHORE_NODE__ROLES", '["cook"]'),
-        ("LONGSHORE_NODE__ROLES", "install"),
+        ("LONGSHORE_NODE__ROLES", "install,cook"),
+        ("LONGSHORE_NODE__ROLES", ""),
+        ("LONGSHORE_NODE", "red"),
         ("LONGSHORE_DATABASE_URL", "postgresql://longshore@db/longshore"),
     ],
 )

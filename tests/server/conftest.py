@@ -12,7 +12,7 @@ import pytest
 
 from longshore_server.node import running_node
 from longshore_server.settings import load_settings
-from longshore_storage.catalogue import open_catalogue
+from longshore_storage.catalogue import Catalogue, open_catalogue
 from tests.server.running import RunningNode, StartNode
 
 
@@ -63,3 +63,22 @@ def start_node(tmp_path: Path, stores: dict[str, Any]) -> StartNode:
 async def node(start_node: StartNode) -> AsyncIterator[RunningNode]:
     async with start_node() as running:
         yield running
+
+
+@pytest.fixture(params=["sqlite", "postgresql"])
+def database_url(request: pytest.FixtureRequest, tmp_path: Path) -> str:
+    """An empty database of each kind in turn."""
+    if request.param == "sqlite":
+        return f"sqlite:///{tmp_path}/longshore.db"
+    return str(request.getfixturevalue("postgres_database"))
+
+
+@pytest.fixture
+async def catalogue(database_url: str) -> AsyncIterator[Catalogue]:
+    """A migrated catalogue with nothing in it."""
+    catalogue = open_catalogue(database_url)
+    try:
+        await catalogue.migrate()
+        yield catalogue
+    finally:
+        await catalogue.close()

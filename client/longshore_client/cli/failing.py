@@ -28,6 +28,7 @@ UNAVAILABLE: Final = 6
 NOT_PERMITTED: Final = 7
 SERVER_FAULT: Final = 8
 INTERRUPTED: Final = 130
+READER_GONE: Final = 141
 
 EXIT_CODES_HELP: Final = """\b
 Exit codes:
@@ -40,7 +41,8 @@ Exit codes:
   6    the server or a service behind it is not available: try again
   7    not permitted
   8    a fault of the server's own, or damaged data
-  130  interrupted (Ctrl-C)"""
+  130  interrupted (Ctrl-C)
+  141  whoever read the output went away"""
 
 _EXIT_CODES: Final[dict[type[BaseException], int]] = {
     errors.LongshoreError: SERVER_FAULT,

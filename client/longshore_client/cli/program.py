@@ -18,7 +18,15 @@ import click
 
 from longshore_client.errors import LongshoreError
 
-from .failing import EXIT_CODES_HELP, INTERRUPTED, SERVER_FAULT, exit_code_of, print_error, problem
+from .failing import (
+    EXIT_CODES_HELP,
+    INTERRUPTED,
+    READER_GONE,
+    SERVER_FAULT,
+    exit_code_of,
+    print_error,
+    problem,
+)
 from .session import SERVER_VARIABLE, shared_options
 
 _ENTRY_POINT_GROUP: Final = "longshore.commands"
@@ -51,8 +59,19 @@ _SERVER_COMMANDS: Final = {
 }
 
 
+class _ReaderGoneError(Exception):
+    """Whoever read our output has seen enough. Click would exit with 1, which means something else here."""
+
+
 class Program(click.Group):
     """The group of all commands; only the one that is called gets imported."""
+
+    def invoke(self, ctx: click.Context) -> object:
+        """Run the command that was called."""
+        try:
+            return super().invoke(ctx)
+        except BrokenPipeError as error:
+            raise _ReaderGoneError from error
 
     def list_commands(self, ctx: click.Context) -> list[str]:
         """Every name, also of the server's commands that are not installed."""
@@ -150,10 +169,10 @@ def run_program() -> int:
     try:
         code = program.main(prog_name="longshore", standalone_mode=False)
         sys.stdout.flush()
-    except BrokenPipeError:
-        # Whoever read our output has seen enough; the flush at exit must not say so again.
+    except (BrokenPipeError, _ReaderGoneError):
+        # The flush at exit must not say so again.
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
-        return 0
+        return READER_GONE
     except (KeyboardInterrupt, click.Abort):
         click.echo("interrupted", err=True)
         return INTERRUPTED

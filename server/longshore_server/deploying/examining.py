@@ -27,9 +27,14 @@ class Examiner:
         self._scratch = scratch
         self._limits = limits
 
-    async def examine(self, sha256: str, *, payload_format: str, file_name: str) -> BundleScan:
+    async def examine(
+        self, sha256: str, size_bytes: int, *, payload_format: str, file_name: str
+    ) -> BundleScan:
         """Look through; an empty ``payload_format`` is detected. What is wrong is in the result."""
         form = PayloadFormat[payload_format] if payload_format else await self._detect(sha256, file_name)
+        if form is PayloadFormat.FILE:
+            # A file is what it is: its content checksum is the payload's, which was verified already.
+            return BundleScan(form, sha256, entry_count=1, unpacked_bytes=size_bytes)
         if form is not PayloadFormat.ZIP:
             try:
                 return await read_payload(self._payloads, sha256, partial(self._scan, form, self._scratch))

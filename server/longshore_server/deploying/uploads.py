@@ -7,71 +7,64 @@ stored part ends, on whichever node the next call comes to. Only what can never 
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Sequence
-from contextlib import AsyncExitStack
-from dataclasses import asdict
-from types import TracebackType
-from typing import Self
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 
 import structlog
 
-from longshore_bundles import BundleScan, PayloadFormat
-from longshore_server.findings import told
-from longshore_server.refusal import MOST_FINDINGS_TOLD, Reason, Refusal
-from longshore_server.translation import refusal_of
-from longshore_server.wakeups import Kind, Wakeups, rollout_ident
+from longshore_server.refusal import Reason, Refusal
+from longshore_server.wakeups import Kind
 from longshore_storage.catalogue import (
-    Catalogue,
     Transaction,
     deployments,
     projects,
-    releases,
-    stored_payloads,
     uploads,
 )
-from longshore_storage.catalogue.journal import StatusMoved, append_event, change_status
+from longshore_storage.catalogue.journal import change_status
 from longshore_storage.catalogue.lifecycle import UPLOADING, DeploymentKind, DeploymentStatus
 from longshore_storage.catalogue.rows import Actor, Deployment
-from longshore_storage.errors import CommitUnknown, ConstraintViolated, StorageError
-from longshore_storage.payloads import ChunkEntry, PayloadStore, PayloadWriter, StoredPayload
-from longshore_storage.payloads.errors import OffsetMismatch, SizeMismatch, UploadTakenOver
+from longshore_storage.errors import CommitUnknown, ConstraintViolated
 
-from .examining import Examiner
-from .recording import Content, record_upload
 from .requests import Header
+from .upload_session import UploadSession, UploadTools
 from .without_bytes import check_environment_exists, id_reused
 
 _log = structlog.get_logger(__name__)
 
 # A holder that shows no sign of life for this long has died.
 _STALE_AFTER_S = 20.0
-_INTERRUPTED = "interrupted"
 
 
 class Uploads:
     """The use cases Deploy and FindMissingChunks."""
 
-    def __init__(
-        self,
-        catalogue: Catalogue,
-        payloads: PayloadStore,
-        examiner: Examiner,
-        wakeups: Wakeups,
-        *,
-        receives: bool,
-        max_payload_bytes: int,
-    ) -> None:
-        self.catalogue = catalogue
-        self.payloads = payloads
-        self.examiner = examiner
-        self.wakeups = wakeups
-        self.max_payload_bytes = max_payload_bytes
+    def __init__(self, tools: UploadTools, *, receives: bool) -> None:
+        self._tools = tools
         self._receives = receives
         self._draining = False
+        self._running = 0
+        self._idle = asyncio.Event()
+        self._idle.set()
 
     def drain(self) -> None:
         """Take no upload any more; running ones go on."""
         self._draining = True
+
+    async def idle(self) -> None:
+        """Return when no upload is running."""
+        await self._idle.wait()
+
+    @contextmanager
+    def counted(self) -> Iterator[None]:
+        """Count an upload as running for as long as the block runs."""
+        self._running += 1
+        self._idle.clear()
+        try:
+            yield
+        finally:
+            self._running -= 1
+            if not self._running:
+                self._idle.set()
 
     async def accept(self, header: Header, actor: Actor) -> UploadSession | Deployment:
         """Accept a header: a session to send bytes to, or the deployment when it is recorded already.
@@ -86,23 +79,23 @@ class Uploads:
                 "this node is shutting down: call another one with the same deployment_id",
                 retry_after_s=1,
             )
-        self.check_size(header.payload_size_bytes or 0)
+        self._tools.check_size(header.payload_size_bytes or 0)
         structlog.contextvars.bind_contextvars(deployment_id=header.deployment_id)
         try:
-            async with self.catalogue.transaction() as transaction:
+            async with self._tools.catalogue.transaction() as transaction:
                 accepted = await self._accept(transaction, header, actor)
         except (ConstraintViolated, CommitUnknown):
             # Another call with this id was faster, or the commit's outcome is not known: look again.
-            async with self.catalogue.transaction() as transaction:
+            async with self._tools.catalogue.transaction() as transaction:
                 accepted = await self._accept(transaction, header, actor)
-        self.wakeups.send(Kind.PROGRESS, header.deployment_id)
+        self._tools.wakeups.send(Kind.PROGRESS, header.deployment_id)
         return accepted
 
     async def find_missing(
         self, deployment_id: str, session_id: str, attempt: int, digests: Sequence[bytes], actor: Actor
     ) -> list[int]:
         """Positions of the digests whose bytes must be sent; the other chunks are kept for this upload."""
-        async with self.catalogue.reading() as transaction:
+        async with self._tools.catalogue.reading() as transaction:
             deployment = await deployments.get_deployment(transaction, deployment_id)
             upload = await uploads.get_upload(transaction, deployment_id)
         if deployment is None or upload is None:
@@ -114,18 +107,9 @@ class Uploads:
                 Reason.UPLOAD_TAKEN_OVER,
                 "another session or a newer attempt holds this upload: stop this one",
             )
-        return await self.payloads.find_missing(
+        return await self._tools.payloads.find_missing(
             deployment_id=deployment_id, project=deployment.project, digests=digests
         )
-
-    def check_size(self, size_bytes: int) -> None:
-        """Raise ``Refusal`` for a payload that is too large."""
-        if size_bytes > self.max_payload_bytes:
-            raise Refusal(
-                Reason.LIMIT_EXCEEDED,
-                f"the payload has more than {self.max_payload_bytes} bytes, the limit of this server "
-                "(`uploads.max_payload_bytes`)",
-            )
 
     async def _accept(
         self, transaction: Transaction, header: Header, actor: Actor
@@ -157,7 +141,7 @@ class Uploads:
                 retry_after_s=max(taken.retry_after_s, 1.0),
             )
         await deployments.set_columns(transaction, deployment.id, status_reason="", status_message="")
-        return UploadSession(self, header, actor, deployment, taken.epoch)
+        return UploadSession(self._tools, header, actor, deployment, taken.epoch)
 
     async def _begin(self, transaction: Transaction, header: Header, actor: Actor) -> UploadSession:
         await check_environment_exists(transaction, header.environment)
@@ -190,253 +174,4 @@ class Uploads:
             actor=actor,
             action="deployment.receiving",
         )
-        return UploadSession(self, header, actor, deployment, epoch)
-
-
-class UploadSession:
-    """One holder's work on an upload; ``async with``, and whatever breaks it off leaves it resumable."""
-
-    def __init__(
-        self, use_case: Uploads, header: Header, actor: Actor, deployment: Deployment, epoch: int
-    ) -> None:
-        self._use_case = use_case
-        self._catalogue = use_case.catalogue
-        self._header = header
-        self._actor = actor
-        self._deployment = deployment
-        self._epoch = epoch
-        self._stack = AsyncExitStack()
-        self._writer: PayloadWriter | None = None
-        self._stored: StoredPayload | None = None
-
-    async def __aenter__(self) -> Self:
-        try:
-            self._stored = await self._stored_already()
-            if self._stored is None:
-                self._writer = await self._stack.enter_async_context(
-                    self._use_case.payloads.writer(
-                        deployment_id=self._deployment.id,
-                        project=self._deployment.project,
-                        epoch=self._epoch,
-                    )
-                )
-        except BaseException as error:
-            await self._leave(error)
-            raise
-        return self
-
-    async def __aexit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
-    ) -> None:
-        try:
-            await self._stack.__aexit__(kind, error, trace)
-        except BaseException as translated:
-            await self._leave(translated)
-            raise
-        if error is not None:
-            await self._leave(error)
-
-    @property
-    def durable_bytes(self) -> int:
-        """Where the client has to go on; the payload's size when there is nothing to send."""
-        if self._stored is not None:
-            return self._stored.size_bytes
-        assert self._writer is not None
-        return self._writer.durable_bytes
-
-    async def add_data(self, offset: int, data: bytes) -> None:
-        """Take the next bytes of the plain way."""
-        self._use_case.check_size(offset + len(data))
-        await self._open_writer(offset).add_data(offset, data)
-
-    async def add_chunks(self, offset: int, entries: Sequence[ChunkEntry]) -> None:
-        """Take the next chunks of the thrifty way."""
-        self._use_case.check_size(offset + sum(entry.raw_size for entry in entries))
-        await self._open_writer(offset).add_chunks(offset, entries)
-
-    async def finish(self) -> Deployment:
-        """Verify, look into, and record what was sent; the deployment is QUEUED when this returns."""
-        if self._stored is None:
-            assert self._writer is not None
-            self._stored = await self._writer.finish(
-                self._header.payload_size_bytes, self._header.payload_sha256
-            )
-        await self._validating(self._stored)
-        scan = await self._use_case.examiner.examine(
-            self._stored.sha256,
-            payload_format=self._header.payload_format,
-            file_name=self._header.file_name,
-        )
-        await self._tell_content(scan)
-        self._check_content(scan)
-        deployment = await self._record(self._stored, scan)
-        place = rollout_ident(deployment.project, deployment.environment)
-        self._use_case.wakeups.send(Kind.ROLLOUTS, place)
-        self._use_case.wakeups.send(Kind.PROGRESS, deployment.id)
-        _log.info("deployment.recorded", project=deployment.project, version=deployment.version)
-        return deployment
-
-    async def _stored_already(self) -> StoredPayload | None:
-        """The payload, when an earlier session stored all of it, or a release of the project has it."""
-        sha256 = self._deployment.payload_sha256
-        async with self._catalogue.reading() as transaction:
-            if not sha256 and await releases.has_stored_payload(
-                transaction, self._deployment.project, self._header.payload_sha256
-            ):
-                sha256 = self._header.payload_sha256
-            payload = await stored_payloads.get_payload(transaction, sha256) if sha256 else None
-        if payload is None:
-            return None
-        declared = self._header.payload_size_bytes
-        if declared is not None and declared != payload.size_bytes:
-            raise SizeMismatch(declared, payload.size_bytes)
-        resumed = bool(self._deployment.payload_sha256)
-        return StoredPayload(
-            sha256=payload.sha256,
-            size_bytes=payload.size_bytes,
-            chunk_count=payload.chunk_count,
-            manifest_key=payload.manifest_key,
-            received_bytes=self._deployment.received_bytes,
-            reused_bytes=self._deployment.reused_bytes if resumed else payload.size_bytes,
-            stored_bytes=self._deployment.stored_bytes,
-        )
-
-    def _open_writer(self, offset: int) -> PayloadWriter:
-        if self._writer is None:
-            assert self._stored is not None
-            raise OffsetMismatch(self._stored.size_bytes, offset)
-        return self._writer
-
-    async def _validating(self, stored: StoredPayload) -> None:
-        if self._deployment.status is DeploymentStatus.VALIDATING:
-            return
-        async with self._catalogue.transaction() as transaction:
-            await self._hold(transaction)
-            self._deployment = await change_status(
-                transaction,
-                self._deployment.id,
-                expected=(DeploymentStatus.RECEIVING,),
-                to=DeploymentStatus.VALIDATING,
-                actor=self._actor,
-                action="payload.stored",
-                message=f"{stored.size_bytes} bytes, sha256:{stored.sha256}",
-                values={
-                    "payload_sha256": stored.sha256,
-                    "payload_size_bytes": stored.size_bytes,
-                    "durable_bytes": stored.size_bytes,
-                    "received_bytes": stored.received_bytes,
-                    "reused_bytes": stored.reused_bytes,
-                    "stored_bytes": stored.stored_bytes,
-                },
-            )
-        self._use_case.wakeups.send(Kind.PROGRESS, self._deployment.id)
-
-    async def _tell_content(self, scan: BundleScan) -> None:
-        async with self._catalogue.transaction() as transaction:
-            await self._hold(transaction)
-            await append_event(
-                transaction,
-                self._deployment.id,
-                "content_examined",
-                f"{scan.entry_count} entries, {scan.unpacked_bytes} bytes unpacked, "
-                f"{scan.total_findings} findings",
-                {
-                    "content_sha256": scan.content_sha256,
-                    "entries": scan.entry_count,
-                    "unpacked_size_bytes": scan.unpacked_bytes,
-                    "findings": [asdict(told(finding)) for finding in scan.findings[:MOST_FINDINGS_TOLD]],
-                    "total_findings": scan.total_findings,
-                },
-                expected=(DeploymentStatus.VALIDATING,),
-            )
-        self._use_case.wakeups.send(Kind.PROGRESS, self._deployment.id)
-
-    def _check_content(self, scan: BundleScan) -> None:
-        findings = [told(finding) for finding in scan.findings[:MOST_FINDINGS_TOLD]]
-        if not scan.accepted:
-            first = findings[0]
-            raise Refusal(
-                Reason.ARCHIVE_INVALID,
-                f"the payload is refused: {first.message}"
-                + (f" (and {scan.total_findings - 1} more findings)" if scan.total_findings > 1 else ""),
-                findings=findings,
-                total_findings=scan.total_findings,
-            )
-        if scan.payload_format is PayloadFormat.FILE and not self._header.file_name:
-            raise Refusal(
-                Reason.VALIDATION_FAILED,
-                "the payload is no archive, so it is installed as one file: say under which name",
-                violations={"header.file_name": "is required for a payload that is no archive"},
-            )
-        named = scan.manifest.project if scan.manifest is not None else ""
-        if named and named != self._deployment.project:
-            assert scan.manifest is not None
-            raise Refusal(
-                Reason.VALIDATION_FAILED,
-                f"{', '.join(scan.manifest.file_names)} names {scan.manifest.name!r}, "
-                f"which is project {named!r}, the header says {self._deployment.project!r}: make them agree",
-                violations={"header.project": f"the manifest says {named!r}"},
-            )
-
-    async def _record(self, stored: StoredPayload, scan: BundleScan) -> Deployment:
-        content = Content(
-            payload_sha256=stored.sha256,
-            payload_size_bytes=stored.size_bytes,
-            payload_format=scan.payload_format.name,
-            file_name=self._header.file_name if scan.payload_format is PayloadFormat.FILE else "",
-            content_sha256=scan.content_sha256,
-            entries=scan.entry_count,
-            unpacked_size_bytes=scan.unpacked_bytes,
-            manifest_version=scan.manifest.version if scan.manifest is not None else "",
-        )
-        try:
-            async with self._catalogue.transaction() as transaction:
-                return await record_upload(
-                    transaction, self._deployment, self._header, content, self._actor, epoch=self._epoch
-                )
-        except CommitUnknown:
-            async with self._catalogue.reading() as transaction:
-                deployment = await deployments.get_deployment(transaction, self._deployment.id)
-            if deployment is None or deployment.record_time is None:
-                raise
-            return deployment
-
-    async def _hold(self, transaction: Transaction) -> None:
-        if not await uploads.heartbeat(transaction, self._deployment.id, self._epoch):
-            raise UploadTakenOver(self._deployment.id)
-
-    async def _leave(self, error: BaseException) -> None:
-        """Fail the deployment for good where nothing else is left, else leave the upload to be resumed."""
-        refusal = refusal_of(error)
-        leaving = self._fail(refusal) if refusal is not None and refusal.final else self._interrupt()
-        try:
-            # The caller may be cancelled at any moment; what is left behind must not depend on that.
-            await asyncio.shield(asyncio.ensure_future(leaving))
-        except (StorageError, StatusMoved) as trouble:
-            _log.warning("upload.left", deployment_id=self._deployment.id, error=str(trouble))
-        self._use_case.wakeups.send(Kind.PROGRESS, self._deployment.id)
-
-    async def _fail(self, refusal: Refusal) -> None:
-        async with self._catalogue.transaction() as transaction:
-            await self._hold(transaction)
-            await change_status(
-                transaction,
-                self._deployment.id,
-                expected=(DeploymentStatus.RECEIVING, DeploymentStatus.VALIDATING),
-                to=DeploymentStatus.FAILED,
-                actor=self._actor,
-                action="deployment.refused",
-                message=refusal.message[:1000],
-                values={"error": refusal.to_row()},
-            )
-            await uploads.drop_upload(transaction, self._deployment.id)
-
-    async def _interrupt(self) -> None:
-        async with self._catalogue.transaction() as transaction:
-            if await uploads.let_go(transaction, self._deployment.id, self._epoch):
-                await deployments.set_columns(
-                    transaction,
-                    self._deployment.id,
-                    status_reason=_INTERRUPTED,
-                    status_message="the upload broke off; call again with the same deployment_id to go on",
-                )
+        return UploadSession(self._tools, header, actor, deployment, epoch)

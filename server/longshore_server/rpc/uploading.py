@@ -14,7 +14,8 @@ from longshore.v1 import deployment_pb2
 from longshore.v1 import deployment_service_pb2 as pb
 from longshore_bundles import Bump
 from longshore_server.deploying.requests import Header
-from longshore_server.deploying.uploads import Uploads, UploadSession
+from longshore_server.deploying.upload_session import UploadSession
+from longshore_server.deploying.uploads import Uploads
 from longshore_server.refusal import Reason, Refusal, invalid
 from longshore_storage.catalogue.rows import Actor, Deployment
 from longshore_storage.payloads import ChunkEntry
@@ -31,6 +32,8 @@ _BUMPS = {
 }
 # Messages that carry nothing are free to send; a client that sends only those is not uploading.
 _MOST_EMPTY_MESSAGES = 1000
+# gRPC tells of both in the same breath; this is for a process that is short of air.
+_CANCELLATION_S = 0.1
 
 
 class UploadCall:
@@ -54,14 +57,18 @@ class UploadCall:
     async def handle(self) -> Deployment:
         """Take the upload and tell the deployment as recorded; raises what refuses it."""
         header = await self._header()
-        accepted = await self._uploads.accept(header, self._actor)
-        if isinstance(accepted, Deployment):
-            await self._accept(accepted.payload_size_bytes or 0)
-            return accepted
-        async with accepted as session:
-            await self._accept(session.durable_bytes)
-            await self._receive(session)
-            return await session.finish()
+        with self._uploads.counted():
+            accepted = await self._uploads.accept(header, self._actor)
+            if isinstance(accepted, Deployment):
+                await self._accept(accepted.payload_size_bytes or 0)
+                return accepted
+            async with accepted as session:
+                await self._accept(session.durable_bytes)
+                await self._receive(session)
+                if session.offset != header.payload_size_bytes:
+                    # For a moment the end of a call that was cancelled looks like the end of what was sent.
+                    await asyncio.sleep(_CANCELLATION_S)
+                return await session.finish()
 
     async def _header(self) -> Header:
         first = await self._read()
@@ -99,10 +106,12 @@ class UploadCall:
         while (request := await self._read()) is not None:
             match request.WhichOneof("message"):
                 case "data":
-                    if len(request.data.data) > LARGEST_DATA_BYTES:
+                    # Every look at a field of bytes copies it: one look.
+                    data = request.data.data
+                    if len(data) > LARGEST_DATA_BYTES:
                         raise invalid("data.data", f"must be at most {LARGEST_DATA_BYTES} bytes a message")
-                    empty += not request.data.data
-                    await session.add_data(request.data.offset, request.data.data)
+                    empty += not data
+                    await session.add_data(request.data.offset, data)
                 case "chunks":
                     if len(request.chunks.chunks) > MOST_CHUNKS_IN_A_MESSAGE:
                         raise invalid(

@@ -134,7 +134,8 @@ class Catalogue:
         connection = self._engine.connect()
         try:
             with translated(self._database):
-                await _whole(connection, connection.start())
+                # A half-open connection would linger, in the driver and in the server, until it is collected.
+                await _to_the_end(connection.start())
                 await connection.execution_options(longshore_writing=writing)
                 await _whole(connection, connection.begin().start())
             yield connection

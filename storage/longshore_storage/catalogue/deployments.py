@@ -155,7 +155,12 @@ async def previous_of(transaction: Transaction, deployment: Deployment) -> Deplo
         if not current.previous_deployment_id:
             return None
         current = await get_deployment(transaction, current.previous_deployment_id)
-        if current is not None and not current.rolled_back_by and current.release_id is not None:
+        # A release that was made live once more is not what was live before itself.
+        if (
+            current is not None
+            and not current.rolled_back_by
+            and current.release_id not in (None, deployment.release_id)
+        ):
             return current
     return None
 

@@ -41,13 +41,7 @@ def upgrade(connection: Connection) -> str:
     if connection.dialect.name == "postgresql":
         # Given back by itself at the transaction's end, so a pooler may stand between.
         connection.execute(text("SELECT pg_advisory_xact_lock(:lock)"), {"lock": _MIGRATION_LOCK})
-    current = MigrationContext.configure(connection).get_current_revision()
-    known = {script.revision for script in ScriptDirectory.from_config(configuration()).walk_revisions()}
-    if current is not None and current not in known:
-        raise Misconfigured(
-            f"the database has schema {current}, which this version of Longshore does not know: "
-            "it was written by a later one; upgrade this server"
-        )
+    _refuse_unknown(MigrationContext.configure(connection).get_current_revision(), "")
     command.upgrade(configuration(connection), "head")
     return newest_revision()
 
@@ -56,7 +50,17 @@ def check_revision(revision: str | None, database: str) -> None:
     """Raise ``Misconfigured`` when ``revision`` is not what this version's code expects."""
     expected = newest_revision()
     if revision != expected:
+        _refuse_unknown(revision, f" {database}")
         raise Misconfigured(
             f"the database {database} has schema {revision or 'none'}, this server needs {expected}: "
             "run `longshore admin migrate`"
+        )
+
+
+def _refuse_unknown(revision: str | None, database: str) -> None:
+    known = {script.revision for script in ScriptDirectory.from_config(configuration()).walk_revisions()}
+    if revision is not None and revision not in known:
+        raise Misconfigured(
+            f"the database{database} has schema {revision}, which this version of Longshore does not know: "
+            "it was written by a later one; upgrade this server"
         )

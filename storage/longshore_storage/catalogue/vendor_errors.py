@@ -7,7 +7,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 
 import psycopg
-from sqlalchemy import exc
+from sqlalchemy import PrimaryKeyConstraint, UniqueConstraint, exc
 
 from longshore_storage.errors import (
     CatalogueUnavailable,
@@ -96,7 +96,9 @@ def _sqlite_constraint(text: str) -> str:
         if index.unique and [column.name for column in index.columns] == wanted:
             return index.name or ""
     for constraint in table.constraints:
-        if [column.name for column in getattr(constraint, "columns", ())] == wanted:
+        if not isinstance(constraint, PrimaryKeyConstraint | UniqueConstraint):
+            continue
+        if [column.name for column in constraint.columns] == wanted:
             return str(constraint.name or "")
     return ""
 

@@ -23,6 +23,7 @@ from etcd3aio.lease import LeaseService
 
 from longshore_storage.errors import CoordinationUnavailable, Misconfigured, StorageError
 
+from .etcd_calls import outcome
 from .etcd_errors import FAULTS, Fault, Remedy, translated
 
 _T = TypeVar("_T")
@@ -37,6 +38,8 @@ _OPTIONS = (
     # etcd refuses pings that come faster than every 5 s or without an open stream.
     ("grpc.keepalive_time_ms", 7_000),
     ("grpc.keepalive_timeout_ms", 3_000),
+    # The one that counts: without it an unanswered ping is waited for a minute, as measured.
+    ("grpc.http2.ping_timeout_ms", 3_000),
     ("grpc.keepalive_permit_without_calls", 0),
     ("grpc.http2.max_pings_without_data", 0),
     # A member that comes back is used again within seconds, not minutes.
@@ -135,15 +138,12 @@ class EtcdConnection:
                     raise _combined(failures)
                 try:
                     async with asyncio.timeout(share_s):
-                        return await self._ask(endpoint, request, share_s)
+                        return await outcome(self._ask(endpoint, request, share_s))
                 except FAULTS as raised:
                     fault = failures[endpoint.address] = translated(raised, endpoint.address)
                     if fault.remedy is Remedy.NONE:
                         raise fault.error from raised
                     self.leave(endpoint)
-                except asyncio.CancelledError:
-                    self._check_cancelled()
-                    raise
             if not any(fault.remedy is Remedy.NEXT_MEMBER_THEN_AGAIN for fault in failures.values()):
                 raise _combined(failures)
             await asyncio.sleep(_ROUND_PAUSE_S)
@@ -196,12 +196,6 @@ class EtcdConnection:
                 self._token = ""
             for each in self._endpoints:
                 each.use_token(self._token)
-
-    def _check_cancelled(self) -> None:
-        """Closing a channel cancels its calls; that is no cancellation of the tasks that await them."""
-        task = asyncio.current_task()
-        if self._closed and task is not None and not task.cancelling():
-            raise CoordinationUnavailable(_CLOSED) from None
 
 
 def _combined(failures: dict[str, Fault]) -> StorageError:

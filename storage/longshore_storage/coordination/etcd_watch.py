@@ -16,6 +16,7 @@ from etcd3aio.watch import WatchFilter
 
 from longshore_storage.errors import CoordinationUnavailable
 
+from .etcd_calls import outcome
 from .etcd_channel import Endpoint, EtcdConnection
 from .etcd_errors import FAULTS, StreamEnded, translated
 
@@ -66,7 +67,7 @@ class Watch:
         Raises ``CoordinationUnavailable`` when the watch broke: something may have been missed.
         """
         try:
-            while not (events := _events(await self._stream.read())):
+            while not (events := _events(await outcome(self._stream.read()))):
                 pass
         except FAULTS as raised:
             self._connection.leave(self._endpoint)

@@ -14,7 +14,7 @@ from contextlib import aclosing
 
 from longshore_storage.catalogue import Catalogue, uploads
 from longshore_storage.catalogue.uploads import Upload
-from longshore_storage.errors import Unavailable
+from longshore_storage.errors import CommitUnknown, Unavailable
 from longshore_storage.ports import BlobStore
 
 from .assembling import Assembler
@@ -192,7 +192,7 @@ class PayloadWriter:
                     held = await uploads.heartbeat(
                         transaction, self._upload.deployment_id, self._upload.epoch
                     )
-            except Unavailable:
+            except (Unavailable, CommitUnknown):
                 # Whoever writes next learns it; a heartbeat can wait for the next one.
                 continue
             if not held:

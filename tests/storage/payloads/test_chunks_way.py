@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Callable
 from dataclasses import replace
 
 import pytest
@@ -29,6 +28,7 @@ from .world import (
     KIB,
     World,
     cut,
+    embedded_only,
     entries_of,
     entry_of,
     random_bytes,
@@ -119,6 +119,17 @@ async def test_another_projects_chunks_are_missing(world: World) -> None:
     assert set(caught.value.digests) <= set(digests)
 
 
+async def test_asking_for_very_many_at_once(world: World) -> None:
+    data = random_bytes(40 * KIB)
+    await world.upload(data)
+    known = [chunk_digest(raw) for raw in cut(data)]
+    digests = [chunk_digest(number.to_bytes(4, "big")) for number in range(10_000 - len(known))] + known
+    missing = await world.store.find_missing(
+        deployment_id=await world.begin(), project="netops", digests=digests
+    )
+    assert missing == list(range(10_000 - len(known)))
+
+
 async def test_asking_for_an_upload_that_has_ended(world: World) -> None:
     data = random_bytes(10 * KIB)
     await world.upload(data)
@@ -193,6 +204,7 @@ LIES: dict[str, tuple[ChunkEntry, type[UploadRefused]]] = {
 }
 
 
+@embedded_only
 @pytest.mark.parametrize("lie", LIES)
 async def test_lies(world: World, lie: str) -> None:
     entry, error = LIES[lie]
@@ -245,9 +257,7 @@ async def test_chunks_beyond_the_declared_size_are_refused(world: World) -> None
             await writer.add_chunks(0, [GOOD, GOOD])
 
 
-Add = Callable[..., object]
-
-
+@embedded_only
 @pytest.mark.parametrize("first", ["PLAIN", "CHUNKS"])
 @pytest.mark.parametrize("resumed", [False, True])
 async def test_one_way_an_upload(world: World, first: str, resumed: bool) -> None:

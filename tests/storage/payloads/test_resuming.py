@@ -12,6 +12,7 @@ from longshore_chunks import chunk_digest
 from longshore_storage.catalogue import Transaction, tables, uploads
 from longshore_storage.errors import BlobStoreUnavailable, CatalogueUnavailable, CommitUnknown
 from longshore_storage.payloads import PackFileGone, PayloadWriter, UploadLost, UploadTakenOver
+from longshore_storage.payloads.manifest_reading import StoredManifest
 
 from .conftest import OpenWorld
 from .world import KIB, SMALL, World, cut, entries_of, random_bytes, reference_to, send, send_chunks, until
@@ -38,33 +39,32 @@ async def send_by(way: str, writer: PayloadWriter, *, up_to: int = len(DATA)) ->
 
 
 @pytest.mark.parametrize("way", ["PLAIN", "CHUNKS"])
-@pytest.mark.parametrize("broken_at", [0, 1, 20 * KIB, 47 * KIB, 100 * KIB, 199 * KIB, len(DATA)])
 @pytest.mark.parametrize("flushed", [False, True])
-async def test_broken_off_and_resumed_it_is_the_same_payload(
-    world: World, way: str, broken_at: int, flushed: bool
-) -> None:
-    deployment_id = await world.begin()
-
-    async def break_off() -> None:
-        async with world.writer(deployment_id) as writer:
+async def test_broken_off_and_resumed_it_is_the_same_payload(world: World, way: str, flushed: bool) -> None:
+    async def break_off(broken_at: int) -> None:
+        async with world.writer(deployment_id, project=project) as writer:
             await send_by(way, writer, up_to=broken_at)
             if flushed:
                 await writer.flush()
             raise BrokeOff
 
-    with pytest.raises(BrokeOff):
-        await break_off()
-    epoch = await world.take_over(deployment_id)
-    async with world.writer(deployment_id, epoch=epoch) as writer:
-        if flushed and way == "PLAIN":
-            assert broken_at - SMALL.cutting.max_size_bytes <= writer.durable_bytes <= broken_at
-        elif flushed:
-            assert writer.durable_bytes >= broken_at
-        await send_by(way, writer)
-        stored = await writer.finish(len(DATA), SHA256)
-    assert stored.chunk_count == len(RAWS)
-    assert stored.received_bytes == len(DATA)
-    assert await world.read(SHA256) == DATA
+    for broken_at in (0, 1, 20 * KIB, 47 * KIB, 100 * KIB, 199 * KIB, len(DATA)):
+        # Each in a project of its own, which has none of the chunks.
+        project = f"project-{broken_at}"
+        deployment_id = await world.begin(project=project)
+        with pytest.raises(BrokeOff):
+            await break_off(broken_at)
+        epoch = await world.take_over(deployment_id)
+        async with world.writer(deployment_id, project=project, epoch=epoch) as writer:
+            if flushed and way == "PLAIN":
+                assert broken_at - SMALL.cutting.max_size_bytes <= writer.durable_bytes <= broken_at
+            elif flushed:
+                assert writer.durable_bytes >= broken_at
+            await send_by(way, writer)
+            stored = await writer.finish(len(DATA), SHA256)
+        assert stored.received_bytes == stored.stored_bytes == len(DATA)
+        assert await world.read(SHA256) == DATA
+        await world.forget_payloads()
 
 
 @pytest.mark.parametrize("way", ["PLAIN", "CHUNKS"])
@@ -125,27 +125,28 @@ async def test_a_blob_store_that_fails_at_the_manifest(world: World) -> None:
     assert await world.read(SHA256) == DATA
 
 
-@pytest.mark.parametrize("turns", range(0, 400, 23))
-async def test_cancelled_anywhere_it_leaves_nothing_running(world: World, turns: int) -> None:
-    deployment_id = await world.begin()
-
+async def test_cancelled_anywhere_it_leaves_nothing_running(world: World) -> None:
     async def upload() -> None:
-        async with world.writer(deployment_id) as writer:
+        async with world.writer(deployment_id, project=project) as writer:
             await send(writer, DATA)
             await writer.finish()
 
-    task = asyncio.create_task(upload())
-    for _ in range(turns):
+    for turns in range(0, 400, 29):
+        project = f"project-{turns}"
+        deployment_id = await world.begin(project=project)
+        task = asyncio.create_task(upload())
+        for _ in range(turns):
+            await asyncio.sleep(0)
+        task.cancel()
+        await asyncio.wait([task])
         await asyncio.sleep(0)
-    task.cancel()
-    await asyncio.wait([task])
-    await asyncio.sleep(0)
-    assert asyncio.all_tasks() == {asyncio.current_task()}
-    epoch = await world.take_over(deployment_id)
-    async with world.writer(deployment_id, epoch=epoch) as writer:
-        await send(writer, DATA)
-        await writer.finish(len(DATA), SHA256)
-    assert await world.read(SHA256) == DATA
+        assert asyncio.all_tasks() == {asyncio.current_task()}
+        epoch = await world.take_over(deployment_id)
+        async with world.writer(deployment_id, project=project, epoch=epoch) as writer:
+            await send(writer, DATA)
+            await writer.finish(len(DATA), SHA256)
+        assert await world.read(SHA256) == DATA
+        await world.forget_payloads()
 
 
 async def test_after_a_takeover_the_old_session_writes_nothing(world: World) -> None:
@@ -259,6 +260,11 @@ async def test_two_uploads_of_one_payload_at_once(world: World) -> None:
     manifests = set(await world.keys("manifests/"))
     assert set(await world.column(tables.condemned, "key")) == manifests - {first.manifest_key}
     assert len(manifests) == 2
+    winner = StoredManifest(
+        world.blobs, world.store._workers, first.manifest_key, sha256=SHA256, size_bytes=len(DATA)
+    )
+    used = {chunk.pack_key async for chunks in winner.chunks() for chunk in chunks}
+    assert set(await world.column(tables.payload_pack, "pack_key")) == used
     assert await world.read(SHA256) == DATA
 
 
@@ -303,6 +309,20 @@ async def test_a_pack_file_that_was_collected_while_it_was_put(world: World) -> 
     with pytest.raises(PackFileGone) as caught:
         await world.upload(DATA)
     assert isinstance(caught.value, UploadLost)
+
+
+async def test_a_pack_file_that_was_collected_before_the_payload_is_recorded(world: World) -> None:
+    async def collect(key: str) -> None:
+        if key.startswith("manifests/"):
+            # Pins forbid this while the upload lasts; the payload's foreign key is the last line.
+            async with world.catalogue.transaction() as transaction:
+                await transaction.execute(tables.pin.delete())
+                await transaction.execute(tables.pack_file.delete())
+
+    world.blobs.before_put = collect
+    with pytest.raises(PackFileGone):
+        await world.upload(DATA)
+    assert await world.count(tables.payload) == 0
 
 
 async def test_chunks_of_a_collected_pack_file_are_missing_again(world: World) -> None:

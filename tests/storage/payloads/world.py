@@ -9,10 +9,11 @@ from collections.abc import AsyncIterator, Awaitable, Callable, Iterable, Sequen
 from contextlib import AbstractAsyncContextManager
 from dataclasses import dataclass
 
+import pytest
 from sqlalchemy import Table, func, select
 
 from longshore_chunks import Codec, Cutter, CuttingParameters, chunk_digest, encode
-from longshore_storage.catalogue import Catalogue, uploads
+from longshore_storage.catalogue import Catalogue, tables, uploads
 from longshore_storage.payloads import (
     ChunkEntry,
     PayloadSettings,
@@ -36,6 +37,9 @@ SMALL = PayloadSettings(
     batches_in_flight=2,
     threads=2,
 )
+
+# For what does not depend on the stores: SQLite beside files only.
+embedded_only = pytest.mark.parametrize("database_url", ["embedded"], indirect=True)
 
 Hook = Callable[[str], Awaitable[None]]
 
@@ -126,6 +130,11 @@ class World:
     async def read(self, sha256: str, offset: int = 0) -> bytes:
         async with self.store.open(sha256) as reader:
             return b"".join([piece async for piece in reader.stream(offset)])
+
+    async def forget_payloads(self) -> None:
+        """Remove every payload's row, as if it had never been recorded."""
+        async with self.catalogue.transaction() as transaction:
+            await transaction.execute(tables.payload.delete())
 
     async def upload_row(self, deployment_id: str) -> uploads.Upload:
         async with self.catalogue.reading() as transaction:

@@ -1,0 +1,1 @@
+"""What Longshore costs, measured: `make bench`. Benchmarks, never timed tests."""

@@ -1,0 +1,177 @@
+"""One place's rollout without a node: rows by the catalogue's own functions, steps taken one by one."""
+
+from __future__ import annotations
+
+import hashlib
+from typing import Any
+from uuid import uuid4
+
+from sqlalchemy import select
+
+from longshore_bundles import order_key
+from longshore_server.deploying.requests import ReleaseRequest, RollbackRequest
+from longshore_server.deploying.without_bytes import DeploymentsWithoutBytes
+from longshore_server.rollout.step import Progress, RolloutStep
+from longshore_server.wakeups import Wakeups
+from longshore_storage.catalogue import (
+    Catalogue,
+    assignments,
+    deployments,
+    nodes,
+    packs,
+    projects,
+    releases,
+    stored_payloads,
+    tables,
+)
+from longshore_storage.catalogue.journal import events_after
+from longshore_storage.catalogue.lifecycle import ActivationStatus
+from longshore_storage.catalogue.rows import Activation, Actor, Assignment, Deployment, Event, Live
+
+ACTOR = Actor("tests")
+PROJECT, ENVIRONMENT = "netops", "default"
+OPEN = (ActivationStatus.PENDING, ActivationStatus.FETCHING, ActivationStatus.SWITCHING)
+
+
+class Place:
+    """A project in an environment."""
+
+    def __init__(self, catalogue: Catalogue, wakeups: Wakeups) -> None:
+        self.catalogue = catalogue
+        self.wakeups = wakeups
+        self.without_bytes = DeploymentsWithoutBytes(catalogue, wakeups)
+
+    def step(self, *, name: str = "c1", progress_deadline_s: float = 600) -> RolloutStep:
+        return RolloutStep(
+            self.catalogue,
+            self.wakeups,
+            node_id=name,
+            node_name=name,
+            project=PROJECT,
+            environment=ENVIRONMENT,
+            progress_deadline_s=progress_deadline_s,
+        )
+
+    async def node(self, name: str, *, roles: tuple[str, ...] = ("install",)) -> None:
+        """A node starts; its id is its name."""
+        async with self.catalogue.transaction() as transaction:
+            await nodes.boot(
+                transaction,
+                name,
+                name=name,
+                environment=ENVIRONMENT,
+                roles=roles,
+                address="",
+                server_version="",
+                free_disk_bytes=0,
+            )
+
+    async def release(self, version: str) -> None:
+        """A release with the rows of a stored payload."""
+        sha256 = hashlib.sha256(version.encode()).hexdigest()
+        async with self.catalogue.transaction() as transaction:
+            await projects.ensure_project(transaction, PROJECT, PROJECT)
+            await projects.ensure_environment(transaction, ENVIRONMENT)
+            pack_key = f"packs/{version}"
+            await packs.begin_pack(transaction, pack_key)
+            await packs.mark_stored(transaction, pack_key, 100)
+            await stored_payloads.insert_payload(
+                transaction,
+                sha256=sha256,
+                size_bytes=100,
+                chunk_count=1,
+                manifest_key=f"manifests/{version}",
+                pack_keys=[pack_key],
+            )
+            await releases.insert_release(
+                transaction,
+                project=PROJECT,
+                version=version,
+                version_key=version,
+                version_order=order_key(version),
+                payload_sha256=sha256,
+                stored_payload=sha256,
+                content_sha256=sha256,
+                payload_size_bytes=100,
+                payload_format="TAR",
+                file_name="",
+                entries=1,
+                unpacked_size_bytes=100,
+                created_by="tests",
+                deployment_id="",
+            )
+
+    async def queue(self, version: str) -> str:
+        """Queue a release; the deployment's id."""
+        request = ReleaseRequest(str(uuid4()), PROJECT, ENVIRONMENT, version)
+        return (await self.without_bytes.deploy_release(request, ACTOR)).id
+
+    async def roll_back(self, version: str = "") -> str:
+        request = RollbackRequest(str(uuid4()), PROJECT, ENVIRONMENT, version, "")
+        deployment = await self.without_bytes.roll_back(request, ACTOR)
+        assert deployment is not None
+        return deployment.id
+
+    async def assignment(self, node: str) -> Assignment:
+        """What a node should have, looked up as it would be met if it had not ended."""
+        a = tables.assignment
+        async with self.catalogue.reading() as transaction:
+            row = await transaction.one(select(a).where(a.c.node_id == node, a.c.project == PROJECT))
+        assert row is not None
+        return Assignment.of(row)
+
+    async def report(self, node: str, status: ActivationStatus, message: str = "") -> bool:
+        """The node reports on what it is assigned."""
+        place = assignments.place_of(await self.assignment(node))
+        async with self.catalogue.transaction() as transaction:
+            return await assignments.report(
+                transaction, place, expected=OPEN, status=status, message=message
+            )
+
+    async def due(self, node: str) -> list[Assignment]:
+        async with self.catalogue.reading() as transaction:
+            return list(await assignments.due_assignments(transaction, node))
+
+    async def get(self, deployment_id: str) -> Deployment:
+        async with self.catalogue.reading() as transaction:
+            deployment = await deployments.get_deployment(transaction, deployment_id)
+        assert deployment is not None
+        return deployment
+
+    async def live(self) -> Live:
+        async with self.catalogue.reading() as transaction:
+            live = await projects.get_live(transaction, PROJECT, ENVIRONMENT)
+        assert live is not None
+        return live
+
+    async def activations(self, generation: int) -> dict[str, Activation]:
+        async with self.catalogue.reading() as transaction:
+            found = await assignments.activations_of_generation(
+                transaction, PROJECT, ENVIRONMENT, generation
+            )
+        return {one.node_id: one for one in found}
+
+    async def events(self, deployment_id: str) -> list[Event]:
+        async with self.catalogue.reading() as transaction:
+            events = list(await events_after(transaction, deployment_id, 0, 1000))
+        assert [event.sequence for event in events] == list(range(1, len(events) + 1))
+        return events
+
+    async def dump(self) -> dict[str, list[Any]]:
+        """Every row of every table."""
+        async with self.catalogue.reading() as transaction:
+            return {
+                table.name: sorted(map(repr, await transaction.all(select(table))))
+                for table in tables.metadata.sorted_tables
+            }
+
+    async def make_live(self, version: str, *on: str) -> str:
+        """Queue a release and roll it out to the end; the deployment's id."""
+        deployment_id = await self.queue(version)
+        step = self.step()
+        assert await step.take() is Progress.MOVED
+        for node in on:
+            assert await self.report(node, ActivationStatus.LIVE)
+        assert await step.take() is Progress.MOVED
+        assert await step.take() is Progress.NOTHING_LEFT
+        return deployment_id

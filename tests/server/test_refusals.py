@@ -1,0 +1,460 @@
+"""Uploads that are refused for what they send: a clear error each, and nothing left behind.
+
+What can never succeed ends the deployment, which keeps its error; everything else leaves an upload that the
+right bytes complete.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable
+from dataclasses import dataclass, field
+from typing import Any
+
+import grpc
+import pytest
+import zstandard
+
+from longshore.v1 import deployment_pb2 as d
+from longshore.v1 import deployment_service_pb2 as pb
+from longshore_chunks import chunk_digest
+
+from .calls import (
+    MIB,
+    Refused,
+    UploadCall,
+    chunk,
+    chunks_message,
+    cut,
+    data_messages,
+    deploy,
+    deploy_to_end,
+    get,
+    header,
+    new_id,
+    reference,
+    refused,
+    sha256_of,
+    status_name,
+)
+from .contents import File, canonical_tar, large_tree, random_bytes, small_tree, text_bytes
+from .running import RunningNode, StartNode, counts, embedded
+
+S = grpc.StatusCode
+TAR = canonical_tar(small_tree())
+NOTHING = {"release": 0, "payload": 0, "upload": 0, "upload_segment": 0, "pin": 0}
+
+
+@dataclass(frozen=True)
+class Bad:
+    """An upload that is refused: its header's fields and its messages."""
+
+    name: str
+    reason: str
+    messages: Callable[[], Iterable[pb.DeployRequest]]
+    code: grpc.StatusCode = S.INVALID_ARGUMENT
+    header: dict[str, Any] = field(default_factory=dict)
+    says: str = ""
+
+    def __str__(self) -> str:
+        return self.name
+
+
+async def send(node: RunningNode, bad: Bad, deployment_id: str) -> Refused:
+    with refused(bad.code, bad.reason) as told:
+        async with UploadCall(node, header(deployment_id, **bad.header)) as call:
+            await call.send(bad.messages())
+            await call.answer()
+    assert bad.says in told.message, told.message
+    return told
+
+
+async def audited(node: RunningNode, deployment_id: str) -> list[tuple[str, str]]:
+    listed = await node.deployments.ListAuditEntries(pb.ListAuditEntriesRequest(deployment_id=deployment_id))
+    return [(one.action, status_name(one.to_status)) for one in listed.entries]
+
+
+FINAL = [
+    Bad(
+        "sha256",
+        "SHA256_MISMATCH",
+        lambda: data_messages(TAR),
+        header={"payload_sha256": "0" * 64},
+        says=sha256_of(TAR),
+    ),
+    Bad(
+        "sha256 of chunks",
+        "SHA256_MISMATCH",
+        lambda: [chunks_message(0, map(chunk, cut(TAR)))],
+        header={"payload_sha256": "0" * 64},
+        says="0" * 64,
+    ),
+    Bad(
+        "fewer bytes",
+        "SIZE_MISMATCH",
+        lambda: data_messages(TAR),
+        header={"payload_size_bytes": len(TAR) + 1},
+        says=f"{len(TAR) + 1} bytes, {len(TAR)} were sent",
+    ),
+    Bad(
+        "more bytes",
+        "SIZE_MISMATCH",
+        lambda: data_messages(TAR, size=1000),
+        header={"payload_size_bytes": 1500},
+        says="1500 bytes",
+    ),
+    Bad(
+        "more chunks",
+        "SIZE_MISMATCH",
+        lambda: [chunks_message(0, map(chunk, cut(TAR)))],
+        header={"payload_size_bytes": 1},
+        says="1 bytes",
+    ),
+    Bad("nothing", "PAYLOAD_EMPTY", list),
+    Bad("nothing but empty messages", "PAYLOAD_EMPTY", lambda: data_messages(b"") or []),
+    Bad("nothing, as declared", "PAYLOAD_EMPTY", list, header={"payload_size_bytes": 0}),
+    Bad("nothing, otherwise declared", "PAYLOAD_EMPTY", list, header={"payload_size_bytes": 7}),
+]
+
+
+@pytest.mark.parametrize("bad", FINAL, ids=str)
+@embedded
+async def test_what_can_never_succeed(node: RunningNode, bad: Bad) -> None:
+    deployment_id = new_id()
+    told = await send(node, bad, deployment_id)
+    assert await counts(node.catalogue) == NOTHING
+    assert node.staged == []
+    failed = await get(node, deployment_id)
+    assert (failed.status, failed.version) == (d.DEPLOYMENT_STATUS_FAILED, "")
+    assert failed.error.message == told.message
+    assert failed.end_time.seconds
+    assert not failed.payload_present
+    assert (await audited(node, deployment_id))[0] == ("deployment.refused", "FAILED")
+    # The same call again gets the same error; it is not begun anew.
+    with refused(bad.code, bad.reason) as again:
+        await deploy(node, TAR, deployment_id, **bad.header)
+    assert (again.message, again.violations) == (told.message, told.violations)
+    assert (await get(node, deployment_id)).last_sequence == failed.last_sequence
+
+
+def one_chunk(**values: Any) -> Callable[[], list[pb.DeployRequest]]:
+    raw = text_bytes(20_000)
+    message = pb.PayloadChunk(digest=chunk_digest(raw), raw_size_bytes=len(raw))
+    for name, value in values.items():
+        setattr(message, name, value(raw) if callable(value) else value)
+    return lambda: [chunks_message(0, [message])]
+
+
+def frame(raw: bytes, **parameters: Any) -> bytes:
+    return zstandard.ZstdCompressor(**parameters).compress(raw)
+
+
+def framed_with_window(raw: bytes) -> bytes:
+    """The content's size in the header, and a window that is far larger."""
+    parameters = zstandard.ZstdCompressionParameters.from_level(3, window_log=23)
+    compressor = zstandard.ZstdCompressor(compression_params=parameters).compressobj(size=8 * MIB)
+    return compressor.compress(b"\0" * 8 * MIB) + compressor.flush()
+
+
+RESUMABLE = [
+    Bad(
+        "unknown reference",
+        "CHUNK_MISSING",
+        one_chunk(),
+        code=S.FAILED_PRECONDITION,
+        says="ask for missing chunks again",
+    ),
+    Bad("wrong digest", "CHUNK_MISMATCH", one_chunk(raw=lambda raw: b"x" + raw[1:])),
+    Bad("wrong digest in a frame", "CHUNK_MISMATCH", one_chunk(zstd_frame=lambda raw: frame(b"x" + raw[1:]))),
+    Bad("raw too short", "CHUNK_MISMATCH", one_chunk(raw=lambda raw: raw[1:])),
+    Bad("raw too long", "CHUNK_MISMATCH", one_chunk(raw=lambda raw: raw + b"x")),
+    Bad("short digest", "CHUNK_MISMATCH", one_chunk(digest=b"\1" * 31, raw=lambda raw: raw)),
+    Bad("no size", "CHUNK_MISMATCH", one_chunk(raw_size_bytes=0, raw=lambda raw: raw)),
+    Bad("negative size", "CHUNK_MISMATCH", one_chunk(raw_size_bytes=-1, raw=lambda raw: raw)),
+    Bad("larger than a chunk", "CHUNK_MISMATCH", one_chunk(raw_size_bytes=(256 << 10) + 1, raw=b"x")),
+    Bad("no frame", "CHUNK_FRAME_INVALID", one_chunk(zstd_frame=b"nonsense" * 10)),
+    Bad("empty frame", "CHUNK_FRAME_INVALID", one_chunk(zstd_frame=b"")),
+    Bad(
+        "bomb",
+        "CHUNK_FRAME_INVALID",
+        one_chunk(zstd_frame=lambda _: frame(b"\0" * 64 * MIB)),
+    ),
+    Bad(
+        "bomb that declares less",
+        "CHUNK_FRAME_INVALID",
+        one_chunk(zstd_frame=lambda raw: frame(raw + b"\0" * 100_000)),
+    ),
+    Bad("bytes behind", "CHUNK_FRAME_INVALID", one_chunk(zstd_frame=lambda raw: frame(raw) + b"\0")),
+    Bad("two frames", "CHUNK_FRAME_INVALID", one_chunk(zstd_frame=lambda raw: frame(raw) * 2)),
+    Bad("cut short", "CHUNK_FRAME_INVALID", one_chunk(zstd_frame=lambda raw: frame(raw)[:-5])),
+    Bad("window", "CHUNK_FRAME_INVALID", one_chunk(zstd_frame=framed_with_window)),
+    Bad(
+        "no content size",
+        "CHUNK_FRAME_INVALID",
+        one_chunk(zstd_frame=lambda raw: frame(raw, write_content_size=False)),
+    ),
+    Bad(
+        "chunks far too small",
+        "UPLOAD_PROTOCOL",
+        lambda: [chunks_message(0, [chunk(bytes([i % 256])) for i in range(1100)])],
+        says="cut with the server's parameters",
+    ),
+    Bad(
+        "too many chunks in a message",
+        "INVALID_REQUEST",
+        lambda: [chunks_message(0, [reference(b"x")] * 10_001)],
+    ),
+    Bad(
+        "chunks after data",
+        "UPLOAD_PROTOCOL",
+        lambda: [*data_messages(TAR[:1000]), chunks_message(1000, [chunk(b"x")])],
+        says="PLAIN",
+    ),
+    Bad(
+        "data after chunks",
+        "UPLOAD_PROTOCOL",
+        lambda: [chunks_message(0, [chunk(TAR)]), *data_messages(TAR + b"x", start=len(TAR))],
+        says="CHUNKS",
+    ),
+    Bad(
+        "a gap",
+        "OFFSET_MISMATCH",
+        lambda: [*data_messages(TAR[:100]), pb.DeployRequest(data=pb.PayloadData(offset=101, data=b"x"))],
+        code=S.OUT_OF_RANGE,
+        says="at byte 100",
+    ),
+    Bad(
+        "a step back",
+        "OFFSET_MISMATCH",
+        lambda: [*data_messages(TAR[:100]), *data_messages(TAR[:100])],
+        code=S.OUT_OF_RANGE,
+    ),
+    Bad(
+        "a negative offset",
+        "OFFSET_MISMATCH",
+        lambda: [pb.DeployRequest(data=pb.PayloadData(offset=-1, data=b"x"))],
+        code=S.OUT_OF_RANGE,
+    ),
+    Bad(
+        "a gap between chunks",
+        "OFFSET_MISMATCH",
+        lambda: [chunks_message(1, [chunk(b"x")])],
+        code=S.OUT_OF_RANGE,
+    ),
+    Bad("a second header", "UPLOAD_PROTOCOL", lambda: [*data_messages(TAR[:10]), header()]),
+    Bad(
+        "empty messages", "UPLOAD_PROTOCOL", lambda: [pb.DeployRequest()] * 1001, says="1000"
+    ),
+    Bad(
+        "empty data",
+        "UPLOAD_PROTOCOL",
+        lambda: [pb.DeployRequest(data=pb.PayloadData())] * 1001,
+    ),
+    Bad("empty chunks", "UPLOAD_PROTOCOL", lambda: [chunks_message(0, [])] * 1001),
+    Bad(
+        "a message too large",
+        "INVALID_REQUEST",
+        lambda: data_messages(b"x" * (2 * MIB + 1), size=3 * MIB),
+        says="2097152",
+    ),
+]
+
+
+@pytest.mark.parametrize("bad", RESUMABLE, ids=str)
+@embedded
+async def test_what_may_be_sent_better(node: RunningNode, bad: Bad) -> None:
+    deployment_id = new_id()
+    told = await send(node, bad, deployment_id)
+    if bad.reason == "INVALID_REQUEST":
+        assert told.violations
+    if bad.reason == "OFFSET_MISMATCH":
+        assert int(told.metadata["expected_offset"]) <= 100
+    left = await counts(node.catalogue)
+    assert (left["release"], left["payload"], left["upload"]) == (0, 0, 1)
+    broken = await get(node, deployment_id)
+    assert (broken.status, broken.status_reason) == (d.DEPLOYMENT_STATUS_RECEIVING, "interrupted")
+    assert "same deployment_id" in broken.status_message
+    # The same id and header go on where the stored part ends, the same way.
+    async with UploadCall(node, header(deployment_id)) as call:
+        assert call.durable_offset == 0
+        if bad.name in ("chunks after data", "a gap", "a step back", "a second header"):
+            await call.send(data_messages(TAR))
+        elif bad.name in ("a negative offset", "a gap between chunks", "a message too large"):
+            await call.send(data_messages(TAR))
+        else:
+            way = (await audited(node, deployment_id))[0]
+            assert way == ("deployment.receiving", "RECEIVING")
+            await call.send(messages_of_the_way(bad))
+        assert (await call.answer()).status == d.DEPLOYMENT_STATUS_QUEUED
+    assert await counts(node.catalogue) == {**NOTHING, "release": 1, "payload": 1}
+    assert node.staged == []
+
+
+def messages_of_the_way(bad: Bad) -> Iterable[pb.DeployRequest]:
+    """The right bytes, the way in which the wrong ones came."""
+    for message in bad.messages():
+        if message.HasField("chunks") and message.chunks.chunks:
+            return [chunks_message(0, [chunk(TAR)])]
+    return data_messages(TAR)
+
+
+@embedded
+async def test_a_message_above_grpcs_own_limit(node: RunningNode) -> None:
+    deployment_id = new_id()
+    with pytest.raises(grpc.aio.AioRpcError) as caught:
+        async with UploadCall(node, header(deployment_id)) as call:
+            await call.send(data_messages(b"x" * 5 * MIB, size=5 * MIB))
+            await call.answer()
+    assert caught.value.code() is S.RESOURCE_EXHAUSTED
+    assert (await deploy(node, TAR, deployment_id)).version == "1.0.0"
+
+
+@embedded
+async def test_a_client_that_is_still_writing_sees_the_true_error(node: RunningNode) -> None:
+    data = random_bytes(MIB)
+
+    def without_end() -> Iterable[pb.DeployRequest]:
+        yield from data_messages(data)
+        yield pb.DeployRequest(data=pb.PayloadData(offset=0, data=data))
+        for at in range(1, 200):
+            yield pb.DeployRequest(data=pb.PayloadData(offset=at << 20, data=data))
+
+    for _ in range(5):
+        with refused(S.OUT_OF_RANGE, "OFFSET_MISMATCH"):
+            async with UploadCall(node, header()) as call:
+                await call.send(without_end())
+                await call.answer()
+        with refused(S.NOT_FOUND, "ENVIRONMENT_NOT_FOUND"):
+            async with UploadCall(node, header(environment="nowhere")) as call:
+                await call.send(without_end())
+
+
+async def test_a_payload_above_the_limit(start_node: StartNode) -> None:
+    async with start_node(uploads={"max_payload_bytes": 5000}) as node:
+        declared = new_id()
+        with refused(S.RESOURCE_EXHAUSTED, "LIMIT_EXCEEDED") as told:
+            await deploy(node, b"x" * 6000, declared, payload_size_bytes=6000)
+        assert "uploads.max_payload_bytes" in told.message
+        with refused(S.NOT_FOUND, "DEPLOYMENT_NOT_FOUND"):
+            await get(node, declared)
+        for way in (
+            Bad("data", "LIMIT_EXCEEDED", lambda: data_messages(b"x" * 6000, size=1000)),
+            Bad("chunks", "LIMIT_EXCEEDED", lambda: [chunks_message(0, [chunk(b"x" * 6000)])]),
+        ):
+            deployment_id = new_id()
+            with refused(S.RESOURCE_EXHAUSTED, "LIMIT_EXCEEDED"):
+                async with UploadCall(node, header(deployment_id)) as call:
+                    await call.send(way.messages())
+                    await call.answer()
+            assert (await get(node, deployment_id)).status == d.DEPLOYMENT_STATUS_FAILED
+        assert await counts(node.catalogue) == NOTHING
+        assert (await deploy(node, TAR)).version == "1.0.0"
+
+
+async def test_an_idle_client(start_node: StartNode) -> None:
+    async with start_node(uploads={"idle_timeout_s": 0.3}) as node:
+        deployment_id = new_id()
+        with refused(S.DEADLINE_EXCEEDED, "UPLOAD_IDLE") as told:
+            async with UploadCall(node, header(deployment_id)) as call:
+                await call.send(data_messages(TAR[:100]))
+                await call.call
+        assert told.retry_after_s == 0
+        assert (await get(node, deployment_id)).status_reason == "interrupted"
+        with refused(S.DEADLINE_EXCEEDED, "UPLOAD_IDLE"):
+            await node.deployments.Deploy()  # type: ignore[call-arg]
+        assert (await deploy(node, TAR, deployment_id)).version == "1.0.0"
+
+
+@embedded
+async def test_missing_chunks_are_asked_for_by_the_holder_only(node: RunningNode) -> None:
+    digests = [chunk_digest(b"x")]
+    deployment_id, session_id = new_id(), new_id()
+
+    async def ask(**values: Any) -> list[int]:
+        request = pb.FindMissingChunksRequest(
+            **{"deployment_id": deployment_id, "digests": digests, "session_id": session_id, **values}
+        )
+        return list((await node.deployments.FindMissingChunks(request)).missing_indexes)
+
+    with refused(S.NOT_FOUND, "DEPLOYMENT_NOT_FOUND"):
+        await ask()
+    async with UploadCall(node, header(deployment_id, session_id=session_id, attempt=3)) as call:
+        assert await ask(attempt=3) == [0]
+        assert await ask(attempt=3, session_id=session_id.upper(), digests=digests * 3) == [0, 1, 2]
+        for wrong in ({"attempt": 2}, {"attempt": 4}, {"attempt": 3, "session_id": new_id()}):
+            with refused(S.ABORTED, "UPLOAD_TAKEN_OVER"):
+                await ask(**wrong)
+        for wrong in ({"digests": []}, {"digests": digests * 10_001}, {"digests": [b"\1" * 31]}):
+            with refused(S.INVALID_ARGUMENT, "INVALID_REQUEST") as told:
+                await ask(attempt=3, **wrong)
+            assert list(told.violations) == ["digests"]
+        assert len(await ask(attempt=3, digests=digests * 10_000)) == 10_000
+        await call.send(data_messages(TAR))
+        await call.answer()
+    with refused(S.NOT_FOUND, "DEPLOYMENT_NOT_FOUND"):
+        await ask(attempt=3)
+
+
+async def test_chunks_of_other_projects_are_missing(node: RunningNode) -> None:
+    data = canonical_tar(large_tree())
+    await deploy_to_end(node, data)
+    raws = cut(data)
+    for project, missing in (("netops", 0), ("other", len(raws))):
+        deployment_id = new_id()
+        async with UploadCall(node, header(deployment_id, project=project)):
+            response = await node.deployments.FindMissingChunks(
+                pb.FindMissingChunksRequest(
+                    deployment_id=deployment_id, digests=[chunk_digest(raw) for raw in raws]
+                )
+            )
+            assert len(response.missing_indexes) == missing
+    with refused(S.FAILED_PRECONDITION, "CHUNK_MISSING"):
+        async with UploadCall(node, header(project="other")) as call:
+            await call.send([chunks_message(0, map(reference, raws))])
+            await call.answer()
+
+
+@embedded
+async def test_what_a_manifest_and_a_header_disagree_about(node: RunningNode) -> None:
+    named = canonical_tar({"package.json": File(b'{"name": "@acme/App", "version": "1.2.3"}')})
+    cases: list[tuple[dict[str, Any], str, str]] = [
+        ({"project": "netops"}, "VALIDATION_FAILED", "header.project"),
+        ({"project": "acme.app", "version": "1.2.4"}, "VERSION_CONFLICT", "header.version"),
+        ({"project": "acme.app", "bump": pb.VERSION_BUMP_MINOR}, "VERSION_CONFLICT", "header.bump"),
+    ]
+    for values, reason, violated in cases:
+        deployment_id = new_id()
+        for _ in range(2):
+            with refused(S.INVALID_ARGUMENT, reason) as told:
+                await deploy(node, named, deployment_id, **values)
+            assert list(told.violations) == [violated]
+        failed = await get(node, deployment_id)
+        assert (failed.status, failed.error.message) == (d.DEPLOYMENT_STATUS_FAILED, told.message)
+    left = await counts(node.catalogue)
+    assert {**left, "payload": 0} == NOTHING
+    made = await deploy_to_end(node, named, project="acme.app", version="1.2.3")
+    assert made.version == "1.2.3"
+    assert node.staged == []
+
+
+async def test_versions_are_never_given_twice(node: RunningNode) -> None:
+    made = await deploy_to_end(node, TAR, version="2.0.0-RC.1")
+    other = canonical_tar(small_tree("other"))
+    deployment_id = new_id()
+    for _ in range(2):
+        with refused(S.ALREADY_EXISTS, "VERSION_EXISTS") as told:
+            await deploy(node, other, deployment_id, version="2.0.0-rc.1")
+        assert sha256_of(TAR) in told.message
+        assert sha256_of(other) in told.message
+    assert (await get(node, deployment_id)).status == d.DEPLOYMENT_STATUS_FAILED
+    # The same content is another deployment of the release that is there.
+    again = await deploy_to_end(node, TAR, version="2.0.0-rc.1")
+    assert (again.version, again.content_sha256) == ("2.0.0-RC.1", made.content_sha256)
+    assert (await counts(node.catalogue))["release"] == 1
+    for bump, version in (
+        (pb.VERSION_BUMP_PATCH, "2.0.0"),
+        (pb.VERSION_BUMP_UNSPECIFIED, "2.0.1"),
+        (pb.VERSION_BUMP_MINOR, "2.1.0"),
+        (pb.VERSION_BUMP_MAJOR, "3.0.0"),
+    ):
+        assert (await deploy(node, TAR, bump=bump)).version == version
+    assert (await deploy(node, TAR)).version == "3.0.1"
