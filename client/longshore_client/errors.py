@@ -17,6 +17,7 @@ LongshoreError
 │   ├── ChunkMissing           a chunk that was referred to is not stored (any more)
 │   ├── NoPreviousRelease
 │   ├── PayloadReclaimed
+│   ├── PayloadInUse           the payload is live, on its way, or can be rolled back to
 │   ├── RoleMissing            this node does not do what was asked: ask another one
 │   └── Misconfigured          a setting of the server is wrong
 ├── Conflict                   the call lost a race: read again, then retry
@@ -159,6 +160,10 @@ class NoPreviousRelease(PreconditionFailed):
 
 class PayloadReclaimed(PreconditionFailed):
     """The release's payload was reclaimed; its content must be deployed again."""
+
+
+class PayloadInUse(PreconditionFailed):
+    """The release's payload is live, on its way, or can be rolled back to; the message says where."""
 
 
 class RoleMissing(PreconditionFailed):

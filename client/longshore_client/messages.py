@@ -98,6 +98,13 @@ async def plain_messages(windows: AsyncGenerator[Window, None]) -> AsyncGenerato
                 yield Message(request, len(part), len(part), 0)
 
 
+def end_message(size_bytes: int, sha256: str) -> deployment_service_pb2.DeployRequest:
+    """What ends the payload, and lets the server compare all of it."""
+    return deployment_service_pb2.DeployRequest(
+        end=deployment_service_pb2.PayloadEnd(payload_size_bytes=size_bytes, payload_sha256=sha256)
+    )
+
+
 async def _next(windows: AsyncIterator[Window]) -> Window | None:
     return await anext(windows, None)
 

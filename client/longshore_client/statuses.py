@@ -61,6 +61,7 @@ BY_REASON: Final[dict[str, type[errors.LongshoreError]]] = {
     # Outcomes of deployments: a server may give them again as the answer to the call that made one.
     "ROLLOUT_FAILED": errors.PreconditionFailed,
     "UPLOAD_ABANDONED": errors.PreconditionFailed,
+    "PAYLOAD_IN_USE": errors.PayloadInUse,
 }
 
 BY_CODE: Final[dict[grpc.StatusCode, type[errors.LongshoreError]]] = {

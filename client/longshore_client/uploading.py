@@ -27,7 +27,7 @@ from .errors import (
     UploadIdle,
     UploadInProgress,
 )
-from .messages import Message, plain_messages, thrifty_messages
+from .messages import Message, end_message, plain_messages, thrifty_messages
 from .payloads import Payload
 from .statuses import translated
 from .upload_call import CallEndedError, UploadCall
@@ -153,6 +153,7 @@ class Upload:
                     self._sent_bytes += message.sent_bytes
                     self._reused_bytes += message.reused_bytes
                     self._tell(UploadPhase.SENDING)
+                await call.write(end_message(reader.size_bytes, reader.sha256))
             except CallEndedError:
                 return
             except LongshoreError:

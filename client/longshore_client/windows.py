@@ -97,6 +97,11 @@ class WindowReader:
         """The sha256 of what was read so far, in hexadecimal."""
         return self._sha256.hexdigest()
 
+    @property
+    def size_bytes(self) -> int:
+        """How many bytes were cut so far: the payload's size once it is complete."""
+        return self._cut_bytes
+
     async def windows(self) -> AsyncGenerator[Window, None]:
         """The windows, in order. Raises ``PayloadChanged`` and what reading the payload raises."""
         async with ReadingThread() as thread:

@@ -28,15 +28,15 @@ from longshore.v1 import (
     deployment_service_pb2_grpc,
 )
 from longshore_bundles import UnpackLimits
-from longshore_storage.blobs import open_blob_store
-from longshore_storage.catalogue import Catalogue, nodes, open_catalogue
-from longshore_storage.coordination import open_coordination
+from longshore_storage.catalogue import Catalogue, nodes
+from longshore_storage.catalogue.rows import Actor
 from longshore_storage.errors import Misconfigured, StorageError
 from longshore_storage.payloads import PayloadSettings, PayloadStore
-from longshore_storage.ports import BlobStore, Coordination, Member
+from longshore_storage.ports import Member
 
 from . import __version__
 from .agent import NodeAgent
+from .collecting import CollectingTimer, PayloadDeletion, make_collector
 from .deploying.downloads import Downloads
 from .deploying.examining import Examiner
 from .deploying.upload_session import UploadTools
@@ -53,22 +53,14 @@ from .rpc.deployment_service import DeploymentServicer
 from .rpc.interceptor import CallInterceptor
 from .rpc.wire_limits import RECEIVE_LIMIT_BYTES
 from .settings import Settings
-from .wakeups import Wakeups
+from .stores import open_stores
+from .wakeups import Kind, Wakeups
 
 _log = structlog.get_logger(__name__)
 
 _REPORT_EVERY_S = 30.0
 # For answers that are on their way. Who follows or downloads goes on at another node, or when this is back.
 _LAST_ANSWERS_S = 1.0
-
-
-@dataclass(frozen=True, slots=True)
-class Stores:
-    """What a node keeps things in, opened."""
-
-    catalogue: Catalogue
-    blobs: BlobStore
-    coordination: Coordination
 
 
 @dataclass(slots=True)
@@ -100,7 +92,7 @@ async def running_node(settings: Settings) -> AsyncIterator[Node]:
     """Run a node for as long as the block does. Raises ``Misconfigured`` and what the stores raise."""
     async with AsyncExitStack() as stack:
         folder = stack.enter_context(DataFolder.open(settings.data_dir))
-        stores = await _open_stores(settings, stack)
+        stores = await open_stores(settings, stack)
         payloads = await stack.enter_async_context(
             PayloadStore(
                 stores.catalogue,
@@ -135,6 +127,7 @@ async def running_node(settings: Settings) -> AsyncIterator[Node]:
                 uploads,
                 DeploymentsWithoutBytes(stores.catalogue, wakeups),
                 Downloads(stores.catalogue, payloads),
+                PayloadDeletion(stores.catalogue, rollback_targets=settings.retention.rollback_targets),
                 hub,
                 idle_timeout_s=settings.uploads.idle_timeout_s,
             ),
@@ -175,6 +168,22 @@ async def running_node(settings: Settings) -> AsyncIterator[Node]:
                     progress_deadline_s=settings.rollout.progress_deadline_s,
                 ).run()
             )
+        if settings.collecting.every_s:
+            collector = make_collector(
+                settings,
+                stores.catalogue,
+                stores.blobs,
+                Actor(f"node:{identity.name}"),
+                given_up=lambda deployment_id: wakeups.send(Kind.PROGRESS, deployment_id),
+            )
+            tasks.append(
+                CollectingTimer(
+                    collector if "control" in identity.roles else None,
+                    stores.coordination,
+                    folder,
+                    every_s=settings.collecting.every_s,
+                ).run()
+            )
         if "install" in identity.roles:
             tasks.append(
                 NodeAgent(
@@ -196,45 +205,6 @@ async def running_node(settings: Settings) -> AsyncIterator[Node]:
         finally:
             await server.stop(0)
             _log.info("node.stopped")
-
-
-async def _open_stores(settings: Settings, stack: AsyncExitStack) -> Stores:
-    catalogue = open_catalogue(settings.database_url, pool_size=settings.database.pool_size)
-    stack.push_async_callback(catalogue.close)
-    if settings.embedded_database:
-        await catalogue.migrate()
-    await catalogue.check()
-    blobs = await stack.enter_async_context(
-        open_blob_store(
-            settings.blobs_url,
-            access_key=settings.blobs.access_key,
-            secret_key=settings.blobs.secret_key.get_secret_value(),
-        )
-    )
-    try:
-        await blobs.check()
-    except Misconfigured:
-        raise
-    except StorageError as error:
-        # It may come later; until then the node serves what needs no blobs.
-        _log.warning("blobs.away", error=str(error))
-    coordination = open_coordination(
-        settings.coordination.url,
-        ca_file=settings.coordination.ca_file,
-        cert_file=settings.coordination.cert_file,
-        key_file=settings.coordination.key_file,
-        user=settings.coordination.user or None,
-        password=settings.coordination.password.get_secret_value() or None,
-        lease_ttl_s=settings.coordination.lease_s,
-    )
-    stack.push_async_callback(coordination.close)
-    try:
-        await coordination.check()
-    except Misconfigured:
-        raise
-    except StorageError as error:
-        _log.warning("coordination.away", error=str(error))
-    return Stores(catalogue, blobs, coordination)
 
 
 async def _boot(settings: Settings, catalogue: Catalogue, folder: DataFolder) -> Identity:

@@ -51,6 +51,8 @@ class Reason(StrEnum):
     ROLE_MISSING = "ROLE_MISSING"
     MISCONFIGURED = "MISCONFIGURED"
     ROLLOUT_FAILED = "ROLLOUT_FAILED"
+    UPLOAD_ABANDONED = "UPLOAD_ABANDONED"
+    PAYLOAD_IN_USE = "PAYLOAD_IN_USE"
 
 
 # Reasons for which the same upload can never succeed: the deployment ends and keeps the error. Everything
@@ -88,7 +90,8 @@ class Refusal(Exception):
     """Why something is refused: for programs a reason, for people what happened and what to do.
 
     ``violations`` maps a field of the request to what is wrong with it; ``retry_after_s`` is set where
-    trying again helps; ``findings`` holds at most 20 of ``total_findings``.
+    trying again helps; ``findings`` holds at most 20 of ``total_findings``; ``resumable`` says that the
+    upload may go on although its reason is usually final.
     """
 
     reason: Reason
@@ -98,6 +101,7 @@ class Refusal(Exception):
     findings: Sequence[FindingTold] = ()
     total_findings: int = 0
     metadata: Mapping[str, str] = field(default_factory=dict)
+    resumable: bool = False
 
     def __str__(self) -> str:
         return self.message
@@ -105,7 +109,7 @@ class Refusal(Exception):
     @property
     def final(self) -> bool:
         """Whether the same upload can never succeed."""
-        return self.reason in FINAL_REASONS
+        return self.reason in FINAL_REASONS and not self.resumable
 
     def to_row(self) -> dict[str, Any]:
         """As kept in a deployment's row."""

@@ -11,6 +11,7 @@ from __future__ import annotations
 import os
 import socket
 from collections.abc import Mapping
+from fnmatch import fnmatchcase
 from ipaddress import ip_address
 from pathlib import Path
 from typing import Any, Literal, Self
@@ -107,12 +108,55 @@ class UploadSettings(_Section):
     max_unpacked_bytes: int = Field(default=256 * _GIB, ge=1)
     idle_timeout_s: float = Field(default=60, gt=0)
     packs_in_flight: int = Field(default=6, ge=1)
+    resume_for_s: float = Field(default=86_400, ge=60)
 
 
 class RolloutSettings(_Section):
     """How rollouts go."""
 
     progress_deadline_s: float = Field(default=600, gt=0)
+
+
+class CollectingSettings(_Section):
+    """When what nothing needs any more is removed from the stores."""
+
+    every_s: float = Field(default=3600, ge=0)
+    grace_s: float = Field(default=86_400, ge=0)
+    keep_unnamed_s: float = Field(default=3600, ge=0)
+
+
+class _RetentionLimits(_Section):
+    keep_releases: int | None = Field(default=None, ge=1)
+    max_age_s: float | None = Field(default=None, gt=0)
+    max_bytes: int | None = Field(default=None, ge=1)
+
+
+class RetentionRule(_RetentionLimits):
+    """Other limits for some projects and environments; a limit that it does not name is the default's."""
+
+    project: str = "*"
+    environment: str = "*"
+
+    def fits(self, project: str, environment: str) -> bool:
+        """Whether the rule is for a project in an environment; ``*`` and ``?`` stand for other characters."""
+        return fnmatchcase(project, self.project) and fnmatchcase(environment, self.environment)
+
+    @property
+    def limits(self) -> dict[str, Any]:
+        """The limits that the rule names; null takes one away."""
+        return self.model_dump(include=set(_RetentionLimits.model_fields), exclude_unset=True)
+
+
+class RetentionSettings(_RetentionLimits):
+    """Which releases keep their payload; without a limit all do."""
+
+    rollback_targets: int = Field(default=5, ge=0)
+    rules: tuple[RetentionRule, ...] = ()
+
+    @property
+    def limits(self) -> dict[str, Any]:
+        """The limits where no rule fits."""
+        return self.model_dump(include=set(_RetentionLimits.model_fields))
 
 
 class LogSettings(_Section):
@@ -145,6 +189,8 @@ class Settings(BaseSettings):
     node: NodeSettings = Field(default_factory=NodeSettings)
     uploads: UploadSettings = UploadSettings()
     rollout: RolloutSettings = RolloutSettings()
+    collecting: CollectingSettings = CollectingSettings()
+    retention: RetentionSettings = RetentionSettings()
     log: LogSettings = LogSettings()
 
     @classmethod

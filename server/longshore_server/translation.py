@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 from collections.abc import Callable
 
 from longshore_bundles import BundleError, ContentRefused
@@ -63,6 +64,11 @@ def refusal_of(error: BaseException) -> Refusal | None:
     """The refusal that an error means, or None for a fault of our own."""
     if isinstance(error, Refusal):
         return error
+    if isinstance(error, OSError) and error.errno in (errno.ENOSPC, errno.EDQUOT):
+        return Refusal(
+            Reason.STORAGE_FULL,
+            "this node's disk has no room left for the work: make room there, or use another",
+        )
     for ancestor in type(error).__mro__:
         make = TABLE.get(ancestor)
         if make is not None:

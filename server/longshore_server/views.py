@@ -38,9 +38,14 @@ async def views(transaction: Transaction, page: Sequence[Deployment]) -> Sequenc
     for count in await deployments.node_counts(transaction, ids):
         counts[count.deployment_id].append(count)
     live = await deployments.live_ids(transaction, ids)
-    p, u = tables.payload, tables.upload
-    digests = {deployment.payload_sha256 for deployment in page if deployment.payload_sha256}
-    stored = {row.sha256 for row in await transaction.all(select(p.c.sha256).where(p.c.sha256.in_(digests)))}
+    r, u = tables.release, tables.upload
+    recorded = {deployment.release_id for deployment in page if deployment.release_id is not None}
+    stored = {
+        row.id
+        for row in await transaction.all(
+            select(r.c.id).where(r.c.id.in_(recorded), r.c.stored_payload.is_not(None))
+        )
+    }
     durable = {
         row.deployment_id: row.durable_bytes
         for row in await transaction.all(
@@ -52,7 +57,7 @@ async def views(transaction: Transaction, page: Sequence[Deployment]) -> Sequenc
             deployment=deployment,
             counts=counts[deployment.id],
             live=deployment.id in live,
-            payload_present=deployment.payload_sha256 in stored,
+            payload_present=deployment.release_id in stored,
             durable_bytes=durable.get(deployment.id, deployment.durable_bytes),
         )
         for deployment in page

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import hashlib
+import random
 import uuid
 from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
@@ -18,11 +19,13 @@ from grpc_health.v1 import health_pb2, health_pb2_grpc
 from longshore.v1 import deployment_pb2, deployment_service_pb2_grpc
 from longshore.v1 import deployment_service_pb2 as pb
 from longshore.v1.deployment_pb2 import Deployment
+from tests.services.processes import ServerProcess
 
 from .nodes import NodeProcess
 
 PROJECT = "web"
 _MESSAGE_BYTES = 256 * 1024
+_LARGE_MESSAGE_BYTES = 1 << 20
 _POLL_S = 0.05
 _D = deployment_pb2.DeploymentStatus
 
@@ -82,8 +85,17 @@ class UploadCall:
 
     async def answer(self) -> Deployment:
         """Say that everything is sent, and await the answer."""
+        if not self._uploading.is_declared:
+            await self._write(
+                pb.DeployRequest(end=pb.PayloadEnd(payload_size_bytes=len(self._uploading.payload)))
+            )
         await self._call.done_writing()
         return (await self._call).deployment
+
+    async def rest(self, begin: int) -> Deployment:
+        """Send everything from ``begin`` on, and await the answer."""
+        await self.send(begin, len(self._uploading.payload))
+        return await self.answer()
 
     def cancel(self) -> None:
         self._call.cancel()
@@ -97,12 +109,37 @@ class UploadCall:
             raise
 
 
+class LargeFile:
+    """A file of random bytes that is made while it is sent, the plain way."""
+
+    def __init__(self, size_bytes: int, source: random.Random) -> None:
+        self._size_bytes = size_bytes
+        self._source = source
+        self.deployment_id = str(uuid.uuid4())
+
+    async def upload(self, stub: Stub) -> None:
+        header = pb.DeployHeader(
+            deployment_id=self.deployment_id,
+            project=PROJECT,
+            payload_format=deployment_pb2.PAYLOAD_FORMAT_FILE,
+            file_name="file",
+            payload_size_bytes=self._size_bytes,
+        )
+        call = stub.Deploy()
+        await call.write(pb.DeployRequest(header=header))
+        await call.initial_metadata()
+        for offset in range(0, self._size_bytes, _LARGE_MESSAGE_BYTES):
+            data = self._source.randbytes(min(_LARGE_MESSAGE_BYTES, self._size_bytes - offset))
+            await call.write(pb.DeployRequest(data=pb.PayloadData(offset=offset, data=data)))
+        await call.done_writing()
+        await call
+
+
 async def upload(stub: Stub, uploading: Uploading, *, attempt: int = 1) -> Uploaded:
     """Send all that the server asks for. Raises ``grpc.aio.AioRpcError``."""
     call = UploadCall(stub, uploading, attempt)
     began_at = await call.accepted()
-    await call.send(began_at, len(uploading.payload))
-    return Uploaded(await call.answer(), began_at)
+    return Uploaded(await call.rest(began_at), began_at)
 
 
 async def outcome(stub: Stub, deployment_id: str, *, deadline_s: float = 40) -> Deployment:
@@ -223,6 +260,12 @@ async def wait_for_health(
 
 
 @asynccontextmanager
-async def connected(node: NodeProcess) -> AsyncIterator[Stub]:
-    async with node.channel() as channel:
+async def connected(node: NodeProcess | ServerProcess) -> AsyncIterator[Stub]:
+    async with channel_to(node.address) as channel:
         yield deployment_service_pb2_grpc.DeploymentServiceStub(channel)
+
+
+def channel_to(address: str) -> grpc.aio.Channel:
+    """A channel of its own: none that backs off from a node that was there before."""
+    options = (("grpc.use_local_subchannel_pool", 1), ("grpc.initial_reconnect_backoff_ms", 100))
+    return grpc.aio.insecure_channel(address, options=options)

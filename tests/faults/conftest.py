@@ -8,7 +8,9 @@ from pathlib import Path
 
 import pytest
 
+from .invariants import Stores
 from .nodes import Nursery, node_nursery
+from .stores import migrate, variables
 
 
 @pytest.fixture(scope="session")
@@ -27,3 +29,16 @@ def place(tmp_path: Path) -> Iterator[Path]:
     yield tmp_path
     subprocess.run(["chmod", "-R", "u+w", str(tmp_path)], check=True)
     shutil.rmtree(tmp_path)
+
+
+@pytest.fixture
+async def stores(postgres_database: str, s3_url: str) -> Stores:
+    """PostgreSQL with our schema, and a bucket."""
+    await migrate(postgres_database)
+    return Stores(postgres_database, s3_url)
+
+
+@pytest.fixture
+def env(stores: Stores, etcd_url: str) -> dict[str, str]:
+    """The environment of a node on PostgreSQL, MinIO and etcd."""
+    return variables(stores, etcd_url)

@@ -39,9 +39,7 @@ def install(schedule: str, data_dir: Path) -> None:
     """Arm this process, which is about to become a node with ``data_dir``."""
     moment, kind, number = schedule.split("-")
     crash = _Crash(moment, kind, int(number))
-    longshore_server.node.PayloadSettings = partial(  # type: ignore[assignment,misc]
-        PayloadSettings, pack_bytes=_PACK_BYTES
-    )
+    setattr(longshore_server.node, "PayloadSettings", partial(PayloadSettings, pack_bytes=_PACK_BYTES))  # noqa: B010
     _begin_counting_at(crash, Uploads, "accept")
     _begin_counting_at(crash, DeploymentsWithoutBytes, "roll_back")
     _count_commits(crash)
@@ -83,7 +81,7 @@ def _count_commits(crash: _Crash) -> None:
             crash.pass_by("before", "commit")
         crash.pass_by("after", "commit")
 
-    Catalogue.transaction = transaction  # type: ignore[method-assign]
+    Catalogue.transaction = transaction  # type: ignore[method-assign,assignment]
 
 
 def _count_puts(crash: _Crash, store: type[FileBlobStore | S3BlobStore]) -> None:
@@ -94,7 +92,7 @@ def _count_puts(crash: _Crash, store: type[FileBlobStore | S3BlobStore]) -> None
         await original(blobs, key, parts, crc32c=crc32c)
         crash.pass_by("after", "put")
 
-    store.put = put  # type: ignore[method-assign]
+    setattr(store, "put", put)  # noqa: B010
 
 
 def _count_disk(crash: _Crash, data_dir: Path) -> None:

@@ -9,12 +9,10 @@ import re
 import signal
 import sys
 import uuid
-from collections.abc import AsyncIterator, Iterator, Mapping
+from collections.abc import AsyncIterator, Iterator, Mapping, Sequence
 from contextlib import asynccontextmanager, contextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
-
-import grpc
 
 from tests.services.child import Child, Command
 
@@ -78,10 +76,13 @@ class NodeProcess:
         status = await asyncio.wait_for(asyncio.shield(self._status), deadline_s)
         return Ended(status, self.stdout, self.stderr)
 
-    def channel(self) -> grpc.aio.Channel:
-        """A channel of its own: none that backs off from a node that was there before."""
-        options = (("grpc.use_local_subchannel_pool", 1), ("grpc.initial_reconnect_backoff_ms", 100))
-        return grpc.aio.insecure_channel(self.address, options=options)
+    async def logged(self, words: str, *, deadline_s: float = 20) -> None:
+        """Wait until its log tells ``words``."""
+        async with asyncio.timeout(deadline_s):
+            while True:
+                if words in self.stderr:
+                    return
+                await asyncio.sleep(_POLL_S)
 
     def log_tail(self) -> str:
         lines = [*self.stdout.splitlines(), *self.stderr.splitlines()][-_TAIL_LINES:]
@@ -95,41 +96,12 @@ class Nursery:
         self._socket = socket
         self._folder = folder
 
-    @asynccontextmanager
-    async def process(
-        self,
-        data_dir: Path,
-        *args: str,
-        env: Mapping[str, str] | None = None,
-        crash: str = "",
-        listen: str = "127.0.0.1:0",
-        uid: int | None = None,
-    ) -> AsyncIterator[NodeProcess]:
-        """Run ``longshore serve`` for as long as the block does, then kill it if it still runs."""
-        name = uuid.uuid4().hex
-        logs = (self._folder / f"{name}.out", self._folder / f"{name}.err")
-        wish = {
-            "argv": ["serve", "--data-dir", str(data_dir), *(["--listen", listen] if listen else []), *args],
-            "env": dict(env or {}),
-            "stdout": str(logs[0]),
-            "stderr": str(logs[1]),
-            "data_dir": str(data_dir),
-            "crash": crash,
-            "uid": uid,
-        }
-        reader, writer = await asyncio.open_unix_connection(str(self._socket))
-        writer.write(json.dumps(wish).encode() + b"\n")
-        pid = int((await reader.readline()).split()[1])
-        status = asyncio.create_task(_status(reader))
-        node = NodeProcess(pid, data_dir, logs, status)
-        try:
-            yield node
-        except BaseException as error:
-            error.add_note(node.log_tail())
-            raise
-        finally:
-            await node.kill()
-            writer.close()
+    async def run(
+        self, *argv: str, env: Mapping[str, str] | None = None, uid: int | None = None, deadline_s: float = 15
+    ) -> Ended:
+        """Run ``longshore`` with ``argv`` to its end. Raises ``TimeoutError``."""
+        async with self._process(argv, self._folder, env or {}, uid=uid) as program:
+            return await program.ended(deadline_s=deadline_s)
 
     @asynccontextmanager
     async def serve(
@@ -138,14 +110,14 @@ class Nursery:
         *args: str,
         env: Mapping[str, str] | None = None,
         crash: str = "",
-        listen: str = "127.0.0.1:0",
         deadline_s: float = 40,
     ) -> AsyncIterator[NodeProcess]:
-        """The same, once it listens; ended by SIGTERM at the end of the block, with status 0.
+        """Run a node for as long as the block does; it is ended by SIGTERM, with status 0.
 
         One with a ``crash`` may end as it likes. Raises ``EndedTooEarly``.
         """
-        async with self.process(data_dir, *args, env=env, crash=crash, listen=listen) as node:
+        argv = ["serve", "--data-dir", str(data_dir), "--listen", "127.0.0.1:0", *args]
+        async with self._process(argv, data_dir, env or {}, crash=crash) as node:
             async with asyncio.timeout(deadline_s):
                 while not (match := _LISTENING.match(node.stdout)):
                     if not node.running:
@@ -159,6 +131,40 @@ class Nursery:
                 ended = await node.ended(deadline_s=deadline_s)
                 assert ended.status == 0 or crash, f"it ended with status {ended.status}"
 
+    @asynccontextmanager
+    async def _process(
+        self,
+        argv: Sequence[str],
+        data_dir: Path,
+        env: Mapping[str, str],
+        *,
+        crash: str = "",
+        uid: int | None = None,
+    ) -> AsyncIterator[NodeProcess]:
+        name = uuid.uuid4().hex
+        logs = (self._folder / f"{name}.out", self._folder / f"{name}.err")
+        wish = {
+            "argv": list(argv),
+            "env": dict(env),
+            "stdout": str(logs[0]),
+            "stderr": str(logs[1]),
+            "data_dir": str(data_dir),
+            "crash": crash,
+            "uid": uid,
+        }
+        reader, writer = await asyncio.open_unix_connection(str(self._socket))
+        writer.write(json.dumps(wish).encode() + b"\n")
+        pid = int((await reader.readline()).split()[1])
+        node = NodeProcess(pid, data_dir, logs, asyncio.create_task(_status(reader)))
+        try:
+            yield node
+        except BaseException as error:
+            error.add_note(node.log_tail())
+            raise
+        finally:
+            await node.kill()
+            writer.close()
+
 
 @contextmanager
 def node_nursery(folder: Path) -> Iterator[Nursery]:
@@ -168,7 +174,8 @@ def node_nursery(folder: Path) -> Iterator[Nursery]:
         name="nursery",
         argv=[sys.executable, "-m", "tests.faults.node_nursery", str(socket)],
         folder=folder,
-        env={"PYTHONPATH": str(_ROOT)},
+        # What the program sets itself before it imports gRPC, which here is imported long before.
+        env={"PYTHONPATH": str(_ROOT), "GRPC_VERBOSITY": "NONE"},
     )
     child = Child(command)
     try:

@@ -4,6 +4,10 @@ from __future__ import annotations
 
 from longshore_storage.catalogue import open_catalogue
 
+from .invariants import Stores
+
+LEASE_S = 2
+
 
 async def migrate(database_url: str) -> None:
     """What ``longshore admin migrate`` does."""
@@ -12,3 +16,14 @@ async def migrate(database_url: str) -> None:
         await catalogue.migrate()
     finally:
         await catalogue.close()
+
+
+def variables(stores: Stores, etcd_url: str) -> dict[str, str]:
+    """A node's environment: these stores, and locks that do not outlive a killed node for long."""
+    return {
+        "LONGSHORE_DATABASE__URL": stores.database_url,
+        "LONGSHORE_BLOBS__URL": stores.blobs_url,
+        "LONGSHORE_COORDINATION__URL": etcd_url,
+        "LONGSHORE_COORDINATION__LEASE_S": str(LEASE_S),
+        "LONGSHORE_POLL_S": "1",
+    }

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-from dataclasses import replace
 from pathlib import Path
 
 import grpc
@@ -11,7 +10,16 @@ import pytest
 
 from longshore.v1.deployment_pb2 import DeploymentStatus
 
-from .calls import UploadCall, Uploading, assert_succeeded, connected, get, outcome, upload, wait_for_reason
+from .calls import (
+    UploadCall,
+    Uploading,
+    assert_succeeded,
+    connected,
+    outcome,
+    refused,
+    upload,
+    wait_for_reason,
+)
 from .nodes import Nursery
 from .trees import PAYLOAD_2
 
@@ -43,16 +51,8 @@ async def test_a_cancelled_call_does_not_end_the_upload(
         assert_succeeded(await outcome(stub, uploadings[0].deployment_id))
 
 
-async def test_what_is_whole_is_taken_at_once(nursery: Nursery, place: Path) -> None:
-    """The other side: a call that ends in order needs no size to be believed."""
-    async with nursery.serve(place / "node") as node, connected(node) as stub:
-        for is_declared in (True, False):
-            uploading = Uploading(PAYLOAD_2, is_declared=is_declared)
-            await upload(stub, uploading)
-            assert_succeeded(await outcome(stub, uploading.deployment_id))
-
-
-async def test_a_short_payload_is_refused_for_good(nursery: Nursery, place: Path) -> None:
+async def test_half_of_a_payload_is_no_payload(nursery: Nursery, place: Path) -> None:
+    """A call that ends in order, but too early: a client that lost its way may still go on."""
     uploading = Uploading(PAYLOAD_2)
     async with nursery.serve(place / "node") as node, connected(node) as stub:
         call = UploadCall(stub, uploading)
@@ -60,7 +60,8 @@ async def test_a_short_payload_is_refused_for_good(nursery: Nursery, place: Path
         await call.send(0, 500_000)
         with pytest.raises(grpc.aio.AioRpcError) as caught:
             await call.answer()
-        assert caught.value.code() is grpc.StatusCode.INVALID_ARGUMENT
-        failed = await get(stub, uploading.deployment_id)
-        assert failed.status == DeploymentStatus.DEPLOYMENT_STATUS_FAILED
-        await upload(stub, replace(uploading, deployment_id=Uploading(b"").deployment_id))
+        told = refused(caught.value)
+        assert (told.code, told.reason) == (grpc.StatusCode.INVALID_ARGUMENT, "SIZE_MISMATCH")
+        await wait_for_reason(stub, uploading.deployment_id, "interrupted")
+        await upload(stub, uploading, attempt=2)
+        assert_succeeded(await outcome(stub, uploading.deployment_id))

@@ -12,6 +12,7 @@ from .calls import (
     UploadCall,
     Uploading,
     assert_succeeded,
+    channel_to,
     connected,
     deployed,
     follow_until_cut,
@@ -32,7 +33,7 @@ async def test_a_running_upload_ends_and_new_ones_are_refused(
     nursery: Nursery, place: Path, number: signal.Signals
 ) -> None:
     data_dir = place / "node"
-    async with nursery.serve(data_dir) as node, connected(node) as stub, node.channel() as channel:
+    async with nursery.serve(data_dir) as node, connected(node) as stub, channel_to(node.address) as channel:
         running, late = UploadCall(stub, Uploading(PAYLOAD_2)), Uploading(PAYLOAD_1)
         await running.accepted()
         await running.send(0, _HALF)
@@ -45,8 +46,7 @@ async def test_a_running_upload_ends_and_new_ones_are_refused(
         assert told.retry_after_s is not None
         # Reads go on as long as it runs: who follows need not look for another node yet.
         assert await health(channel, "longshore.read")
-        await running.send(_HALF, len(PAYLOAD_2))
-        recorded = await running.answer()
+        recorded = await running.rest(_HALF)
         assert recorded.version == "1.0.0"
         ended = await node.ended()
     assert ended.status == 0, ended
@@ -88,3 +88,18 @@ async def test_who_follows_does_not_hold_up_the_end(nursery: Nursery, place: Pat
             node.send(signal.SIGTERM)
             assert (await node.ended(deadline_s=10)).status == 0
             assert (await following).code() is grpc.StatusCode.UNAVAILABLE
+
+
+async def test_the_second_ctrl_c_does_not_wait(nursery: Nursery, place: Path) -> None:
+    uploading = Uploading(PAYLOAD_2)
+    async with nursery.serve(place / "node") as node, connected(node) as stub:
+        call = UploadCall(stub, uploading)
+        await call.accepted()
+        node.send(signal.SIGINT)
+        await node.logged("node.draining")
+        node.send(signal.SIGINT)
+        ended = await node.ended(deadline_s=10)
+    assert ended.status == 0
+    assert "Traceback" not in ended.stderr
+    async with nursery.serve(place / "node") as node, connected(node) as stub:
+        await upload(stub, uploading, attempt=2)

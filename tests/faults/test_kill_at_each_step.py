@@ -29,7 +29,6 @@ from .calls import (
 )
 from .invariants import Stores, read_state, unreadable_payloads, violations
 from .nodes import Nursery
-from .stores import migrate
 from .trees import PAYLOAD_1, PAYLOAD_2, V1, V2, leftovers, live_tree
 
 _MOST_STEPS = 100
@@ -62,11 +61,14 @@ def deploying(
     before: Tree = V1,
     after: Tree = V2,
     env: Mapping[str, str] | None = None,
+    resumed_at: list[int] | None = None,
 ) -> Case:
     uploading = Uploading(make_tar(after))
 
     async def act(stub: Stub, attempt: int) -> None:
-        await upload(stub, uploading, attempt=attempt)
+        uploaded = await upload(stub, uploading, attempt=attempt)
+        if attempt > 1 and resumed_at is not None:
+            resumed_at.append(uploaded.began_at)
 
     return Case(data_dir, stores, uploading.deployment_id, act, before, after, env or {})
 
@@ -153,10 +155,14 @@ async def two_live(nursery: Nursery, one_live: Path) -> Path:
     [("before-commit", 18), ("after-commit", 18), ("before-put", 4), ("after-put", 4), ("before-disk", 6)],
 )
 async def test_a_deploy(nursery: Nursery, one_live: Path, schedule: str, least: int) -> None:
+    resumed_at: list[int] = []
+
     def make(data_dir: Path) -> Case:
-        return deploying(data_dir, embedded(data_dir))
+        return deploying(data_dir, embedded(data_dir), resumed_at=resumed_at)
 
     assert await steps_met(nursery, one_live, make, schedule) >= least
+    if schedule == "after-commit":
+        assert any(0 < offset < len(PAYLOAD_2) for offset in resumed_at), "nothing that was stored was used"
 
 
 @pytest.mark.parametrize(("schedule", "least"), [("after-commit", 8), ("before-disk", 3)])
@@ -165,18 +171,9 @@ async def test_a_rollback(nursery: Nursery, two_live: Path, schedule: str, least
 
 
 async def test_a_deploy_over_real_services(
-    nursery: Nursery, place: Path, postgres_database: str, s3_url: str, etcd_url: str
+    nursery: Nursery, place: Path, stores: Stores, env: dict[str, str]
 ) -> None:
     data_dir = place / "node"
-    env = {
-        "LONGSHORE_DATABASE__URL": postgres_database,
-        "LONGSHORE_BLOBS__URL": s3_url,
-        "LONGSHORE_COORDINATION__URL": etcd_url,
-        # A killed node's locks last that long.
-        "LONGSHORE_COORDINATION__LEASE_S": "2",
-        "LONGSHORE_POLL_S": "1",
-    }
-    await migrate(postgres_database)
     async with nursery.serve(data_dir, env=env) as node, connected(node) as stub:
         await deployed(stub, Uploading(PAYLOAD_1))
     before = V1
@@ -186,6 +183,6 @@ async def test_a_deploy_over_real_services(
     ]
     for number, schedule in enumerate(schedules):
         after = {**V2, "data/été": File(random.Random(number).randbytes(600_000))}
-        case = deploying(data_dir, Stores(postgres_database, s3_url), before=before, after=after, env=env)
+        case = deploying(data_dir, stores, before=before, after=after, env=env)
         assert await goes_well_in_the_end(nursery, case, schedule), f"no step is {schedule}"
         before = after

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import socket
+import sqlite3
 import time
 from collections.abc import Mapping
 from pathlib import Path
@@ -13,9 +14,10 @@ import pytest
 
 from tests.services.minio_service import MinioService
 from tests.services.ports import ReservedPort
+from tests.services.processes import ServerExitedError, serve
 
 from .calls import Uploading, connected, deployed
-from .nodes import Nursery
+from .nodes import Ended, Nursery
 from .stores import migrate
 from .trees import PAYLOAD_1
 
@@ -29,11 +31,14 @@ async def error_line(
     env: Mapping[str, str] | None = None,
     listen: str = "127.0.0.1:0",
     uid: int | None = None,
-    deadline_s: float = 15,
 ) -> str:
     """The one line on stderr of a start that must fail."""
-    async with nursery.process(data_dir, *args, env=env, listen=listen, uid=uid) as node:
-        ended = await node.ended(deadline_s=deadline_s)
+    listening = ["--listen", listen] if listen else []
+    argv = ["serve", "--data-dir", str(data_dir), *listening, *args]
+    return the_line(await nursery.run(*argv, env=env, uid=uid))
+
+
+def the_line(ended: Ended) -> str:
     lines = [line for line in ended.stderr.splitlines() if not line.startswith("{")]
     assert len(lines) == 1, ended
     assert (ended.status, ended.stdout) == (1, ""), ended
@@ -41,17 +46,24 @@ async def error_line(
     return lines[0]
 
 
-@pytest.fixture
-def yaml(place: Path) -> Path:
-    return place / "longshore.yaml"
+def written(place: Path, text: str) -> Path:
+    path = place / "longshore.yaml"
+    path.write_text(text)
+    return path
 
 
-async def test_port_in_use(nursery: Nursery, place: Path) -> None:
+async def test_port_in_use(place: Path) -> None:
+    """With the installed program itself, for what else it may write to stderr."""
     with socket.create_server(("127.0.0.1", 0)) as taken:
         address = f"127.0.0.1:{taken.getsockname()[1]}"
-        line = await error_line(nursery, place / "node", listen=address)
-    assert f"cannot listen on {address}" in line
-    assert "--listen" in line
+        with pytest.raises(ServerExitedError) as caught:
+            async with serve(data_dir=place / "node", listen=address):
+                pass
+    ended = caught.value
+    assert (ended.returncode, ended.stdout) == (1, "")
+    assert ended.stderr.startswith(f"error: cannot listen on {address}")
+    assert "--listen" in ended.stderr
+    assert ended.stderr.count("\n") == 1
 
 
 async def test_address_of_another_machine(nursery: Nursery, place: Path) -> None:
@@ -93,6 +105,16 @@ async def test_a_data_folder_in_use(nursery: Nursery, place: Path) -> None:
         await deployed(stub, Uploading(PAYLOAD_1))
 
 
+async def test_migrating_what_cannot_be_used(nursery: Nursery, place: Path) -> None:
+    (place / "file").write_text("not a folder")
+    assert "is no folder" in the_line(await nursery.run("admin", "migrate", "--data-dir", f"{place}/file"))
+    async with nursery.serve(place / "node"):
+        line = the_line(await nursery.run("admin", "migrate", "--data-dir", f"{place}/node"))
+    assert "in use by process" in line
+    ended = await nursery.run("admin", "migrate", "--data-dir", f"{place}/node")
+    assert (ended.status, ended.stderr) == (0, "")
+
+
 async def test_a_damaged_identity(nursery: Nursery, place: Path) -> None:
     (place / "node").mkdir()
     (place / "node" / "node.json").write_text("{")
@@ -110,8 +132,6 @@ async def test_a_database_file_that_is_none(nursery: Nursery, place: Path) -> No
 async def test_an_sqlite_database_of_a_later_version(nursery: Nursery, place: Path) -> None:
     async with nursery.serve(place / "node"):
         pass
-    import sqlite3
-
     with sqlite3.connect(place / "node" / "longshore.db") as connection:
         connection.execute("UPDATE alembic_version SET version_num = 'later'")
     line = await error_line(nursery, place / "node")
@@ -123,6 +143,7 @@ class TestWithServices:
 
     @pytest.fixture
     def env(self, postgres_database: str, etcd_url: str) -> dict[str, str]:
+        """A database without a schema."""
         return {"LONGSHORE_DATABASE__URL": postgres_database, "LONGSHORE_COORDINATION__URL": etcd_url}
 
     async def test_a_wrong_bucket(self, nursery: Nursery, place: Path, minio_service: MinioService) -> None:
@@ -209,9 +230,9 @@ class TestWithServices:
     ],
 )
 async def test_a_wrong_setting_in_the_file(
-    nursery: Nursery, place: Path, yaml: Path, text: str, key: str, words: str
+    nursery: Nursery, place: Path, text: str, key: str, words: str
 ) -> None:
-    yaml.write_text(text)
+    yaml = written(place, text)
     listen = "" if key == "listen" else "127.0.0.1:0"
     line = await error_line(nursery, place / "node", "--config", str(yaml), listen=listen)
     assert key in line
@@ -220,14 +241,14 @@ async def test_a_wrong_setting_in_the_file(
 
 
 @pytest.mark.parametrize("text", ["node: [\n", "- a list\n", "just text\n"])
-async def test_a_file_that_is_no_mapping(nursery: Nursery, place: Path, yaml: Path, text: str) -> None:
-    yaml.write_text(text)
+async def test_a_file_that_is_no_mapping(nursery: Nursery, place: Path, text: str) -> None:
+    yaml = written(place, text)
     line = await error_line(nursery, place / "node", "--config", str(yaml))
     assert str(yaml) in line
 
 
-async def test_no_file(nursery: Nursery, place: Path, yaml: Path) -> None:
-    for path in (yaml, place):
+async def test_no_file(nursery: Nursery, place: Path) -> None:
+    for path in (place / "longshore.yaml", place):
         line = await error_line(nursery, place / "node", "--config", str(path))
         assert str(path) in line
         assert "--config" in line

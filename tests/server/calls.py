@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import hashlib
 from collections.abc import AsyncIterator, Iterable, Iterator, Sequence
-from contextlib import asynccontextmanager, contextmanager
+from contextlib import asynccontextmanager, contextmanager, suppress
 from dataclasses import dataclass, field
 from types import TracebackType
 from typing import Any, Self, cast
@@ -18,6 +18,7 @@ from google.rpc import error_details_pb2, status_pb2
 from longshore.v1 import deployment_pb2, progress_pb2
 from longshore.v1 import deployment_service_pb2 as pb
 from longshore_chunks import Codec, Cutter, CuttingParameters, chunk_digest, encode
+from longshore_client import upload_call
 
 from .running import Stubs
 
@@ -77,21 +78,24 @@ def chunks_message(offset: int, chunks: Iterable[pb.PayloadChunk]) -> pb.DeployR
 
 
 class UploadCall:
-    """One Deploy call. Cancelled at the end of its block unless it has ended."""
+    """One Deploy call. Cancelled at the end of its block unless it has ended.
+
+    grpc.aio replaces the status of a call whose write fails; the client's own call knows the true one.
+    """
 
     def __init__(self, stubs: Stubs, first: pb.DeployRequest) -> None:
-        self._first = first
-        # The stub's type knows only iterators of requests, not writing them one by one.
-        self.call = cast(Any, stubs.deployments.Deploy())
+        self._header = first.header
+        self._sent_to = 0
+        self.call = upload_call.UploadCall(stubs.deployments.Deploy())  # type: ignore[call-arg]
         self.durable_offset = -1
 
     async def __aenter__(self) -> Self:
         """Send the header and wait until it is accepted; raises what refuses it."""
-        await self.call.write(self._first)
-        told = {str(key): str(value) for key, value in await self.call.initial_metadata()}
-        if told.get("longshore-accepted") != "1":
-            await self.call
-        self.durable_offset = int(told["longshore-durable-offset"])
+        offset = await self.call.accepted_offset(self._header)
+        if offset is None:
+            await self.call.answer()
+            raise AssertionError("an upload that was not accepted has no answer")
+        self.durable_offset = offset
         return self
 
     async def __aexit__(
@@ -101,18 +105,32 @@ class UploadCall:
 
     async def send(self, messages: Iterable[pb.DeployRequest]) -> None:
         """Write; returns early when the server has ended the call meanwhile, which its answer tells."""
-        for message in messages:
-            try:
+        with suppress(upload_call.CallEndedError):
+            for message in messages:
                 await self.call.write(message)
-            except (asyncio.InvalidStateError, grpc.aio.AioRpcError):
-                return
+                self._sent_to = max(self._sent_to, _end_of(message))
 
-    async def answer(self) -> deployment_pb2.Deployment:
-        """End the writing and give the answer; raises the call's error."""
-        if not self.call.done():
-            await self.call.done_writing()
-        response = await self.call
-        return cast(deployment_pb2.Deployment, response.deployment)
+    async def answer(self) -> D.Deployment:
+        """End payload and writing, and give the answer; raises the call's error."""
+        if not self._header.HasField("payload_size_bytes"):
+            size = max(self._sent_to, self.durable_offset)
+            await self.send([pb.DeployRequest(end=pb.PayloadEnd(payload_size_bytes=size))])
+        return await self.break_off()
+
+    async def break_off(self) -> D.Deployment:
+        """End the writing as a broken connection does, without a word; raises the call's error."""
+        await self.call.close_writing()
+        return await self.end()
+
+    async def end(self) -> D.Deployment:
+        """Wait for the answer without ending the writing; raises the call's error."""
+        return (await self.call.answer()).deployment
+
+
+def _end_of(message: pb.DeployRequest) -> int:
+    if message.HasField("data"):
+        return message.data.offset + len(message.data.data)
+    return message.chunks.offset + sum(chunk.raw_size_bytes for chunk in message.chunks.chunks)
 
 
 async def deploy(stubs: Stubs, data: bytes, deployment_id: str = "", **values: Any) -> D.Deployment:
@@ -163,9 +181,7 @@ async def get(stubs: Stubs, deployment_id: str) -> D.Deployment:
     return response.deployment
 
 
-async def follow(
-    stubs: Stubs, deployment_id: str, **values: Any
-) -> AsyncIterator[pb.StreamProgressResponse]:
+async def follow(stubs: Stubs, deployment_id: str, **values: Any) -> AsyncIterator[pb.StreamProgressResponse]:
     request = pb.StreamProgressRequest(deployment_id=deployment_id, **values)
     async for response in stubs.deployments.StreamProgress(request):
         yield response
@@ -189,6 +205,14 @@ async def deploy_to_end(stubs: Stubs, data: bytes, **values: Any) -> D.Deploymen
     """Upload and follow until it is live."""
     deployment = await ended(stubs, (await deploy(stubs, data, **values)).deployment_id)
     assert deployment.status == D.DEPLOYMENT_STATUS_SUCCEEDED, deployment
+    return deployment
+
+
+async def interrupted(stubs: Stubs, deployment_id: str) -> D.Deployment:
+    """Wait until the server has noticed that a client went away."""
+    async with asyncio.timeout(20):
+        while (deployment := await get(stubs, deployment_id)).status_reason != "interrupted":
+            await asyncio.sleep(0.01)
     return deployment
 
 

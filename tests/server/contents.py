@@ -65,4 +65,3 @@ def installed(root: Path) -> Tree:
             assert mode in (0o444, 0o555), (path, oct(mode))
             tree[path] = File(place.read_bytes(), mode == 0o555)
     return tree
-

@@ -124,9 +124,7 @@ class Place:
         """The node reports on what it is assigned."""
         place = assignments.place_of(await self.assignment(node))
         async with self.catalogue.transaction() as transaction:
-            return await assignments.report(
-                transaction, place, expected=OPEN, status=status, message=message
-            )
+            return await assignments.report(transaction, place, expected=OPEN, status=status, message=message)
 
     async def due(self, node: str) -> list[Assignment]:
         async with self.catalogue.reading() as transaction:
@@ -146,9 +144,7 @@ class Place:
 
     async def activations(self, generation: int) -> dict[str, Activation]:
         async with self.catalogue.reading() as transaction:
-            found = await assignments.activations_of_generation(
-                transaction, PROJECT, ENVIRONMENT, generation
-            )
+            found = await assignments.activations_of_generation(transaction, PROJECT, ENVIRONMENT, generation)
         return {one.node_id: one for one in found}
 
     async def events(self, deployment_id: str) -> list[Event]:

@@ -89,13 +89,6 @@ FINAL = [
         says="0" * 64,
     ),
     Bad(
-        "fewer bytes",
-        "SIZE_MISMATCH",
-        lambda: data_messages(TAR),
-        header={"payload_size_bytes": len(TAR) + 1},
-        says=f"{len(TAR) + 1} bytes, {len(TAR)} were sent",
-    ),
-    Bad(
         "more bytes",
         "SIZE_MISMATCH",
         lambda: data_messages(TAR, size=1000),
@@ -110,9 +103,7 @@ FINAL = [
         says="1 bytes",
     ),
     Bad("nothing", "PAYLOAD_EMPTY", list),
-    Bad("nothing but empty messages", "PAYLOAD_EMPTY", lambda: data_messages(b"") or []),
     Bad("nothing, as declared", "PAYLOAD_EMPTY", list, header={"payload_size_bytes": 0}),
-    Bad("nothing, otherwise declared", "PAYLOAD_EMPTY", list, header={"payload_size_bytes": 7}),
 ]
 
 
@@ -241,9 +232,7 @@ RESUMABLE = [
         code=S.OUT_OF_RANGE,
     ),
     Bad("a second header", "UPLOAD_PROTOCOL", lambda: [*data_messages(TAR[:10]), header()]),
-    Bad(
-        "empty messages", "UPLOAD_PROTOCOL", lambda: [pb.DeployRequest()] * 1001, says="1000"
-    ),
+    Bad("empty messages", "UPLOAD_PROTOCOL", lambda: [pb.DeployRequest()] * 1001, says="1000"),
     Bad(
         "empty data",
         "UPLOAD_PROTOCOL",
@@ -276,25 +265,81 @@ async def test_what_may_be_sent_better(node: RunningNode, bad: Bad) -> None:
     # The same id and header go on where the stored part ends, the same way.
     async with UploadCall(node, header(deployment_id)) as call:
         assert call.durable_offset == 0
-        if bad.name in ("chunks after data", "a gap", "a step back", "a second header"):
-            await call.send(data_messages(TAR))
-        elif bad.name in ("a negative offset", "a gap between chunks", "a message too large"):
-            await call.send(data_messages(TAR))
-        else:
-            way = (await audited(node, deployment_id))[0]
-            assert way == ("deployment.receiving", "RECEIVING")
-            await call.send(messages_of_the_way(bad))
+        await call.send(messages_of_the_way(bad))
         assert (await call.answer()).status == d.DEPLOYMENT_STATUS_QUEUED
     assert await counts(node.catalogue) == {**NOTHING, "release": 1, "payload": 1}
     assert node.staged == []
 
 
+BROKEN_OFF = [
+    Bad(
+        "fewer bytes",
+        "SIZE_MISMATCH",
+        lambda: data_messages(TAR[:-1]),
+        header={"payload_size_bytes": len(TAR)},
+    ),
+    Bad(
+        "fewer chunks",
+        "SIZE_MISMATCH",
+        lambda: [chunks_message(0, [chunk(TAR[:99])])],
+        header={"payload_size_bytes": len(TAR)},
+    ),
+    Bad("nothing of it", "SIZE_MISMATCH", list, header={"payload_size_bytes": len(TAR)}),
+    Bad("no size and no end", "UPLOAD_PROTOCOL", lambda: data_messages(TAR), says="declare the size"),
+    Bad("an end that comes too early", "SIZE_MISMATCH", lambda: [*data_messages(TAR[:99]), end(len(TAR))]),
+    Bad(
+        "bytes behind the end",
+        "UPLOAD_PROTOCOL",
+        lambda: [end(9), *data_messages(TAR)],
+        says="nothing may follow",
+    ),
+    Bad(
+        "an end that disagrees",
+        "INVALID_REQUEST",
+        lambda: [*data_messages(TAR), end(9)],
+        header={"payload_size_bytes": len(TAR)},
+    ),
+]
+
+
+def end(size_bytes: int, sha256: str = "") -> pb.DeployRequest:
+    return pb.DeployRequest(end=pb.PayloadEnd(payload_size_bytes=size_bytes, payload_sha256=sha256))
+
+
+@pytest.mark.parametrize("bad", BROKEN_OFF, ids=str)
+@embedded
+async def test_the_end_of_a_cut_call_is_not_taken_for_the_end_of_the_payload(
+    node: RunningNode, bad: Bad
+) -> None:
+    deployment_id = new_id()
+    with refused(bad.code, bad.reason) as told:
+        async with UploadCall(node, header(deployment_id, **bad.header)) as call:
+            await call.send(bad.messages())
+            await call.break_off()
+    assert bad.says in told.message
+    broken = await get(node, deployment_id)
+    assert (broken.status, broken.status_reason) == (d.DEPLOYMENT_STATUS_RECEIVING, "interrupted")
+    async with UploadCall(node, header(deployment_id, **bad.header)) as call:
+        await call.send(messages_of_the_way(bad) if bad.name != "nothing of it" else data_messages(TAR))
+        assert (await call.answer()).status == d.DEPLOYMENT_STATUS_QUEUED
+
+
+@embedded
+async def test_the_end_tells_a_sha256_that_is_compared(node: RunningNode) -> None:
+    for sha256, refusal in ((sha256_of(TAR), None), ("0" * 64, "SHA256_MISMATCH")):
+        async with UploadCall(node, header()) as call:
+            await call.send([*data_messages(TAR), end(len(TAR), sha256)])
+            if refusal is None:
+                assert (await call.break_off()).payload_sha256 == sha256
+            else:
+                with refused(S.INVALID_ARGUMENT, refusal):
+                    await call.break_off()
+
+
 def messages_of_the_way(bad: Bad) -> Iterable[pb.DeployRequest]:
     """The right bytes, the way in which the wrong ones came."""
-    for message in bad.messages():
-        if message.HasField("chunks") and message.chunks.chunks:
-            return [chunks_message(0, [chunk(TAR)])]
-    return data_messages(TAR)
+    first = next(iter(bad.messages()))
+    return [chunks_message(0, [chunk(TAR)])] if first.HasField("chunks") else data_messages(TAR)
 
 
 @embedded
@@ -356,7 +401,7 @@ async def test_an_idle_client(start_node: StartNode) -> None:
         with refused(S.DEADLINE_EXCEEDED, "UPLOAD_IDLE") as told:
             async with UploadCall(node, header(deployment_id)) as call:
                 await call.send(data_messages(TAR[:100]))
-                await call.call
+                await call.end()
         assert told.retry_after_s == 0
         assert (await get(node, deployment_id)).status_reason == "interrupted"
         with refused(S.DEADLINE_EXCEEDED, "UPLOAD_IDLE"):

@@ -213,6 +213,4 @@ async def test_promotion_to_another_environment(start_node: StartNode) -> None:
             ("staging", "1.0.0"),
         ]
         with refused(S.NOT_FOUND, "DEPLOYMENT_NOT_FOUND"):
-            await roll_back(
-                staging, environment="staging", target_deployment_id=promoted.deployment_id
-            )
+            await roll_back(staging, environment="staging", target_deployment_id=promoted.deployment_id)

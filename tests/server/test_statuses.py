@@ -18,8 +18,6 @@ from longshore_storage import errors as storage
 from longshore_storage.catalogue.journal import StatusMoved
 from longshore_storage.payloads import errors as payloads
 
-# Reasons of the contract that belong to what is not built yet.
-NOT_USED_YET = {"UPLOAD_ABANDONED"}
 # Never met by a call: they are the common ancestors, what the catalogue's callers take care of themselves,
 # and what ends a thread that nobody waits for. Should one get out after all, it is a fault of our own.
 NEVER_MET = {
@@ -36,7 +34,7 @@ NEVER_MET = {
 def test_every_reason_is_the_contracts() -> None:
     contract = {name.removeprefix("ERROR_REASON_") for name in errors_pb2.ErrorReason.keys()}
     ours = {reason.value for reason in Reason}
-    assert contract - ours == {"UNSPECIFIED"} | NOT_USED_YET
+    assert contract - ours == {"UNSPECIFIED"}
     assert ours <= contract
 
 

@@ -79,8 +79,9 @@ async def test_the_walk(node: RunningNode) -> None:
     # Back, without moving a byte.
     back = await ended(
         node,
-        (await node.deployments.Rollback(pb.RollbackRequest(deployment_id=new_id(), project="netops")))
-        .deployment.deployment_id,
+        (
+            await node.deployments.Rollback(pb.RollbackRequest(deployment_id=new_id(), project="netops"))
+        ).deployment.deployment_id,
     )
     assert (back.kind, back.version, back.status) == (
         d.DEPLOYMENT_KIND_ROLLBACK,
@@ -161,9 +162,7 @@ async def test_lists_pages_and_filters(node: RunningNode) -> None:
     page = await node.deployments.ListDeployments(pb.ListDeploymentsRequest(page_size=2))
     assert [one.live for one in page.deployments] == [True, True]
     await deploy_to_end(node, canonical_tar(small_tree("later")))
-    rest = await node.deployments.ListDeployments(
-        pb.ListDeploymentsRequest(page_token=page.next_page_token)
-    )
+    rest = await node.deployments.ListDeployments(pb.ListDeploymentsRequest(page_token=page.next_page_token))
     assert [one.deployment_id for one in rest.deployments] == ids[2::-1]
 
 

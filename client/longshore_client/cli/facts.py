@@ -44,10 +44,8 @@ def transfer_words(deployment: Deployment) -> str:
     whole = deployment.payload_size_bytes
     if moved is None or not whole:
         return ""
-    return (
-        f"{size(moved.received_bytes)} sent for {size(whole)}; "
-        f"{share(moved.reused_bytes, whole)} was stored already"
-    )
+    sent = f"{size(moved.received_bytes)} sent for {size(whole)}"
+    return f"{sent}; {share(moved.reused_bytes, whole)} was stored already" if moved.reused_bytes else sent
 
 
 def outcome_words(deployment: Deployment) -> str:

@@ -76,6 +76,7 @@ _ADVICE: Final[dict[type[BaseException], str]] = {
     errors.EnvironmentNotFound: "`longshore nodes` shows the environments that nodes are in",
     errors.NoPreviousRelease: "`longshore releases PROJECT` shows what there is; name one with --to",
     errors.PayloadReclaimed: "deploy the content again, or choose another release",
+    errors.PayloadInUse: "deploy something else first; what can only be rolled back to goes with --force",
     errors.UploadInProgress: "wait for the other upload of this id, or deploy without --deployment-id",
     errors.UploadTakenOver: "another run of this deployment goes on: follow it with `longshore watch`",
     errors.ProgressCompacted: "follow from the beginning: leave --after out",

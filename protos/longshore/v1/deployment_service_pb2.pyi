@@ -60,6 +60,7 @@ class DeployRequest(_message.Message):
     HEADER_FIELD_NUMBER: _builtins.int
     DATA_FIELD_NUMBER: _builtins.int
     CHUNKS_FIELD_NUMBER: _builtins.int
+    END_FIELD_NUMBER: _builtins.int
     @_builtins.property
     def header(self) -> Global___DeployHeader:
         """What is deployed where."""
@@ -72,18 +73,23 @@ class DeployRequest(_message.Message):
     def chunks(self) -> Global___PayloadChunks:
         """The thrifty way: the next chunks of the payload."""
 
+    @_builtins.property
+    def end(self) -> Global___PayloadEnd:
+        """The end of the payload; required where the header declares no size."""
+
     def __init__(
         self,
         *,
         header: Global___DeployHeader | None = ...,
         data: Global___PayloadData | None = ...,
         chunks: Global___PayloadChunks | None = ...,
+        end: Global___PayloadEnd | None = ...,
     ) -> None: ...
-    _HasFieldArgType: _TypeAlias = _typing.Literal["chunks", b"chunks", "data", b"data", "header", b"header", "message", b"message"]  # noqa: Y015
+    _HasFieldArgType: _TypeAlias = _typing.Literal["chunks", b"chunks", "data", b"data", "end", b"end", "header", b"header", "message", b"message"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["chunks", b"chunks", "data", b"data", "header", b"header", "message", b"message"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["chunks", b"chunks", "data", b"data", "end", b"end", "header", b"header", "message", b"message"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
-    _WhichOneofReturnType_message: _TypeAlias = _typing.Literal["header", "data", "chunks"]  # noqa: Y015
+    _WhichOneofReturnType_message: _TypeAlias = _typing.Literal["header", "data", "chunks", "end"]  # noqa: Y015
     _WhichOneofArgType_message: _TypeAlias = _typing.Literal["message", b"message"]  # noqa: Y015
     def WhichOneof(self, oneof_group: _WhichOneofArgType_message) -> _WhichOneofReturnType_message | None: ...
 
@@ -127,7 +133,7 @@ class DeployHeader(_message.Message):
     bump: Global___VersionBump.ValueType
     """Raise the highest release. An error beside a manifest's version."""
     payload_size_bytes: _builtins.int
-    """The payload's size in bytes, where known; verified."""
+    """The payload's size in bytes, where known; verified. Without it the payload must be ended by `end`."""
     payload_sha256: _builtins.str
     """The payload's sha256, 64 hexadecimal digits, where known; verified."""
     def __init__(
@@ -213,6 +219,34 @@ class PayloadChunks(_message.Message):
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
 Global___PayloadChunks: _TypeAlias = PayloadChunks  # noqa: Y015
+
+@_typing.final
+class PayloadEnd(_message.Message):
+    """Says that all of the payload was sent. The end of a broken connection looks like the end of a stream, so a
+    server that knows no size would take the part that arrived for the whole.
+    """
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    PAYLOAD_SIZE_BYTES_FIELD_NUMBER: _builtins.int
+    PAYLOAD_SHA256_FIELD_NUMBER: _builtins.int
+    payload_size_bytes: _builtins.int
+    """The payload's size in bytes, where the first sessions' part counts too. Required."""
+    payload_sha256: _builtins.str
+    """The payload's sha256, 64 hexadecimal digits, where known; verified."""
+    def __init__(
+        self,
+        *,
+        payload_size_bytes: _builtins.int = ...,
+        payload_sha256: _builtins.str = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["payload_sha256", b"payload_sha256", "payload_size_bytes", b"payload_size_bytes"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___PayloadEnd: _TypeAlias = PayloadEnd  # noqa: Y015
 
 @_typing.final
 class PayloadChunk(_message.Message):
@@ -793,6 +827,64 @@ class PayloadInfo(_message.Message):
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
 Global___PayloadInfo: _TypeAlias = PayloadInfo  # noqa: Y015
+
+@_typing.final
+class DeletePayloadRequest(_message.Message):
+    """Asks for the end of a release's payload."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    PROJECT_FIELD_NUMBER: _builtins.int
+    VERSION_FIELD_NUMBER: _builtins.int
+    FORCE_FIELD_NUMBER: _builtins.int
+    project: _builtins.str
+    """The project. Required."""
+    version: _builtins.str
+    """The release's version. Required."""
+    force: _builtins.bool
+    """Delete it also when an environment could be rolled back to it. What is live, assigned to a node or on its
+    way is never deleted: deploy something else first.
+    """
+    def __init__(
+        self,
+        *,
+        project: _builtins.str = ...,
+        version: _builtins.str = ...,
+        force: _builtins.bool = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["force", b"force", "project", b"project", "version", b"version"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___DeletePayloadRequest: _TypeAlias = DeletePayloadRequest  # noqa: Y015
+
+@_typing.final
+class DeletePayloadResponse(_message.Message):
+    """What becomes of a payload's stored bytes."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    FREED_SIZE_BYTES_FIELD_NUMBER: _builtins.int
+    SHARED_SIZE_BYTES_FIELD_NUMBER: _builtins.int
+    freed_size_bytes: _builtins.int
+    """Stored bytes that only this payload needed: they are freed."""
+    shared_size_bytes: _builtins.int
+    """Stored bytes that lie in pack files which something else needs as well: they stay for now."""
+    def __init__(
+        self,
+        *,
+        freed_size_bytes: _builtins.int = ...,
+        shared_size_bytes: _builtins.int = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["freed_size_bytes", b"freed_size_bytes", "shared_size_bytes", b"shared_size_bytes"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___DeletePayloadResponse: _TypeAlias = DeletePayloadResponse  # noqa: Y015
 
 @_typing.final
 class ListAuditEntriesRequest(_message.Message):

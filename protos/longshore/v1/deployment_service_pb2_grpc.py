@@ -84,6 +84,11 @@ class DeploymentServiceStub:
                 request_serializer=longshore_dot_v1_dot_deployment__service__pb2.DownloadPayloadRequest.SerializeToString,
                 response_deserializer=longshore_dot_v1_dot_deployment__service__pb2.DownloadPayloadResponse.FromString,
                 _registered_method=True)
+        self.DeletePayload = channel.unary_unary(
+                '/longshore.v1.DeploymentService/DeletePayload',
+                request_serializer=longshore_dot_v1_dot_deployment__service__pb2.DeletePayloadRequest.SerializeToString,
+                response_deserializer=longshore_dot_v1_dot_deployment__service__pb2.DeletePayloadResponse.FromString,
+                _registered_method=True)
         self.ListAuditEntries = channel.unary_unary(
                 '/longshore.v1.DeploymentService/ListAuditEntries',
                 request_serializer=longshore_dot_v1_dot_deployment__service__pb2.ListAuditEntriesRequest.SerializeToString,
@@ -106,7 +111,8 @@ class DeploymentServiceServicer:
         After the header WAIT for the initial metadata before sending bytes: the server checks the header first,
         and an error that meets a client in the middle of writing is lost. The metadata holds
         `longshore-accepted: 1` and `longshore-durable-offset: N`, the payload offset to go on from (0 at first;
-        the payload's size when there is nothing to send). Close your side after the last byte.
+        the payload's size when there is nothing to send). Close your side after the last byte. A call that ends
+        before the declared size, or without `end` where none was declared, is a broken-off upload.
 
         Calling again with the same `deployment_id` and the same header resumes a broken-off upload, or gives
         the same answer again when it has ended.
@@ -176,6 +182,16 @@ class DeploymentServiceServicer:
         context.set_details('Method not implemented!')
         raise NotImplementedError('Method not implemented!')
 
+    def DeletePayload(self, request, context):
+        """Deletes a release's payload, so that its space can be used again. The release stays in history; it can no
+        longer be deployed, rolled back to or downloaded until its content is deployed once more, which restores
+        it. What other releases share with it stays. Space is freed by the collecting that follows, after a grace.
+        The same call again answers with zeros.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
     def ListAuditEntries(self, request, context):
         """Lists who did what, newest first. It stands here and not with the catalog because every entry but a few is
         about a deployment.
@@ -231,6 +247,11 @@ def add_DeploymentServiceServicer_to_server(servicer, server):
                     servicer.DownloadPayload,
                     request_deserializer=longshore_dot_v1_dot_deployment__service__pb2.DownloadPayloadRequest.FromString,
                     response_serializer=longshore_dot_v1_dot_deployment__service__pb2.DownloadPayloadResponse.SerializeToString,
+            ),
+            'DeletePayload': grpc.unary_unary_rpc_method_handler(
+                    servicer.DeletePayload,
+                    request_deserializer=longshore_dot_v1_dot_deployment__service__pb2.DeletePayloadRequest.FromString,
+                    response_serializer=longshore_dot_v1_dot_deployment__service__pb2.DeletePayloadResponse.SerializeToString,
             ),
             'ListAuditEntries': grpc.unary_unary_rpc_method_handler(
                     servicer.ListAuditEntries,
@@ -486,6 +507,33 @@ class DeploymentService:
             '/longshore.v1.DeploymentService/DownloadPayload',
             longshore_dot_v1_dot_deployment__service__pb2.DownloadPayloadRequest.SerializeToString,
             longshore_dot_v1_dot_deployment__service__pb2.DownloadPayloadResponse.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def DeletePayload(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/longshore.v1.DeploymentService/DeletePayload',
+            longshore_dot_v1_dot_deployment__service__pb2.DeletePayloadRequest.SerializeToString,
+            longshore_dot_v1_dot_deployment__service__pb2.DeletePayloadResponse.FromString,
             options,
             channel_credentials,
             insecure,

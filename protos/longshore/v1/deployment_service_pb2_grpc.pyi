@@ -45,7 +45,8 @@ class DeploymentServiceStub:
     After the header WAIT for the initial metadata before sending bytes: the server checks the header first,
     and an error that meets a client in the middle of writing is lost. The metadata holds
     `longshore-accepted: 1` and `longshore-durable-offset: N`, the payload offset to go on from (0 at first;
-    the payload's size when there is nothing to send). Close your side after the last byte.
+    the payload's size when there is nothing to send). Close your side after the last byte. A call that ends
+    before the declared size, or without `end` where none was declared, is a broken-off upload.
 
     Calling again with the same `deployment_id` and the same header resumes a broken-off upload, or gives
     the same answer again when it has ended.
@@ -74,6 +75,12 @@ class DeploymentServiceStub:
     """
     DownloadPayload: _grpc.UnaryStreamMultiCallable[_deployment_service_pb2.DownloadPayloadRequest, _deployment_service_pb2.DownloadPayloadResponse]
     """Streams a release's payload, verified chunk by chunk."""
+    DeletePayload: _grpc.UnaryUnaryMultiCallable[_deployment_service_pb2.DeletePayloadRequest, _deployment_service_pb2.DeletePayloadResponse]
+    """Deletes a release's payload, so that its space can be used again. The release stays in history; it can no
+    longer be deployed, rolled back to or downloaded until its content is deployed once more, which restores
+    it. What other releases share with it stays. Space is freed by the collecting that follows, after a grace.
+    The same call again answers with zeros.
+    """
     ListAuditEntries: _grpc.UnaryUnaryMultiCallable[_deployment_service_pb2.ListAuditEntriesRequest, _deployment_service_pb2.ListAuditEntriesResponse]
     """Lists who did what, newest first. It stands here and not with the catalog because every entry but a few is
     about a deployment.
@@ -96,7 +103,8 @@ class DeploymentServiceAsyncStub(DeploymentServiceStub):
     After the header WAIT for the initial metadata before sending bytes: the server checks the header first,
     and an error that meets a client in the middle of writing is lost. The metadata holds
     `longshore-accepted: 1` and `longshore-durable-offset: N`, the payload offset to go on from (0 at first;
-    the payload's size when there is nothing to send). Close your side after the last byte.
+    the payload's size when there is nothing to send). Close your side after the last byte. A call that ends
+    before the declared size, or without `end` where none was declared, is a broken-off upload.
 
     Calling again with the same `deployment_id` and the same header resumes a broken-off upload, or gives
     the same answer again when it has ended.
@@ -125,6 +133,12 @@ class DeploymentServiceAsyncStub(DeploymentServiceStub):
     """
     DownloadPayload: _aio.UnaryStreamMultiCallable[_deployment_service_pb2.DownloadPayloadRequest, _deployment_service_pb2.DownloadPayloadResponse]  # type: ignore[assignment]
     """Streams a release's payload, verified chunk by chunk."""
+    DeletePayload: _aio.UnaryUnaryMultiCallable[_deployment_service_pb2.DeletePayloadRequest, _deployment_service_pb2.DeletePayloadResponse]  # type: ignore[assignment]
+    """Deletes a release's payload, so that its space can be used again. The release stays in history; it can no
+    longer be deployed, rolled back to or downloaded until its content is deployed once more, which restores
+    it. What other releases share with it stays. Space is freed by the collecting that follows, after a grace.
+    The same call again answers with zeros.
+    """
     ListAuditEntries: _aio.UnaryUnaryMultiCallable[_deployment_service_pb2.ListAuditEntriesRequest, _deployment_service_pb2.ListAuditEntriesResponse]  # type: ignore[assignment]
     """Lists who did what, newest first. It stands here and not with the catalog because every entry but a few is
     about a deployment.
@@ -150,7 +164,8 @@ class DeploymentServiceServicer(metaclass=_abc_1.ABCMeta):
         After the header WAIT for the initial metadata before sending bytes: the server checks the header first,
         and an error that meets a client in the middle of writing is lost. The metadata holds
         `longshore-accepted: 1` and `longshore-durable-offset: N`, the payload offset to go on from (0 at first;
-        the payload's size when there is nothing to send). Close your side after the last byte.
+        the payload's size when there is nothing to send). Close your side after the last byte. A call that ends
+        before the declared size, or without `end` where none was declared, is a broken-off upload.
 
         Calling again with the same `deployment_id` and the same header resumes a broken-off upload, or gives
         the same answer again when it has ended.
@@ -227,6 +242,18 @@ class DeploymentServiceServicer(metaclass=_abc_1.ABCMeta):
         context: _ServicerContext,
     ) -> _typing.Union[_abc.Iterator[_deployment_service_pb2.DownloadPayloadResponse], _abc.AsyncIterator[_deployment_service_pb2.DownloadPayloadResponse]]:
         """Streams a release's payload, verified chunk by chunk."""
+
+    @_abc_1.abstractmethod
+    def DeletePayload(
+        self,
+        request: _deployment_service_pb2.DeletePayloadRequest,
+        context: _ServicerContext,
+    ) -> _typing.Union[_deployment_service_pb2.DeletePayloadResponse, _abc.Awaitable[_deployment_service_pb2.DeletePayloadResponse]]:
+        """Deletes a release's payload, so that its space can be used again. The release stays in history; it can no
+        longer be deployed, rolled back to or downloaded until its content is deployed once more, which restores
+        it. What other releases share with it stays. Space is freed by the collecting that follows, after a grace.
+        The same call again answers with zeros.
+        """
 
     @_abc_1.abstractmethod
     def ListAuditEntries(

@@ -107,7 +107,13 @@ class _ErrorReasonEnumTypeWrapper(_enum_type_wrapper._EnumTypeWrapper[_ErrorReas
     ERROR_REASON_ROLLOUT_FAILED: _ErrorReason.ValueType  # 36
     """A deployment's outcome: nodes failed to make the release live; ListActivations says which and why."""
     ERROR_REASON_UPLOAD_ABANDONED: _ErrorReason.ValueType  # 37
-    """A deployment's outcome: the upload was broken off and nobody resumed it in time."""
+    """FAILED_PRECONDITION. The upload was broken off and nobody resumed it in time; it is the deployment's
+    outcome, and what a call with its id gets from then on: deploy again with a new id.
+    """
+    ERROR_REASON_PAYLOAD_IN_USE: _ErrorReason.ValueType  # 38
+    """FAILED_PRECONDITION. The release's payload is needed: it is live, assigned to a node, on its way, or
+    among those that can be rolled back to; the message says where.
+    """
 
 class ErrorReason(_ErrorReason, metaclass=_ErrorReasonEnumTypeWrapper):
     """Why a call failed, for programs. It is the `reason` of the `google.rpc.ErrorInfo` in the status
@@ -200,5 +206,11 @@ wrong; the message names it. Trying again is vain until it is mended.
 ERROR_REASON_ROLLOUT_FAILED: ErrorReason.ValueType  # 36
 """A deployment's outcome: nodes failed to make the release live; ListActivations says which and why."""
 ERROR_REASON_UPLOAD_ABANDONED: ErrorReason.ValueType  # 37
-"""A deployment's outcome: the upload was broken off and nobody resumed it in time."""
+"""FAILED_PRECONDITION. The upload was broken off and nobody resumed it in time; it is the deployment's
+outcome, and what a call with its id gets from then on: deploy again with a new id.
+"""
+ERROR_REASON_PAYLOAD_IN_USE: ErrorReason.ValueType  # 38
+"""FAILED_PRECONDITION. The release's payload is needed: it is live, assigned to a node, on its way, or
+among those that can be rolled back to; the message says where.
+"""
 Global___ErrorReason: _TypeAlias = ErrorReason  # noqa: Y015

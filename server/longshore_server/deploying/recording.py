@@ -91,7 +91,13 @@ async def _release(
                 violations={"header.version": "exists with other content"},
             )
         if existing.stored_payload is None:
-            await releases.restore_payload(transaction, existing.id, content.payload_sha256)
+            return await releases.restore_payload(
+                transaction,
+                existing.id,
+                sha256=content.payload_sha256,
+                size_bytes=content.payload_size_bytes,
+                payload_format=content.payload_format,
+            )
         return existing
     return await releases.insert_release(
         transaction,

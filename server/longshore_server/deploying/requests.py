@@ -147,6 +147,11 @@ def version_key(value: str) -> str:
     return case_folded(_check("version", check_version, value))
 
 
+def check_release_name(project: str, version: str) -> tuple[str, str]:
+    """A release's project and version as rows have them; raises ``Refusal`` for what can be none."""
+    return _check("project", check_project, project), _check("version", check_version, version)
+
+
 def _uuid(field: str, value: str) -> str:
     if not value:
         raise invalid(field, "is required: a UUID that the client makes")

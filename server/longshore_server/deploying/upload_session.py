@@ -25,7 +25,6 @@ from longshore_storage.catalogue import (
     Transaction,
     deployments,
     releases,
-    stored_payloads,
     uploads,
 )
 from longshore_storage.catalogue.journal import StatusMoved, append_event, change_status
@@ -133,13 +132,14 @@ class UploadSession:
         self._tools.check_size(offset + sum(entry.raw_size for entry in entries))
         await self._open_writer(offset).add_chunks(offset, entries)
 
-    async def finish(self) -> Deployment:
-        """Verify, look into, and record what was sent; the deployment is QUEUED when this returns."""
+    async def finish(self, declared_size_bytes: int, declared_sha256: str) -> Deployment:
+        """Verify, look into, and record what was sent; the deployment is QUEUED when this returns.
+
+        An empty ``declared_sha256`` is not compared.
+        """
         if self._stored is None:
             assert self._writer is not None
-            self._stored = await self._writer.finish(
-                self._header.payload_size_bytes, self._header.payload_sha256
-            )
+            self._stored = await self._writer.finish(declared_size_bytes, declared_sha256)
         await self._validating(self._stored)
         scan = await self._tools.examiner.examine(
             self._stored.sha256,
@@ -159,12 +159,17 @@ class UploadSession:
     async def _stored_already(self) -> StoredPayload | None:
         """The payload, when an earlier session stored all of it, or a release of the project has it."""
         sha256 = self._deployment.payload_sha256
-        async with self._catalogue.reading() as transaction:
-            if not sha256 and await releases.has_stored_payload(
-                transaction, self._deployment.project, self._header.payload_sha256
-            ):
-                sha256 = self._header.payload_sha256
-            payload = await stored_payloads.get_payload(transaction, sha256) if sha256 else None
+        if not sha256:
+            async with self._catalogue.reading() as transaction:
+                if await releases.has_stored_payload(
+                    transaction, self._deployment.project, self._header.payload_sha256
+                ):
+                    sha256 = self._header.payload_sha256
+        if not sha256:
+            return None
+        payload = await self._tools.payloads.keep(
+            deployment_id=self._deployment.id, epoch=self._epoch, sha256=sha256
+        )
         if payload is None:
             return None
         declared = self._header.payload_size_bytes

@@ -9,11 +9,13 @@ from typing import Any
 from longshore.v1 import deployment_service_pb2 as pb
 from longshore.v1 import progress_pb2
 from longshore.v1.deployment_service_pb2_grpc import DeploymentServiceServicer
+from longshore_server.collecting import PayloadDeletion
 from longshore_server.deploying.downloads import Downloads
 from longshore_server.deploying.requests import (
     ReleaseRequest,
     RollbackRequest,
     check_deployment_id,
+    check_release_name,
     check_session_id,
 )
 from longshore_server.deploying.uploads import Uploads
@@ -41,6 +43,7 @@ class DeploymentServicer(DeploymentServiceServicer):
         uploads: Uploads,
         without_bytes: DeploymentsWithoutBytes,
         downloads: Downloads,
+        deletion: PayloadDeletion,
         hub: ProgressHub,
         *,
         idle_timeout_s: float,
@@ -49,6 +52,7 @@ class DeploymentServicer(DeploymentServiceServicer):
         self._uploads = uploads
         self._without_bytes = without_bytes
         self._downloads = downloads
+        self._deletion = deletion
         self._hub = hub
         self._idle_timeout_s = idle_timeout_s
 
@@ -189,6 +193,16 @@ class DeploymentServicer(DeploymentServiceServicer):
             async for piece in pieces:
                 yield pb.DownloadPayloadResponse(offset=offset, data=piece)
                 offset += len(piece)
+
+    async def DeletePayload(  # noqa: N802
+        self, request: pb.DeletePayloadRequest, context: Any
+    ) -> pb.DeletePayloadResponse:
+        """Drop a release's payload."""
+        project, version = check_release_name(request.project, request.version)
+        deleted = await self._deletion.delete(project, version, current_actor(), force=request.force)
+        return pb.DeletePayloadResponse(
+            freed_size_bytes=deleted.freed_size_bytes, shared_size_bytes=deleted.shared_size_bytes
+        )
 
     async def ListAuditEntries(  # noqa: N802
         self, request: pb.ListAuditEntriesRequest, context: Any

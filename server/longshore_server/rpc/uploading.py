@@ -32,8 +32,6 @@ _BUMPS = {
 }
 # Messages that carry nothing are free to send; a client that sends only those is not uploading.
 _MOST_EMPTY_MESSAGES = 1000
-# gRPC tells of both in the same breath; this is for a process that is short of air.
-_CANCELLATION_S = 0.1
 
 
 class UploadCall:
@@ -64,11 +62,37 @@ class UploadCall:
                 return accepted
             async with accepted as session:
                 await self._accept(session.durable_bytes)
-                await self._receive(session)
-                if session.offset != header.payload_size_bytes:
-                    # For a moment the end of a call that was cancelled looks like the end of what was sent.
-                    await asyncio.sleep(_CANCELLATION_S)
-                return await session.finish()
+                end = await self._receive(session)
+                return await session.finish(*self._declared(header, session.offset, end))
+
+    def _declared(self, header: Header, sent_bytes: int, end: pb.PayloadEnd | None) -> tuple[int, str]:
+        """The declared size and sha256 of a payload that was sent whole; raises ``Refusal`` otherwise.
+
+        The end of a call that was cut looks like the end of what was sent, so that less than was declared is
+        a broken-off upload, whose deployment goes on.
+        """
+        size = header.payload_size_bytes if end is None else end.payload_size_bytes
+        if size is None:
+            raise Refusal(
+                Reason.UPLOAD_PROTOCOL,
+                f"the upload ended after {sent_bytes} bytes without `end`, and the header declares no size: "
+                "declare the size, or send `end` after the last byte",
+            )
+        if header.payload_size_bytes not in (None, size):
+            raise invalid(
+                "end.payload_size_bytes", f"is {size}, the header declared {header.payload_size_bytes}"
+            )
+        if sent_bytes != size:
+            raise Refusal(
+                Reason.SIZE_MISMATCH,
+                f"the upload ended after {sent_bytes} of {size} declared bytes: go on with the same "
+                "deployment_id, or declare the true size with a new one",
+                resumable=True,
+            )
+        sha256 = end.payload_sha256.lower() if end is not None else ""
+        if sha256 and header.payload_sha256 not in ("", sha256):
+            raise invalid("end.payload_sha256", "is not the one that the header declared")
+        return size, sha256 or header.payload_sha256
 
     async def _header(self) -> Header:
         first = await self._read()
@@ -101,9 +125,13 @@ class UploadCall:
             )
         )
 
-    async def _receive(self, session: UploadSession) -> None:
+    async def _receive(self, session: UploadSession) -> pb.PayloadEnd | None:
+        """Take everything up to the end of the call; gives back ``end`` where it was sent."""
         empty = 0
+        end: pb.PayloadEnd | None = None
         while (request := await self._read()) is not None:
+            if end is not None:
+                raise Refusal(Reason.UPLOAD_PROTOCOL, "nothing may follow `end`")
             match request.WhichOneof("message"):
                 case "data":
                     # Every look at a field of bytes copies it: one look.
@@ -122,12 +150,15 @@ class UploadCall:
                     await session.add_chunks(request.chunks.offset, entries)
                 case "header":
                     raise Refusal(Reason.UPLOAD_PROTOCOL, "the header comes first and once")
+                case "end":
+                    end = request.end
                 case _:
                     empty += 1
             if empty > _MOST_EMPTY_MESSAGES:
                 raise Refusal(
                     Reason.UPLOAD_PROTOCOL, f"more than {_MOST_EMPTY_MESSAGES} messages carried nothing"
                 )
+        return end
 
     async def _read(self) -> pb.DeployRequest | None:
         try:

@@ -38,6 +38,25 @@ async def mark_stored(transaction: Transaction, key: str, size_bytes: int) -> bo
     )
 
 
+async def lock_packs(transaction: Transaction, keys: Collection[str]) -> dict[str, str]:
+    """The states of those of ``keys`` that have a row.
+
+    Until the transaction ends they are neither collected nor found damaged. Whoever gives a payload a
+    manifest calls this first, before its row is written.
+    """
+    ordered = sorted(keys)
+    states: dict[str, str] = {}
+    for at in range(0, len(ordered), _KEYS_AT_ONCE):
+        rows = await transaction.all(
+            select(_p.c.key, _p.c.state)
+            .where(_p.c.key.in_(ordered[at : at + _KEYS_AT_ONCE]))
+            .order_by(_p.c.key)
+            .with_for_update(read=True, key_share=True)
+        )
+        states.update((row.key, row.state) for row in rows)
+    return states
+
+
 async def pin_packs(transaction: Transaction, deployment_id: str, keys: Collection[str]) -> frozenset[str]:
     """Pin stored pack files for an upload and tell which were there to be pinned.
 

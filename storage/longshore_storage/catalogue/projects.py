@@ -106,15 +106,6 @@ async def list_live(transaction: Transaction, project: str, *, limit: int) -> Se
     return [LiveVersion(Live.of(row), row.version) for row in rows]
 
 
-async def live_in_environment(transaction: Transaction, environment: str) -> Sequence[Live]:
-    """Every live row of an environment that ever had something live: what a node there converges to."""
-    table = tables.project_environment
-    rows = await transaction.all(
-        select(table).where(table.c.environment == environment, table.c.live_generation > 0)
-    )
-    return [Live.of(row) for row in rows]
-
-
 async def next_generation(transaction: Transaction, live: Live) -> int:
     """Hand out the next generation; the caller holds the live row's lock."""
     return await _raise(transaction, live, "generation")

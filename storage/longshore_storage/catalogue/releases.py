@@ -65,8 +65,19 @@ async def has_stored_payload(transaction: Transaction, project: str, sha256: str
     return found is not None
 
 
-async def restore_payload(transaction: Transaction, release_id: int, sha256: str) -> None:
-    """Name the stored payload of a release again, after its content was deployed once more."""
-    await transaction.execute(
-        update(_r).where(_r.c.id == release_id, _r.c.stored_payload.is_(None)).values(stored_payload=sha256)
+async def restore_payload(
+    transaction: Transaction, release_id: int, *, sha256: str, size_bytes: int, payload_format: str
+) -> Release:
+    """Give a release whose payload was reclaimed another one of the same content; its bytes may differ."""
+    row = await transaction.one(
+        update(_r)
+        .where(_r.c.id == release_id, _r.c.stored_payload.is_(None))
+        .values(
+            stored_payload=sha256,
+            payload_sha256=sha256,
+            payload_size_bytes=size_bytes,
+            payload_format=payload_format,
+        )
+        .returning(*_r.c)
     )
+    return Release.of(row) if row else await get_release(transaction, release_id)

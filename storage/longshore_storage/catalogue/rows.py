@@ -34,7 +34,11 @@ class _FromRow:
 
 @dataclass(frozen=True, slots=True)
 class Release(_FromRow):
-    """Project, version and payload; never changes but for ``stored_payload``, empty once reclaimed."""
+    """Project, version and content; never changes.
+
+    ``stored_payload`` is empty once the payload was reclaimed; content that is deployed again afterwards
+    may come as another payload, which the release then names.
+    """
 
     id: int
     project: str

@@ -39,6 +39,7 @@ class Upload:
     stored_bytes: int
     heartbeat_time: datetime
     held: bool
+    stored_payload: str | None
 
 
 @dataclass(frozen=True, slots=True)
@@ -146,6 +147,20 @@ async def heartbeat(transaction: Transaction, deployment_id: str, epoch: int) ->
     )
 
 
+async def keep_payload(transaction: Transaction, deployment_id: str, epoch: int, sha256: str) -> bool:
+    """Keep a stored payload from being collected until the upload ends; False when not the holder.
+
+    Raises ``ConstraintViolated`` (a foreign key) when the payload is not stored.
+    """
+    return bool(
+        await transaction.changed(
+            update(_u)
+            .where(_mine(deployment_id, epoch))
+            .values(stored_payload=sha256, heartbeat_time=await transaction.now())
+        )
+    )
+
+
 async def let_go(transaction: Transaction, deployment_id: str, epoch: int) -> bool:
     """Give an upload back before its end, so that whoever goes on need not wait; False as above."""
     return bool(await transaction.changed(update(_u).where(_mine(deployment_id, epoch)).values(held=False)))
@@ -184,6 +199,23 @@ async def append_segment(
         )
     )
     return True
+
+
+async def cut_back(transaction: Transaction, deployment_id: str, epoch: int, number: int) -> bool:
+    """Take segment ``number`` and those behind it back, so that their bytes come again; False as above."""
+    end = await transaction.one(
+        select(_s.c.end_offset).where(_s.c.deployment_id == deployment_id, _s.c.number == number - 1)
+    )
+    held = await transaction.changed(
+        update(_u)
+        .where(_mine(deployment_id, epoch))
+        .values(durable_bytes=end.end_offset if end else 0, next_segment=number)
+    )
+    if held:
+        await transaction.execute(
+            delete(_s).where(_s.c.deployment_id == deployment_id, _s.c.number >= number)
+        )
+    return bool(held)
 
 
 async def segments_from(

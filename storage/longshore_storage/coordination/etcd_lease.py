@@ -12,8 +12,9 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import secrets
-from collections.abc import Awaitable
+from collections.abc import Coroutine
 from types import TracebackType
+from typing import Any
 
 import grpc
 import structlog
@@ -109,22 +110,20 @@ class Lease:
             lambda endpoint, share_s: endpoint.kv.put(key, value, lease=self.id, timeout=share_s)
         )
 
-    async def wait(self, waiting: Awaitable[None]) -> None:
+    async def wait(self, waiting: Coroutine[Any, Any, None]) -> None:
         """Await ``waiting`` while the lease lasts, at most twice its time: then it is time to read again."""
-        limit = asyncio.timeout(2 * self._ttl_s)
-
-        def hurry(_: asyncio.Future[None]) -> None:
-            limit.reschedule(self._loop.time())
-
+        task = self._loop.create_task(waiting)
         try:
-            async with limit:
-                self.lost.add_done_callback(hurry)
-                try:
-                    await waiting
-                finally:
-                    self.lost.remove_done_callback(hurry)
-        except TimeoutError:
-            return
+            # Not a time-out that is moved when the lease is lost: after a pause both are due at once.
+            await asyncio.wait(
+                [task, self.lost], timeout=2 * self._ttl_s, return_when=asyncio.FIRST_COMPLETED
+            )
+        finally:
+            task.cancel()
+            await asyncio.wait([task])
+            failure = None if task.cancelled() else task.exception()
+        if failure is not None:
+            raise failure
 
     def guard(self, key: str) -> None:
         """From now on, count the lease as lost once ``key`` is not there."""

@@ -67,10 +67,13 @@ class SignalSender:
         except TimeoutError:
             raise CoordinationUnavailable("etcd has not granted a lease for signals in time") from None
         try:
-            if loop.time() >= self._use_until:
-                lease_id, asked = new_lease_id(), loop.time()
-                await grant(self._connection, lease_id, _LEASE_TTL_S, timeout_s=deadline - asked)
-                self._lease_id, self._use_until = lease_id, asked + _LEASE_USED_S
+            asked = loop.time()
+            if asked >= self._use_until:
+                # A grant that failed may have got through: it is repeated under its id, and leaks nothing.
+                if self._use_until or not self._lease_id:
+                    self._lease_id, self._use_until = new_lease_id(), 0.0
+                await grant(self._connection, self._lease_id, _LEASE_TTL_S, timeout_s=deadline - asked)
+                self._use_until = asked + _LEASE_USED_S
             lease_id = self._lease_id
         finally:
             self._renewing.release()

@@ -62,7 +62,7 @@ def open_coordination(
     if (user is None) != (password is None):
         raise Misconfigured("coordination.user and coordination.password: set both or neither")
     if lease_ttl_s < 2:
-        raise Misconfigured(f"coordination.lease_ttl_s: {lease_ttl_s} is too short, the least is 2")
+        raise Misconfigured(f"coordination.lease_s: {lease_ttl_s} is too short, the least is 2")
     addresses = [_address(host) for host in match["hosts"].split(",")]
     credentials = None
     if match["scheme"] == "etcds":

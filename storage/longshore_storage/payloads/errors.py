@@ -13,7 +13,8 @@ PayloadError
 │   └── Sha256Mismatch         the payload has another sha256 than declared
 ├── UploadLost                 the upload cannot be gone on with from here, its stored part remains
 │   ├── UploadTakenOver        another session holds it now, or it has ended
-│   └── PackFileGone           a pack file it counted on was collected: send those bytes again
+│   ├── PackFileGone           a pack file it counted on was collected: send those bytes again
+│   └── PackFileDamaged        a pack file it counted on turned out damaged: send those bytes again
 ├── PayloadNotStored           no stored payload has that sha256
 └── ReadingAbandoned           whoever asked for a payload in a thread has given up waiting for it
 """
@@ -128,6 +129,13 @@ class PackFileGone(UploadLost):
 
     def __init__(self, detail: str) -> None:
         super().__init__(f"{detail} was collected meanwhile: resume the upload")
+
+
+class PackFileDamaged(UploadLost):
+    """A pack file that the upload counted on turned out damaged; resuming sends its bytes again."""
+
+    def __init__(self, detail: str) -> None:
+        super().__init__(f"{detail} turned out damaged: resume the upload")
 
 
 class PayloadNotStored(PayloadError):

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import AsyncGenerator
 from contextlib import aclosing
 
-from longshore_chunks import ChunksError, ManifestReader, PlacedChunk
+from longshore_chunks import ChunksError, ManifestHeader, ManifestReader, PlacedChunk
 from longshore_storage.errors import CorruptBlob
 from longshore_storage.ports import BlobStore
 
@@ -16,7 +16,10 @@ _PIECE_BYTES = 256 * 1024
 
 
 class StoredManifest:
-    """One payload's manifest. A small one is read once; of a large one nothing is kept."""
+    """One payload's manifest. A small one is read once; of a large one nothing is kept.
+
+    ``header`` is there once it was read to its end, and certain.
+    """
 
     def __init__(self, blobs: BlobStore, workers: Workers, key: str, *, sha256: str, size_bytes: int) -> None:
         self.key = key
@@ -26,6 +29,7 @@ class StoredManifest:
         self._size_bytes = size_bytes
         self._whole: bytes | None = None
         self.fetched_bytes = 0
+        self.header: ManifestHeader | None = None
 
     async def verify(self) -> None:
         """Read all of it, so that nothing is made of a damaged one; twice when it seems so.
@@ -54,6 +58,7 @@ class StoredManifest:
             raise CorruptBlob(self.key, str(error)) from error
         if header.payload_sha256.hex() != self._sha256 or header.size_bytes != self._size_bytes:
             raise CorruptBlob(self.key, f"it is the manifest of another payload than {self._sha256}")
+        self.header = header
 
     async def _read_through(self) -> None:
         async with aclosing(self.chunks()) as chunks:

@@ -1,17 +1,19 @@
 """Reading a stored payload: verified raw bytes in order, from any offset, fetched ahead.
 
 Invariants: no byte comes out that was not verified against a manifest that was verified whole before; a
-payload that was compacted or repaired meanwhile is gone on with where it was, by its new manifest.
+payload that was compacted or repaired meanwhile is gone on with where it was, by its new manifest; what
+does not match is looked at as a whole before anybody hears of it.
 """
 
 from __future__ import annotations
 
-from collections.abc import AsyncGenerator
+from collections.abc import AsyncGenerator, Awaitable, Callable
 from contextlib import aclosing
+from typing import TypeAlias
 
 from longshore_storage.catalogue import Catalogue, stored_payloads
 from longshore_storage.catalogue.stored_payloads import PayloadRow
-from longshore_storage.errors import BlobNotFound, CorruptBlob
+from longshore_storage.errors import BlobNotFound, CorruptBlob, StorageError
 from longshore_storage.ports import BlobStore
 
 from .errors import PayloadNotStored
@@ -22,6 +24,14 @@ from .tasks import in_order
 from .threads import Workers
 
 _PIECE_MAX_BYTES = MIB
+
+Suspect: TypeAlias = Callable[[str], Awaitable[bool]]
+"""Looks at an object that was found wrong or gone; True when it is damaged, and that is noted by now."""
+
+
+async def leave_alone(key: str) -> bool:
+    """Where nobody notes damage."""
+    return False
 
 
 class PayloadReader:
@@ -39,6 +49,8 @@ class PayloadReader:
         workers: Workers,
         fetcher: ChunkFetcher,
         settings: PayloadSettings,
+        *,
+        suspect: Suspect,
     ) -> None:
         self._row = row
         self._catalogue = catalogue
@@ -46,6 +58,7 @@ class PayloadReader:
         self._workers = workers
         self._fetcher = fetcher
         self._settings = settings
+        self._suspect = suspect
         self._streams: list[AsyncGenerator[bytes, None]] = []
         self._manifests: list[StoredManifest] = []
         self._fetched_bytes = 0
@@ -83,14 +96,24 @@ class PayloadReader:
             await stream.aclose()
 
     async def _stream(self, offset: int) -> AsyncGenerator[bytes, None]:
+        doubted = -1
         while offset < self.size_bytes:
             try:
                 async with aclosing(self._pieces(offset)) as pieces:
                     async for piece in pieces:
                         offset += len(piece)
                         yield piece
-            except BlobNotFound as error:
-                await self._look_again(error)
+            except (BlobNotFound, CorruptBlob) as error:
+                if await self._has_another_manifest(error):
+                    continue
+                if await self._suspect(error.key) or doubted == offset:
+                    if isinstance(error, CorruptBlob):
+                        raise
+                    raise CorruptBlob(
+                        error.key, f"it is gone, but payload {self.sha256} is made of it"
+                    ) from error
+                # The object is sound as a whole: what was read of it was changed on its way, so once more.
+                doubted = offset
 
     async def _pieces(self, start: int) -> AsyncGenerator[bytes, None]:
         manifest = StoredManifest(
@@ -118,15 +141,15 @@ class PayloadReader:
                 for piece in pieces:
                     yield piece
 
-    async def _look_again(self, error: BlobNotFound) -> None:
-        """After an object was not there: take the payload's new manifest, or tell what is lost."""
+    async def _has_another_manifest(self, error: StorageError) -> bool:
+        """After an object was wrong or gone: whether the payload was compacted or repaired meanwhile."""
         async with self._catalogue.reading() as transaction:
             row = await stored_payloads.get_payload(transaction, self.sha256)
         if row is None:
             raise PayloadNotStored(self.sha256) from error
-        if row.manifest_key == self._row.manifest_key:
-            raise CorruptBlob(error.key, f"it is gone, but payload {self.sha256} is made of it") from error
+        has_another = row.manifest_key != self._row.manifest_key
         self._row = row
+        return has_another
 
 
 def _cut_into_pieces(raws: list[bytes], start: int) -> list[bytes]:

@@ -1,23 +1,27 @@
 """Recording a payload that is durable and hashed: its manifest, then its row with exactly its pack files.
 
-A crash in between leaves a manifest that no row names, which listing the store finds.
+From then on the upload's row keeps the payload from being collected, until a release names it. A crash in
+between leaves a draft's row, by which the manifest is found.
 """
 
 from __future__ import annotations
 
-import uuid
 from collections.abc import Collection
-from contextlib import aclosing
 
-from longshore_chunks import CuttingParameters, ManifestHeader, ManifestWriter
-from longshore_storage.catalogue import Catalogue, stored_payloads, uploads
+import structlog
+
+from longshore_chunks import CuttingParameters, ManifestHeader
+from longshore_storage.catalogue import Catalogue, Transaction, packs, stored_payloads, uploads
 from longshore_storage.catalogue.stored_payloads import PayloadRow
 from longshore_storage.errors import CatalogueUnavailable, CommitUnknown, ConstraintViolated
 from longshore_storage.ports import BlobStore
 
-from .errors import PackFileGone, UploadTakenOver
+from .errors import PackFileDamaged, PackFileGone, UploadTakenOver
+from .manifest_writing import put_manifest
 from .segments import stored_chunks
 from .threads import Workers
+
+_log = structlog.get_logger(__name__)
 
 
 async def record_payload(
@@ -35,18 +39,25 @@ async def record_payload(
 ) -> PayloadRow:
     """Make an upload's stored part a payload, or give back the one that is stored already.
 
-    Raises ``PackFileGone`` and ``UploadTakenOver``; both leave the stored part as it is.
+    One that was found damaged is sound again by it. Raises ``PackFileGone``, ``PackFileDamaged`` and
+    ``UploadTakenOver``; all leave the stored part as it is.
     """
-    async with catalogue.reading() as transaction:
-        row = await stored_payloads.get_payload(transaction, sha256)
+    row = await keep_stored_payload(catalogue, deployment_id, epoch, sha256)
     if row is not None:
         return row
     header = ManifestHeader(bytes.fromhex(sha256), size_bytes, cutting, tuple(pack_keys), chunk_count)
-    manifest_key = await _put_manifest(catalogue, blobs, workers, deployment_id, header)
+    chunks = stored_chunks(catalogue, workers, deployment_id)
+    manifest_key = await put_manifest(catalogue, blobs, workers, header, chunks)
     try:
         async with catalogue.transaction() as transaction:
+            # First, for it locks the upload's row, which everything below hangs on.
             if not await uploads.heartbeat(transaction, deployment_id, epoch):
                 raise UploadTakenOver(deployment_id)
+            if not await stored_payloads.take_manifest(transaction, manifest_key):
+                raise PackFileGone(f"manifest {manifest_key}")
+            states = await packs.lock_packs(transaction, pack_keys)
+            if "DAMAGED" in states.values():
+                raise PackFileDamaged(f"a pack file of payload {sha256}")
             inserted = await stored_payloads.insert_payload(
                 transaction,
                 sha256=sha256,
@@ -55,33 +66,53 @@ async def record_payload(
                 manifest_key=manifest_key,
                 pack_keys=pack_keys,
             )
-            if not inserted:
+            if not inserted and not await _repair(
+                transaction, sha256, manifest_key, chunk_count=chunk_count, pack_keys=pack_keys
+            ):
                 await stored_payloads.condemn(transaction, manifest_key)
+            await uploads.keep_payload(transaction, deployment_id, epoch, sha256)
+            row = await stored_payloads.get_payload(transaction, sha256)
     except ConstraintViolated as error:
         if error.foreign_key:
             raise PackFileGone(f"a pack file of payload {sha256}") from error
         raise
     except CommitUnknown as error:
-        return await _recorded(catalogue, sha256, f"{error}; it did not take effect: resume the upload")
-    return await _recorded(catalogue, sha256, f"payload {sha256} was removed meanwhile: resume the upload")
+        row = await keep_stored_payload(catalogue, deployment_id, epoch, sha256)
+        if row is None:
+            raise CatalogueUnavailable(f"{error}; it did not take effect: resume the upload") from error
+    assert row is not None, "the upload keeps it"
+    return row
 
 
-async def _put_manifest(
-    catalogue: Catalogue, blobs: BlobStore, workers: Workers, deployment_id: str, header: ManifestHeader
-) -> str:
-    name = uuid.uuid4().hex
-    key = f"manifests/{name[:2]}/{name}"
-    writer = ManifestWriter(header)
-    async with aclosing(stored_chunks(catalogue, workers, deployment_id)) as segments:
-        parts = [await workers.run(writer.add, chunks) async for chunks in segments]
-    parts.append(writer.finish())
-    await blobs.put(key, parts, crc32c=writer.crc32c)
-    return key
+async def _repair(
+    transaction: Transaction, sha256: str, manifest_key: str, *, chunk_count: int, pack_keys: Collection[str]
+) -> bool:
+    """Give a payload that was found damaged the upload's manifest; False when it is sound."""
+    row = await stored_payloads.get_payload(transaction, sha256)
+    if row is None or not row.damage:
+        return False
+    repaired = await stored_payloads.replace_manifest(
+        transaction, row, manifest_key=manifest_key, chunk_count=chunk_count, pack_keys=pack_keys
+    )
+    if repaired:
+        _log.info("payload.repaired", sha256=sha256, by="upload", damage=row.damage)
+    return repaired
 
 
-async def _recorded(catalogue: Catalogue, sha256: str, otherwise: str) -> PayloadRow:
-    async with catalogue.reading() as transaction:
-        row = await stored_payloads.get_payload(transaction, sha256)
-    if row is None:
-        raise CatalogueUnavailable(otherwise)
+async def keep_stored_payload(
+    catalogue: Catalogue, deployment_id: str, epoch: int, sha256: str
+) -> PayloadRow | None:
+    """The payload if it is stored, kept for the upload from then on."""
+    try:
+        async with catalogue.transaction() as transaction:
+            row = await stored_payloads.get_payload(transaction, sha256)
+            if row is None or row.damage:
+                return None
+            if not await uploads.keep_payload(transaction, deployment_id, epoch, sha256):
+                raise UploadTakenOver(deployment_id)
+    except ConstraintViolated as error:
+        if error.foreign_key:
+            # It was collected between the two statements.
+            return None
+        raise
     return row

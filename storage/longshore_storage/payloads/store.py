@@ -13,12 +13,16 @@ from typing import Self
 
 from longshore_chunks import ChunkDigest
 from longshore_storage.catalogue import Catalogue, stored_payloads, uploads
+from longshore_storage.catalogue.stored_payloads import PayloadRow
+from longshore_storage.errors import BlobNotFound, CorruptBlob
 from longshore_storage.ports import BlobStore
 
-from .errors import PayloadNotStored, UploadTakenOver
+from .errors import PackFileDamaged, PayloadNotStored, UploadTakenOver
 from .fetching import ChunkFetcher
 from .pinned_index import PinnedIndex
-from .reader import PayloadReader
+from .reader import PayloadReader, Suspect, leave_alone
+from .recording import keep_stored_payload
+from .segments import without_damage
 from .settings import PayloadSettings
 from .tasks import TaskScope
 from .threads import Workers
@@ -38,13 +42,21 @@ class PayloadStore:
     and a message each; and, while an upload is recorded, its manifest (53 bytes a chunk). Uploads above
     the limit wait in ``add_data`` and ``add_chunks``. An admitted upload waits only for pack files in
     flight, and these wait for nothing but the stores, so that no ring of waiting can form.
+
+    ``suspect`` is told of every object that a reader, an upload's read-back included, found wrong or gone.
     """
 
     def __init__(
-        self, catalogue: Catalogue, blobs: BlobStore, *, settings: PayloadSettings | None = None
+        self,
+        catalogue: Catalogue,
+        blobs: BlobStore,
+        *,
+        settings: PayloadSettings | None = None,
+        suspect: Suspect = leave_alone,
     ) -> None:
         self._catalogue = catalogue
         self._blobs = blobs
+        self._suspect = suspect
         self.settings = settings or PayloadSettings()
         self._workers = Workers(self.settings.threads)
         self._uploads = asyncio.Semaphore(self.settings.uploads_at_once)
@@ -71,7 +83,8 @@ class PayloadStore:
             upload = await uploads.get_upload(transaction, deployment_id)
         if upload is None or upload.epoch != epoch:
             raise UploadTakenOver(deployment_id)
-        async with TaskScope() as scope:
+        upload = await without_damage(self._catalogue, self._workers, upload)
+        async with self._damage_noted(), TaskScope() as scope:
             writer = PayloadWriter(
                 self._catalogue,
                 self._blobs,
@@ -91,13 +104,38 @@ class PayloadStore:
                 writer.release()
 
     @asynccontextmanager
+    async def _damage_noted(self) -> AsyncIterator[None]:
+        """What an upload counts on and cannot read back is looked at before the upload ends."""
+        try:
+            yield
+        except (BlobNotFound, CorruptBlob) as error:
+            if await self._suspect(error.key):
+                raise PackFileDamaged(f"object {error.key}") from error
+            raise
+
+    async def keep(self, *, deployment_id: str, epoch: int, sha256: str) -> PayloadRow | None:
+        """The payload if it is stored whole and sound, and kept for the upload until that ends.
+
+        Raises ``UploadTakenOver`` when ``epoch`` no longer holds the upload.
+        """
+        return await keep_stored_payload(self._catalogue, deployment_id, epoch, sha256)
+
+    @asynccontextmanager
     async def open(self, sha256: str) -> AsyncIterator[PayloadReader]:
         """Read a stored payload. Raises ``PayloadNotStored``."""
         async with self._catalogue.reading() as transaction:
             row = await stored_payloads.get_payload(transaction, sha256)
         if row is None:
             raise PayloadNotStored(sha256)
-        reader = PayloadReader(row, self._catalogue, self._blobs, self._workers, self._fetcher, self.settings)
+        reader = PayloadReader(
+            row,
+            self._catalogue,
+            self._blobs,
+            self._workers,
+            self._fetcher,
+            self.settings,
+            suspect=self._suspect,
+        )
         try:
             yield reader
         finally:

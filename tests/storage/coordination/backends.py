@@ -4,10 +4,12 @@ from __future__ import annotations
 
 import asyncio
 import base64
-from collections.abc import Awaitable, Callable
+import contextlib
+from collections.abc import AsyncIterator, Awaitable, Callable
 from typing import Any, Protocol
 
 from longshore_storage.coordination import LocalCoordination, LocalHub, open_coordination
+from longshore_storage.errors import CoordinationUnavailable
 from longshore_storage.ports import Coordination
 from tests.services.etcd_cluster import EtcdCluster, encoded, key_range
 
@@ -103,3 +105,36 @@ async def until(
             if await answer if isinstance(answer, Awaitable) else answer:
                 return
             await asyncio.sleep(0.01)
+
+
+async def signalled(client: Coordination, ident: str) -> None:
+    """Signal ``ident`` until it was sent."""
+
+    async def sent() -> bool:
+        with contextlib.suppress(CoordinationUnavailable):
+            await client.signal("deployment", ident)
+            return True
+        return False
+
+    await until(sent)
+
+
+async def hears(client: Coordination, heard: AsyncIterator[str], ident: str) -> list[str]:
+    """Signal ``ident`` until it is heard; everything heard up to it."""
+    idents: list[str] = []
+
+    async def repeat() -> None:
+        while True:
+            with contextlib.suppress(CoordinationUnavailable):
+                await client.signal("deployment", ident)
+            await asyncio.sleep(0.2)
+
+    repeating = asyncio.create_task(repeat())
+    try:
+        async with asyncio.timeout(20):
+            while ident not in idents:
+                idents.append(await anext(heard))
+    finally:
+        repeating.cancel()
+        await asyncio.wait([repeating])
+    return idents

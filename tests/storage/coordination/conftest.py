@@ -34,3 +34,17 @@ async def clients(backend: Backend) -> AsyncIterator[tuple[Coordination, Coordin
 def etcd(etcd_cluster: EtcdCluster, etcd_prefix: str) -> EtcdBackend:
     """Leases short enough to be lost within a test."""
     return EtcdBackend(etcd_cluster, etcd_prefix, ttl_s=2)
+
+
+@pytest.fixture
+async def client(etcd: EtcdBackend) -> AsyncIterator[Coordination]:
+    client = etcd.client()
+    yield client
+    await client.close()
+
+
+@pytest.fixture
+async def other(etcd: EtcdBackend) -> AsyncIterator[Coordination]:
+    client = etcd.client()
+    yield client
+    await client.close()

@@ -74,7 +74,7 @@ async def test_a_secret_in_the_url_is_refused_and_not_repeated() -> None:
         ("etcd://h/p", {"ca_file": "ca.pem"}, "coordination.ca_file: not used with etcd://"),
         ("etcd://h/p", {"user": "u"}, "coordination.user and coordination.password: set both"),
         ("etcd://h/p", {"password": "p"}, "coordination.user and coordination.password: set both"),
-        ("etcd://h/p", {"lease_ttl_s": 1}, "coordination.lease_ttl_s: 1 is too short"),
+        ("etcd://h/p", {"lease_ttl_s": 1}, "coordination.lease_s: 1 is too short"),
         ("etcds://h/p", {"cert_file": "c.pem"}, "coordination.cert_file and coordination.key_file: set both"),
         ("etcds://h/p", {"key_file": "k.pem"}, "coordination.cert_file and coordination.key_file: set both"),
         ("etcds://h/p", {"ca_file": "/no/such/ca.pem"}, "coordination.ca_file: /no/such/ca.pem"),

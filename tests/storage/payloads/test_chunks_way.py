@@ -217,6 +217,7 @@ async def test_lies(world: World, lie: str) -> None:
     assert await world.count(tables.chunk) == 0
 
 
+@embedded_only
 async def test_a_reference_with_another_size(world: World) -> None:
     raws = cut(random_bytes(40 * KIB))
     await world.upload(b"".join(raws))
@@ -227,22 +228,26 @@ async def test_a_reference_with_another_size(world: World) -> None:
         await world.upload_chunks([entry_of(b"new" * 1000), ChunkEntry(chunk_digest(b"new" * 1000), 2999)])
 
 
+@embedded_only
 async def test_a_reference_before_the_bytes_is_missing(world: World) -> None:
     with pytest.raises(ChunkMissing):
         await world.upload_chunks([reference_to(OTHER), entry_of(OTHER)])
 
 
+@embedded_only
 async def test_more_and_smaller_chunks_than_any_cutter_makes(world: World) -> None:
     tiny = [entry_of(bytes([number % 256, number // 256])) for number in range(1500)]
     with pytest.raises(TooManyChunks):
         await world.upload_chunks(tiny, at_a_time=500)
 
 
+@embedded_only
 async def test_a_few_tiny_chunks_are_fine(world: World) -> None:
     stored = await world.upload_chunks([entry_of(bytes([number])) for number in range(200)])
     assert await world.read(stored.sha256) == bytes(range(200))
 
 
+@embedded_only
 async def test_chunks_for_another_place_are_refused(world: World) -> None:
     async with world.writer(await world.begin()) as writer:
         await writer.add_chunks(0, [GOOD])
@@ -251,6 +256,7 @@ async def test_chunks_for_another_place_are_refused(world: World) -> None:
     assert (caught.value.expected, caught.value.got) == (len(RAW), 0)
 
 
+@embedded_only
 async def test_chunks_beyond_the_declared_size_are_refused(world: World) -> None:
     async with world.writer(await world.begin(declared_size_bytes=len(RAW))) as writer:
         with pytest.raises(SizeMismatch):

@@ -19,7 +19,7 @@ from longshore_storage.payloads import (
 )
 
 from .conftest import OpenWorld
-from .world import KIB, World, cut, random_bytes, send, text_bytes
+from .world import KIB, World, cut, embedded_only, random_bytes, send, text_bytes
 
 # Runs of random bytes, of one byte, and of earlier bytes again.
 _payloads = st.lists(
@@ -88,6 +88,7 @@ async def test_another_project_stores_its_own_chunks(world: World) -> None:
     assert stored.stored_bytes == len(data) + 1
 
 
+@embedded_only
 async def test_what_stands_twice_is_stored_once_also_while_in_flight(world: World) -> None:
     part = random_bytes(40 * KIB)
     waiting, released = asyncio.Event(), asyncio.Event()
@@ -116,6 +117,7 @@ async def test_the_rows_are_exactly_the_manifests_pack_files(world: World) -> No
     assert await world.column(tables.payload, "sha256") == [stored.sha256]
 
 
+@embedded_only
 async def test_bytes_for_another_place_are_refused(world: World) -> None:
     deployment_id = await world.begin()
     async with world.writer(deployment_id) as writer:
@@ -128,6 +130,7 @@ async def test_bytes_for_another_place_are_refused(world: World) -> None:
     assert await world.read(stored.sha256) == b"abcdef"
 
 
+@embedded_only
 async def test_nothing_is_no_payload(world: World) -> None:
     deployment_id = await world.begin()
     async with world.writer(deployment_id) as writer:
@@ -136,6 +139,7 @@ async def test_nothing_is_no_payload(world: World) -> None:
             await writer.finish()
 
 
+@embedded_only
 async def test_more_than_declared_is_refused_before_it_is_all_there(world: World) -> None:
     deployment_id = await world.begin(declared_size_bytes=10)
     async with world.writer(deployment_id) as writer:
@@ -145,6 +149,7 @@ async def test_more_than_declared_is_refused_before_it_is_all_there(world: World
     assert (caught.value.declared, caught.value.got) == (10, 11)
 
 
+@embedded_only
 @pytest.mark.parametrize("declared", [99, 101])
 async def test_another_size_than_declared_leaves_no_payload(world: World, declared: int) -> None:
     deployment_id = await world.begin()

@@ -31,6 +31,7 @@ async def test_from_any_offset(world: World, offsets: list[int]) -> None:
         assert await world.read(SHA256, offset) == DATA[offset:]
 
 
+@embedded_only
 @pytest.mark.parametrize("offset", [-1, len(DATA) + 1])
 async def test_an_offset_outside_the_payload(world: World, offset: int) -> None:
     await world.upload(DATA)
@@ -49,6 +50,7 @@ async def test_what_stands_before_the_offset_is_not_fetched(world: World) -> Non
     assert sum(length for _, _, length in world.blobs.got) == fetched_bytes
 
 
+@embedded_only
 async def test_neighbours_are_fetched_together(world: World) -> None:
     stored = await world.upload(DATA)
     world.blobs.got.clear()
@@ -57,6 +59,7 @@ async def test_neighbours_are_fetched_together(world: World) -> None:
     assert sum(length for _, _, length in world.blobs.got) < stored.stored_bytes * 1.2
 
 
+@embedded_only
 async def test_a_chunk_that_stands_often_is_fetched_once_a_batch(world: World) -> None:
     raws = cut(random_bytes(30 * KIB))
     await world.upload(b"".join(raws))
@@ -66,12 +69,14 @@ async def test_a_chunk_that_stands_often_is_fetched_once_a_batch(world: World) -
     assert sum(length for _, _, length in world.blobs.got) < len(raws[0]) * 60
 
 
+@embedded_only
 async def test_no_such_payload(world: World) -> None:
     with pytest.raises(PayloadNotStored) as caught:
         await world.read("0" * 64)
     assert caught.value.sha256 == "0" * 64
 
 
+@embedded_only
 async def test_left_early_it_leaves_nothing_running(world: World) -> None:
     await world.upload(DATA)
     async with world.store.open(SHA256) as reader:
@@ -138,6 +143,7 @@ async def test_damage_that_stays_is_told_with_its_object(world: World, kind: str
     assert caught.value.key == damaged
 
 
+@embedded_only
 async def test_nothing_comes_out_of_a_damaged_manifest(world: World) -> None:
     await world.upload(DATA)
     world.blobs.change = lambda key, body: flip(body, len(body) - 1) if key.startswith("man") else body
@@ -146,6 +152,7 @@ async def test_nothing_comes_out_of_a_damaged_manifest(world: World) -> None:
             await anext(reader.stream())
 
 
+@embedded_only
 async def test_the_manifest_of_another_payload(world: World) -> None:
     other = await world.upload(DATA[:-1])
     stored = await world.upload(DATA)
@@ -155,6 +162,7 @@ async def test_the_manifest_of_another_payload(world: World) -> None:
         await world.read(SHA256)
 
 
+@embedded_only
 async def test_what_comes_before_damage_is_right(world: World) -> None:
     await world.upload(DATA)
     damaged = str((await world.column(tables.pack_file, "key"))[-1])
@@ -208,6 +216,7 @@ async def test_a_payload_that_is_removed_while_it_is_read(world: World) -> None:
         await world.read(SHA256)
 
 
+@embedded_only
 async def test_a_store_that_goes_away_while_it_is_read(world: World) -> None:
     await world.upload(DATA)
 
@@ -264,6 +273,7 @@ async def compact(world: World) -> None:
         await world.blobs.delete(key)
 
 
+@embedded_only
 async def test_a_large_manifest_is_read_in_pieces(world: World, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("longshore_storage.payloads.manifest_reading._PIECE_BYTES", 200)
     await world.upload(DATA)

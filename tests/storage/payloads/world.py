@@ -134,6 +134,8 @@ class World:
     async def forget_payloads(self) -> None:
         """Remove every payload's row, as if it had never been recorded."""
         async with self.catalogue.transaction() as transaction:
+            # First what keeps them: the uploads that made them.
+            await transaction.execute(tables.upload.delete())
             await transaction.execute(tables.payload.delete())
 
     async def upload_row(self, deployment_id: str) -> uploads.Upload:

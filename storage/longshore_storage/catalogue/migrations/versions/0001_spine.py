@@ -39,8 +39,16 @@ def upgrade() -> None:
         batch_op.create_index("ix_audit_entry_project_id", ["project", "id"], unique=False)
 
     op.create_table(
+        "chore",
+        sa.Column("name", columns.BytewiseText(), nullable=False),
+        sa.Column("place", sa.String(), server_default="", nullable=False),
+        sa.Column("end_time", columns.UtcTime(timezone=True), nullable=True),
+        sa.PrimaryKeyConstraint("name", name=op.f("pk_chore")),
+    )
+    op.create_table(
         "condemned",
         sa.Column("key", columns.BytewiseText(), nullable=False),
+        sa.Column("size_bytes", sa.BigInteger(), server_default=sa.text("0"), nullable=False),
         sa.Column("condemn_time", columns.UtcTime(timezone=True), nullable=False),
         sa.PrimaryKeyConstraint("key", name=op.f("pk_condemned")),
     )
@@ -51,12 +59,24 @@ def upgrade() -> None:
         sa.PrimaryKeyConstraint("name", name=op.f("pk_environment")),
     )
     op.create_table(
+        "identity",
+        sa.Column("name", columns.BytewiseText(), nullable=False),
+        sa.Column("id", sa.String(), nullable=False),
+        sa.PrimaryKeyConstraint("name", name=op.f("pk_identity")),
+    )
+    op.create_table(
+        "manifest_draft",
+        sa.Column("key", columns.BytewiseText(), nullable=False),
+        sa.Column("create_time", columns.UtcTime(timezone=True), nullable=False),
+        sa.PrimaryKeyConstraint("key", name=op.f("pk_manifest_draft")),
+    )
+    op.create_table(
         "pack_file",
         sa.Column("key", columns.BytewiseText(), nullable=False),
         sa.Column("state", sa.String(), nullable=False),
         sa.Column("size_bytes", sa.BigInteger(), server_default=sa.text("0"), nullable=False),
         sa.Column("create_time", columns.UtcTime(timezone=True), nullable=False),
-        sa.CheckConstraint("state IN ('WRITING', 'STORED')", name=op.f("ck_pack_file_state")),
+        sa.CheckConstraint("state IN ('WRITING', 'STORED', 'DAMAGED')", name=op.f("ck_pack_file_state")),
         sa.PrimaryKeyConstraint("key", name=op.f("pk_pack_file")),
     )
     op.create_table(
@@ -66,10 +86,20 @@ def upgrade() -> None:
         sa.Column("chunk_count", sa.BigInteger(), nullable=False),
         sa.Column("manifest_key", columns.BytewiseText(), nullable=False),
         sa.Column("create_time", columns.UtcTime(timezone=True), nullable=False),
+        sa.Column("damage", sa.String(), server_default="", nullable=False),
         sa.CheckConstraint("size_bytes > 0", name=op.f("ck_payload_size")),
         sa.PrimaryKeyConstraint("sha256", name=op.f("pk_payload")),
         sa.UniqueConstraint("manifest_key", name=op.f("uq_payload_manifest_key")),
     )
+    with op.batch_alter_table("payload", schema=None) as batch_op:
+        batch_op.create_index(
+            "ix_payload_damaged",
+            ["sha256"],
+            unique=False,
+            sqlite_where=sa.text("damage <> ''"),
+            postgresql_where=sa.text("damage <> ''"),
+        )
+
     op.create_table(
         "project",
         sa.Column("name", columns.BytewiseText(), nullable=False),
@@ -327,12 +357,19 @@ def upgrade() -> None:
         sa.Column("stored_bytes", sa.BigInteger(), server_default=sa.text("0"), nullable=False),
         sa.Column("heartbeat_time", columns.UtcTime(timezone=True), nullable=False),
         sa.Column("held", sa.Boolean(), nullable=False),
+        sa.Column("stored_payload", columns.BytewiseText(), nullable=True),
         sa.CheckConstraint("way IN ('', 'PLAIN', 'CHUNKS')", name=op.f("ck_upload_way")),
         sa.ForeignKeyConstraint(
             ["deployment_id"], ["deployment.id"], name=op.f("fk_upload_deployment_id"), ondelete="CASCADE"
         ),
+        sa.ForeignKeyConstraint(
+            ["stored_payload"], ["payload.sha256"], name=op.f("fk_upload_stored_payload"), ondelete="RESTRICT"
+        ),
         sa.PrimaryKeyConstraint("deployment_id", name=op.f("pk_upload")),
     )
+    with op.batch_alter_table("upload", schema=None) as batch_op:
+        batch_op.create_index(batch_op.f("ix_upload_stored_payload"), ["stored_payload"], unique=False)
+
     op.create_table(
         "assignment",
         sa.Column("node_id", columns.BytewiseText(), nullable=False),

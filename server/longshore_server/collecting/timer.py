@@ -1,0 +1,82 @@
+"""Collecting by timer: every control node looks, the one that gets the lock and finds it due does it.
+
+The lock only spares work: a run is safe beside another one, and one that breaks off is gone on with by
+whoever looks next.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from dataclasses import asdict
+from datetime import timedelta
+
+import structlog
+
+from longshore_server.disk import DataFolder
+from longshore_server.threads import in_thread
+from longshore_storage.collecting import CollectingReport, Collector
+from longshore_storage.errors import StorageError
+from longshore_storage.ports import Coordination
+
+from .staging import sweep_staging
+
+_log = structlog.get_logger(__name__)
+
+LOCK = "collecting"
+_DAY_S = 86_400.0
+# A node that has just started has other things to do, and a person with a restored database may want to
+# look before anything goes.
+_FIRST_LOOK_S = 300.0
+
+
+class CollectingTimer:
+    """Runs until cancelled; see the module. ``collector`` is None on a node without the role control."""
+
+    def __init__(
+        self,
+        collector: Collector | None,
+        coordination: Coordination,
+        folder: DataFolder,
+        *,
+        every_s: float,
+    ) -> None:
+        self._collector = collector
+        self._coordination = coordination
+        self._folder = folder
+        self._every_s = every_s
+
+    async def run(self) -> None:
+        """Look now and then whether collecting is due."""
+        pause_s = min(self._every_s, _FIRST_LOOK_S)
+        while True:
+            await asyncio.sleep(pause_s)
+            pause_s = self._every_s
+            await self._sweep()
+            if self._collector is None:
+                continue
+            try:
+                async with self._coordination.lock(LOCK):
+                    if await self._collector.is_due(timedelta(seconds=self._every_s)):
+                        await self._collect(self._collector)
+            except StorageError as error:
+                _log.warning("collecting.broken_off", error=str(error))
+            except Exception:
+                # A fault of our own must not end the node: it serves without collecting.
+                _log.exception("collecting.failed")
+
+    async def _collect(self, collector: Collector) -> None:
+        report = CollectingReport()
+        try:
+            # All of the store is listed once a day.
+            await collector.run(report, listed_share=min(self._every_s / _DAY_S, 1.0))
+        finally:
+            _log.info("collecting.done", **{name: count for name, count in asdict(report).items() if count})
+
+    async def _sweep(self) -> None:
+        try:
+            swept = await in_thread(sweep_staging, self._folder)
+        except OSError as error:
+            _log.warning("staging.kept", error=str(error))
+        else:
+            if swept:
+                _log.info("staging.swept", folders=swept)

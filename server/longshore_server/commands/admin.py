@@ -1,0 +1,40 @@
+"""``longshore admin …``: what looks after the stores, beside the server or without it."""
+
+from __future__ import annotations
+
+from contextlib import nullcontext
+from pathlib import Path
+
+import click
+
+from longshore_server.disk import DataFolder
+from longshore_server.settings import Settings
+from longshore_storage.catalogue import open_catalogue
+
+from .gc import gc
+from .running import run_with_settings, where
+
+
+@click.group()
+def admin() -> None:
+    """Look after the server's stores."""
+
+
+@admin.command()
+@where
+def migrate(config: Path | None, data_dir: Path | None) -> None:
+    """Bring the database to this version's schema. Does nothing the second time."""
+
+    async def run(settings: Settings) -> None:
+        with DataFolder.open(settings.data_dir) if settings.embedded_database else nullcontext():
+            catalogue = open_catalogue(settings.database_url)
+            try:
+                revision = await catalogue.migrate()
+            finally:
+                await catalogue.close()
+        click.echo(f"the database {catalogue.database} has schema {revision}")
+
+    run_with_settings(config, {"data_dir": data_dir}, run)
+
+
+admin.add_command(gc)

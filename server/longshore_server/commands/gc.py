@@ -1,0 +1,124 @@
+"""``longshore admin gc``: one run of collecting now, beside running nodes or without them."""
+
+from __future__ import annotations
+
+import json
+from contextlib import AsyncExitStack
+from dataclasses import asdict
+from pathlib import Path
+
+import click
+
+from longshore_server.collecting import make_collector
+from longshore_server.collecting.timer import LOCK
+from longshore_server.settings import Settings
+from longshore_server.stores import Stores, open_stores
+from longshore_storage.catalogue.rows import Actor
+from longshore_storage.collecting import CollectingReport, take_over
+
+from .running import run_with_settings, where
+
+_ACTOR = Actor("admin")
+
+
+@click.command(epilog="Example: longshore admin gc --config longshore.yaml --dry-run")
+@where
+@click.option("--dry-run", is_flag=True, help="Only count; nothing is changed.")
+@click.option(
+    "--now",
+    is_flag=True,
+    help="Remove what is condemned without the grace: who reads it just now fails, and an older backup of "
+    "the database can no longer be restored whole.",
+)
+@click.option(
+    "--take-over",
+    "taking_over",
+    is_flag=True,
+    help="Be the blob store's only catalogue: the one that shared it is gone for good.",
+)
+@click.option("--yes", is_flag=True, help="Do not ask before --now and --take-over.")
+@click.option("-o", "--output", type=click.Choice(["table", "json"]), default="table", help="How to print.")
+def gc(
+    config: Path | None,
+    data_dir: Path | None,
+    dry_run: bool,
+    now: bool,
+    taking_over: bool,
+    yes: bool,
+    output: str,
+) -> None:
+    """Remove what nothing needs any more; a run that broke off is gone on with.
+
+    Releases and history stay. Uploads that nobody resumed are given up, payloads that retention or a deletion
+    let go of lose their rows, and their objects go a grace later.
+    """
+    if dry_run and taking_over:
+        raise click.UsageError("--take-over changes the blob store, --dry-run changes nothing: choose one")
+    if (now or taking_over) and not (dry_run or yes):
+        click.confirm(_question(now, taking_over), abort=True)
+
+    async def run(settings: Settings) -> None:
+        report = CollectingReport()
+        try:
+            async with AsyncExitStack() as stack:
+                stores = await open_stores(settings, stack)
+                await _collect(settings, stores, report, dry_run=dry_run, now=now, taking_over=taking_over)
+        finally:
+            # Also when it broke off: what is gone is gone.
+            _print(report, output, dry_run=dry_run)
+
+    run_with_settings(config, {"data_dir": data_dir}, run)
+
+
+async def _collect(
+    settings: Settings,
+    stores: Stores,
+    report: CollectingReport,
+    *,
+    dry_run: bool,
+    now: bool,
+    taking_over: bool,
+) -> None:
+    collector = make_collector(settings, stores.catalogue, stores.blobs, _ACTOR)
+    if dry_run:
+        await collector.rehearse(report, now=now)
+        return
+    async with stores.coordination.lock(LOCK):
+        if taking_over:
+            await take_over(stores.catalogue, stores.blobs)
+        await collector.run(report, now=now)
+
+
+def _question(now: bool, taking_over: bool) -> str:
+    what = []
+    if now:
+        what.append("remove condemned objects at once, whoever reads them")
+    if taking_over:
+        what.append("remove every object that this database does not know")
+    return f"{' and '.join(what).capitalize()}?"
+
+
+_LINES = (
+    ("uploads given up", "uploads_given_up", ""),
+    ("releases whose payload was reclaimed", "releases_reclaimed", "reclaimed_bytes"),
+    ("payloads dropped", "payloads_dropped", ""),
+    ("manifests dropped that nothing named", "drafts_dropped", ""),
+    ("pack files dropped", "pack_files_dropped", ""),
+    ("chunks dropped from the index", "chunks_dropped", ""),
+    ("objects condemned", "objects_condemned", "condemned_bytes"),
+    ("condemned objects removed", "objects_removed", "removed_bytes"),
+    ("orphans removed", "orphans_removed", "orphan_bytes"),
+)
+
+
+def _print(report: CollectingReport, output: str, *, dry_run: bool) -> None:
+    if output == "json":
+        click.echo(json.dumps({"dry_run": dry_run, **asdict(report)}, indent=2))
+        return
+    if dry_run:
+        click.echo("would be:")
+    for words, count, size_bytes in _LINES:
+        told = f"{getattr(report, count):>9}  {words}"
+        click.echo(f"{told}, {getattr(report, size_bytes)} bytes" if size_bytes else told)
+    if report.orphans_skipped:
+        click.echo(f"warning: {report.orphans_skipped}", err=True)

@@ -1,0 +1,42 @@
+"""``longshore serve``."""
+
+from __future__ import annotations
+
+import asyncio
+import signal
+import sys
+from pathlib import Path
+
+import click
+
+from longshore_server.settings import Settings
+
+from .running import run_with_settings, where
+
+
+@click.command(epilog="Example: longshore serve --data-dir /var/lib/longshore --listen 127.0.0.1:7420")
+@where
+@click.option("--listen", metavar="HOST:PORT", help="Where to listen; port 0 picks a free one.")
+def serve(config: Path | None, data_dir: Path | None, listen: str | None) -> None:
+    """Run a node. Its first line says where it listens."""
+
+    async def run(settings: Settings) -> None:
+        from longshore_server.node import running_node
+
+        stop = asyncio.Event()
+        for number in (signal.SIGTERM, signal.SIGINT):
+            asyncio.get_running_loop().add_signal_handler(number, stop.set)
+        async with running_node(settings) as node:
+            click.echo(f"listening on {node.address}")
+            sys.stdout.flush()
+            await stop.wait()
+            stop.clear()
+            draining = asyncio.create_task(node.drain(settings.drain_timeout_s))
+            # Whoever asks a second time does not want to wait.
+            again = asyncio.create_task(stop.wait())
+            await asyncio.wait([draining, again], return_when=asyncio.FIRST_COMPLETED)
+            again.cancel()
+            if not draining.cancel():
+                draining.result()
+
+    run_with_settings(config, {"data_dir": data_dir, "listen": listen}, run)

@@ -1,0 +1,67 @@
+"""Opening what a node, or a command beside it, keeps things in: the stores that the settings name."""
+
+from __future__ import annotations
+
+from contextlib import AsyncExitStack
+from dataclasses import dataclass
+
+import structlog
+
+from longshore_storage.blobs import open_blob_store
+from longshore_storage.catalogue import Catalogue, open_catalogue
+from longshore_storage.coordination import open_coordination
+from longshore_storage.errors import Misconfigured, StorageError
+from longshore_storage.ports import BlobStore, Coordination
+
+from .settings import Settings
+
+_log = structlog.get_logger(__name__)
+
+
+@dataclass(frozen=True, slots=True)
+class Stores:
+    """What a node keeps things in, opened."""
+
+    catalogue: Catalogue
+    blobs: BlobStore
+    coordination: Coordination
+
+
+async def open_stores(settings: Settings, stack: AsyncExitStack) -> Stores:
+    """Open them for as long as ``stack`` is; blobs and coordination may be away. Raises ``Misconfigured``."""
+    catalogue = open_catalogue(settings.database_url, pool_size=settings.database.pool_size)
+    stack.push_async_callback(catalogue.close)
+    if settings.embedded_database:
+        await catalogue.migrate()
+    await catalogue.check()
+    blobs = await stack.enter_async_context(
+        open_blob_store(
+            settings.blobs_url,
+            access_key=settings.blobs.access_key,
+            secret_key=settings.blobs.secret_key.get_secret_value(),
+        )
+    )
+    try:
+        await blobs.check()
+    except Misconfigured:
+        raise
+    except StorageError as error:
+        # It may come later; until then the node serves what needs no blobs.
+        _log.warning("blobs.away", error=str(error))
+    coordination = open_coordination(
+        settings.coordination.url,
+        ca_file=settings.coordination.ca_file,
+        cert_file=settings.coordination.cert_file,
+        key_file=settings.coordination.key_file,
+        user=settings.coordination.user or None,
+        password=settings.coordination.password.get_secret_value() or None,
+        lease_ttl_s=settings.coordination.lease_s,
+    )
+    stack.push_async_callback(coordination.close)
+    try:
+        await coordination.check()
+    except Misconfigured:
+        raise
+    except StorageError as error:
+        _log.warning("coordination.away", error=str(error))
+    return Stores(catalogue, blobs, coordination)

@@ -1,0 +1,52 @@
+"""What a run of collecting removed, or would have."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from longshore_storage.catalogue.garbage import Dropped
+
+
+@dataclass(slots=True)
+class CollectingReport:
+    """Numbers of rows, objects and bytes, in the order of the steps.
+
+    ``reclaimed_bytes`` are payloads as deployed, the other bytes are stored ones, manifests about. What is
+    condemned in one run is removed by a later one, after the grace. ``orphans_skipped`` says why none were
+    looked for; empty when they were.
+    """
+
+    uploads_given_up: int = 0
+    releases_reclaimed: int = 0
+    reclaimed_bytes: int = 0
+    payloads_dropped: int = 0
+    drafts_dropped: int = 0
+    pack_files_dropped: int = 0
+    chunks_dropped: int = 0
+    objects_condemned: int = 0
+    condemned_bytes: int = 0
+    objects_removed: int = 0
+    removed_bytes: int = 0
+    orphans_removed: int = 0
+    orphan_bytes: int = 0
+    orphans_skipped: str = ""
+
+    def add_payloads(self, dropped: Dropped) -> None:
+        """Count payloads that went."""
+        self.payloads_dropped += dropped.rows
+        self._add_condemned(dropped)
+
+    def add_drafts(self, dropped: Dropped) -> None:
+        """Count manifests that nobody named."""
+        self.drafts_dropped += dropped.rows
+        self._add_condemned(dropped)
+
+    def add_packs(self, dropped: Dropped) -> None:
+        """Count pack files that went."""
+        self.pack_files_dropped += dropped.rows
+        self.chunks_dropped += dropped.chunks
+        self._add_condemned(dropped)
+
+    def _add_condemned(self, dropped: Dropped) -> None:
+        self.objects_condemned += dropped.objects
+        self.condemned_bytes += dropped.size_bytes

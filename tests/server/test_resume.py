@@ -1,0 +1,123 @@
+"""Uploads that break off go on where their stored part ends, on the same node or another, after any end."""
+
+from __future__ import annotations
+
+import asyncio
+
+import pytest
+
+from longshore.v1 import deployment_pb2 as d
+
+from .calls import (
+    MIB,
+    UploadCall,
+    chunk_messages,
+    cut,
+    data_messages,
+    ended,
+    find_missing,
+    get,
+    header,
+    interrupted,
+    new_id,
+    sha256_of,
+)
+from .contents import File, canonical_tar, installed, random_bytes, small_tree
+from .running import RunningNode, StartNode, Stubs, counts, embedded, services
+
+TREE = {**small_tree(), "large.bin": File(random_bytes(36 * MIB))}
+ways = pytest.mark.parametrize("chunks", [False, True], ids=["plain", "chunks"])
+
+
+@pytest.fixture(scope="module")
+def data() -> bytes:
+    return canonical_tar(TREE)
+
+
+async def break_off(stubs: Stubs, deployment_id: str, data: bytes, *, chunks: bool) -> int:
+    """Send most of it, wait until some of that is durable, and go away; how much is."""
+    async with UploadCall(stubs, header(deployment_id)) as call:
+        if chunks:
+            raws = cut(data)
+            messages = list(chunk_messages(raws, set(await find_missing(stubs, deployment_id, raws))))
+        else:
+            messages = list(data_messages(data))
+        await call.send(messages[: len(messages) * 3 // 4])
+        async with asyncio.timeout(20):
+            while not (durable := (await get(stubs, deployment_id)).transfer.durable_bytes):
+                await asyncio.sleep(0.01)
+    return durable
+
+
+async def go_on(stubs: Stubs, deployment_id: str, data: bytes, *, chunks: bool, at_least: int) -> None:
+    async with UploadCall(stubs, header(deployment_id)) as call:
+        offset = call.durable_offset
+        assert at_least <= offset < len(data)
+        if chunks:
+            raws = cut(data)
+            missing = set(await find_missing(stubs, deployment_id, raws))
+            assert 0 < len(missing) < len(raws)
+            await call.send(chunk_messages(raws, missing, start=offset))
+        else:
+            await call.send(data_messages(data, start=offset))
+        made = await call.answer()
+    assert (made.payload_sha256, made.payload_size_bytes) == (sha256_of(data), len(data))
+    assert made.transfer.received_bytes <= len(data) * 1.01
+    assert (await ended(stubs, deployment_id)).status == d.DEPLOYMENT_STATUS_SUCCEEDED
+
+
+@ways
+async def test_on_the_same_node(node: RunningNode, data: bytes, chunks: bool) -> None:
+    deployment_id = new_id()
+    durable = await break_off(node, deployment_id, data, chunks=chunks)
+    broken = await interrupted(node, deployment_id)
+    assert broken.transfer.durable_bytes >= durable
+    await go_on(node, deployment_id, data, chunks=chunks, at_least=durable)
+    assert installed(node.live("netops")) == TREE
+    left = await counts(node.catalogue)
+    assert left == {"release": 1, "payload": 1, "upload": 0, "upload_segment": 0, "pin": 0}
+
+
+@ways
+@services
+async def test_on_another_node(start_node: StartNode, data: bytes, chunks: bool) -> None:
+    async with start_node("one") as one, start_node("two") as two:
+        deployment_id = new_id()
+        durable = await break_off(one, deployment_id, data, chunks=chunks)
+        await interrupted(two, deployment_id)
+        await go_on(two, deployment_id, data, chunks=chunks, at_least=durable)
+        assert installed(one.live("netops")) == TREE == installed(two.live("netops"))
+
+
+@embedded
+async def test_after_a_restart(start_node: StartNode, data: bytes) -> None:
+    deployment_id = new_id()
+    async with start_node() as running:
+        durable = await break_off(running, deployment_id, data, chunks=False)
+    async with start_node() as running:
+        await go_on(running, deployment_id, data, chunks=False, at_least=durable)
+        assert installed(running.live("netops")) == TREE
+
+
+@embedded
+async def test_when_everything_was_sent_but_not_yet_looked_at(node: RunningNode, data: bytes) -> None:
+    """The client goes away while its payload is examined; whoever calls next has nothing to send."""
+    deployment_id = new_id()
+    async with UploadCall(node, header(deployment_id)) as call:
+        await call.send(data_messages(data))
+        await call.call.close_writing()
+        async with asyncio.timeout(20):
+            while (await get(node, deployment_id)).status == d.DEPLOYMENT_STATUS_RECEIVING:
+                await asyncio.sleep(0.005)
+    async with asyncio.timeout(20):
+        while not (seen := await get(node, deployment_id)).record_time.seconds:
+            if seen.status_reason == "interrupted":
+                assert seen.status == d.DEPLOYMENT_STATUS_VALIDATING
+                break
+            await asyncio.sleep(0.005)
+    async with UploadCall(node, header(deployment_id)) as call:
+        assert call.durable_offset == len(data)
+        assert (await call.answer()).payload_sha256 == sha256_of(data)
+    done = await ended(node, deployment_id)
+    assert done.status == d.DEPLOYMENT_STATUS_SUCCEEDED
+    assert done.transfer.received_bytes == len(data)
