@@ -5,6 +5,11 @@ uploads and records deployments; ``rollout`` drives them; ``agent`` makes releas
 ``progress`` feeds those who follow; ``disk`` is what the node keeps in its data folder.
 """
 
+import os
 from importlib.metadata import version
+
+# gRPC's core writes lines of its own to stderr, in no form of ours; what matters it raises as well. It reads
+# this once, when it is imported, which everything below does.
+os.environ.setdefault("GRPC_VERBOSITY", "NONE")
 
 __version__ = version("longshore")

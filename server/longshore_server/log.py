@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import logging
-import os
 import sys
 
 import structlog
@@ -11,8 +10,6 @@ import structlog
 
 def configure_logging(level: str, form: str) -> None:
     """Log to stderr; ``form`` is ``json``, ``console``, or ``auto`` (console on a terminal)."""
-    # gRPC's core writes lines of its own to stderr, which are in no form of ours; what matters it raises.
-    os.environ.setdefault("GRPC_VERBOSITY", "NONE")
     console = form == "console" or (form == "auto" and sys.stderr.isatty())
     renderer: structlog.typing.Processor = (
         # Plain tracebacks: the pretty ones print local variables, and with them secrets.

@@ -120,7 +120,8 @@ async def running_node(settings: Settings) -> AsyncIterator[Node]:
         uploads = Uploads(upload_tools, receives="receive" in identity.roles)
         hub = ProgressHub(stores.catalogue, wakeups)
         health = Health(stores.catalogue, stores.blobs, receives="receive" in identity.roles)
-        server = grpc.aio.server(interceptors=[CallInterceptor()], options=_SERVER_OPTIONS)
+        calls = CallInterceptor()
+        server = grpc.aio.server(interceptors=[calls], options=_SERVER_OPTIONS)
         deployment_service_pb2_grpc.add_DeploymentServiceServicer_to_server(
             DeploymentServicer(
                 stores.catalogue,
@@ -204,6 +205,8 @@ async def running_node(settings: Settings) -> AsyncIterator[Node]:
             yield node
         finally:
             await server.stop(0)
+            # Handlers that were cut off still put things right in the stores, which close next.
+            await calls.ended()
             _log.info("node.stopped")
 
 

@@ -52,6 +52,7 @@ TABLE: dict[type[Exception], Callable[[Exception], Refusal]] = {
     payloads.UploadWayMixed: _as(Reason.UPLOAD_PROTOCOL),
     payloads.TooManyChunks: _as(Reason.UPLOAD_PROTOCOL),
     payloads.PackFileGone: _as(Reason.CHUNK_MISSING),
+    payloads.PackFileDamaged: _as(Reason.CHUNK_MISSING),
     payloads.UploadTakenOver: _as(Reason.UPLOAD_TAKEN_OVER),
     payloads.PayloadNotStored: _as(Reason.PAYLOAD_RECLAIMED),
     ContentRefused: _content_refused,

@@ -103,7 +103,7 @@ async def test_after_a_restart(start_node: StartNode, data: bytes) -> None:
 async def test_when_everything_was_sent_but_not_yet_looked_at(node: RunningNode, data: bytes) -> None:
     """The client goes away while its payload is examined; whoever calls next has nothing to send."""
     deployment_id = new_id()
-    async with UploadCall(node, header(deployment_id)) as call:
+    async with UploadCall(node, header(deployment_id, payload_size_bytes=len(data))) as call:
         await call.send(data_messages(data))
         await call.call.close_writing()
         async with asyncio.timeout(20):
@@ -115,7 +115,7 @@ async def test_when_everything_was_sent_but_not_yet_looked_at(node: RunningNode,
                 assert seen.status == d.DEPLOYMENT_STATUS_VALIDATING
                 break
             await asyncio.sleep(0.005)
-    async with UploadCall(node, header(deployment_id)) as call:
+    async with UploadCall(node, header(deployment_id, payload_size_bytes=len(data))) as call:
         assert call.durable_offset == len(data)
         assert (await call.answer()).payload_sha256 == sha256_of(data)
     done = await ended(node, deployment_id)

@@ -15,7 +15,7 @@ import structlog
 
 from longshore_bundles import UnpackLimits
 from longshore_server.disk import DataFolder, DiskError, InstalledTree, InstalledTrees, LiveLinks
-from longshore_server.threads import in_thread
+from longshore_server.unbroken import in_thread
 from longshore_server.wakeups import Kind, Wakeups
 from longshore_storage.catalogue import Catalogue, Transaction, assignments, releases
 from longshore_storage.catalogue.lifecycle import ActivationStatus

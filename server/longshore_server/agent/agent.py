@@ -16,8 +16,8 @@ from tenacity import AsyncRetrying, RetryCallState, retry_if_exception_type, wai
 from longshore_bundles import UnpackLimits
 from longshore_server.disk import DataFolder, DiskError
 from longshore_server.identity import Identity
-from longshore_server.threads import in_thread
 from longshore_server.translation import refusal_of
+from longshore_server.unbroken import in_thread
 from longshore_server.wakeups import Kind, Wakeups, rollout_ident
 from longshore_storage.catalogue import Catalogue, assignments
 from longshore_storage.catalogue.lifecycle import ActivationStatus

@@ -10,7 +10,7 @@ from typing import BinaryIO, cast
 from longshore_bundles import PayloadFormat, UnpackLimits, UnpackResult, unpack
 from longshore_server.deploying.examining import read_payload, spool
 from longshore_server.disk import DataFolder, InstalledTree, InstalledTrees
-from longshore_server.threads import in_thread
+from longshore_server.unbroken import in_thread
 from longshore_storage.catalogue.rows import Release
 from longshore_storage.errors import CorruptBlob
 from longshore_storage.payloads import PayloadStore

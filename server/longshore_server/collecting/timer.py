@@ -13,7 +13,7 @@ from datetime import timedelta
 import structlog
 
 from longshore_server.disk import DataFolder
-from longshore_server.threads import in_thread
+from longshore_server.unbroken import in_thread
 from longshore_storage.collecting import CollectingReport, Collector
 from longshore_storage.errors import StorageError
 from longshore_storage.ports import Coordination

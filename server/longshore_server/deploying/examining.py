@@ -12,7 +12,7 @@ from tempfile import TemporaryDirectory
 from typing import BinaryIO, TypeVar, cast
 
 from longshore_bundles import DETECT_BYTES, BundleScan, PayloadFormat, UnpackLimits, detect_format, scan
-from longshore_server.threads import in_thread
+from longshore_server.unbroken import in_thread
 from longshore_storage.payloads import PayloadReader, PayloadStore, read_in_thread
 
 _BUFFER_BYTES = 1 << 20

@@ -6,7 +6,6 @@ comes to. Only what can never succeed ends it.
 
 from __future__ import annotations
 
-import asyncio
 from collections.abc import Sequence
 from contextlib import AsyncExitStack
 from dataclasses import asdict, dataclass
@@ -19,6 +18,7 @@ from longshore_bundles import BundleScan, PayloadFormat
 from longshore_server.findings import told
 from longshore_server.refusal import MOST_FINDINGS_TOLD, Reason, Refusal
 from longshore_server.translation import refusal_of
+from longshore_server.unbroken import to_the_end
 from longshore_server.wakeups import Kind, Wakeups, rollout_ident
 from longshore_storage.catalogue import (
     Catalogue,
@@ -296,7 +296,7 @@ class UploadSession:
         leaving = self._fail(refusal) if refusal is not None and refusal.final else self._interrupt()
         try:
             # The caller may be cancelled at any moment; what is left behind must not depend on that.
-            await asyncio.shield(asyncio.ensure_future(leaving))
+            await to_the_end(leaving)
         except (StorageError, StatusMoved) as trouble:
             _log.warning("upload.left", deployment_id=self._deployment.id, error=str(trouble))
         self._tools.wakeups.send(Kind.PROGRESS, self._deployment.id)

@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncIterator, Sequence
-from contextlib import suppress
+from collections.abc import AsyncGenerator, Sequence
+from contextlib import aclosing, suppress
 from dataclasses import dataclass
 
 from longshore_server.refusal import Reason, Refusal
@@ -53,7 +53,7 @@ class ProgressHub:
 
     async def follow(
         self, deployment_id: str, *, after: int, wait_for_creation_s: float
-    ) -> AsyncIterator[Update]:
+    ) -> AsyncGenerator[Update, None]:
         """Yield updates until the event with the terminal status was told; see ``StreamProgress``."""
         deployment = await self._find(deployment_id, wait_for_creation_s)
         if 0 < after < deployment.compacted_through:
@@ -72,15 +72,16 @@ class ProgressHub:
             return
         feed = self._feed(deployment)
         try:
-            async for update in self._pull(feed, deployment_id, after):
-                yield update
+            async with aclosing(self._pull(feed, deployment_id, after)) as updates:
+                async for update in updates:
+                    yield update
         finally:
             feed.followers -= 1
             if feed.followers == 0 and self._feeds.get(deployment_id) is feed:
                 del self._feeds[deployment_id]
                 self._tasks.pop(deployment_id).cancel()
 
-    async def _pull(self, feed: Feed, deployment_id: str, after: int) -> AsyncIterator[Update]:
+    async def _pull(self, feed: Feed, deployment_id: str, after: int) -> AsyncGenerator[Update, None]:
         clock = asyncio.get_running_loop().time
         shown: Snapshot | None = None
         shown_at = -_SNAPSHOT_SPACING_S

@@ -168,8 +168,9 @@ class DeploymentServicer(DeploymentServiceServicer):
         if not 0 <= wait_s <= LONGEST_WAIT_FOR_CREATION_S:
             raise invalid("wait_for_creation", f"must be 0 to {LONGEST_WAIT_FOR_CREATION_S:g} s")
         updates = self._hub.follow(deployment_id, after=request.after_sequence, wait_for_creation_s=wait_s)
-        async for update in updates:
-            yield _progress(update)
+        async with aclosing(updates):
+            async for update in updates:
+                yield _progress(update)
 
     async def DownloadPayload(  # noqa: N802
         self, request: pb.DownloadPayloadRequest, context: Any

@@ -9,7 +9,8 @@ from __future__ import annotations
 import asyncio
 import re
 import time
-from collections.abc import AsyncIterator, Awaitable, Callable
+from collections.abc import AsyncIterator, Awaitable, Callable, Iterator
+from contextlib import aclosing, contextmanager
 from contextvars import ContextVar
 from typing import Any
 from uuid import uuid4
@@ -41,6 +42,26 @@ def current_actor() -> Actor:
 
 class CallInterceptor(grpc.aio.ServerInterceptor):
     """Wraps every handler; see the module."""
+
+    def __init__(self) -> None:
+        self._running = 0
+        self._none_running = asyncio.Event()
+        self._none_running.set()
+
+    async def ended(self) -> None:
+        """Return when no handler is running any more."""
+        await self._none_running.wait()
+
+    @contextmanager
+    def _counted(self) -> Iterator[None]:
+        self._running += 1
+        self._none_running.clear()
+        try:
+            yield
+        finally:
+            self._running -= 1
+            if not self._running:
+                self._none_running.set()
 
     async def intercept_service(
         self,
@@ -76,18 +97,21 @@ class CallInterceptor(grpc.aio.ServerInterceptor):
 
     def _answering(self, method: str, inner: Any) -> Any:
         async def handle(request: Any, context: Any) -> Any:
-            async with _Call(method, context):
-                _check_text(request)
-                return await inner(request, context)
+            with self._counted():
+                async with _Call(method, context):
+                    _check_text(request)
+                    return await inner(request, context)
 
         return handle
 
     def _streaming(self, method: str, inner: Any) -> Any:
         async def handle(request: Any, context: Any) -> AsyncIterator[Any]:
-            async with _Call(method, context):
-                _check_text(request)
-                async for response in inner(request, context):
-                    yield response
+            with self._counted():
+                async with _Call(method, context):
+                    _check_text(request)
+                    async with aclosing(inner(request, context)) as responses:
+                        async for response in responses:
+                            yield response
 
         return handle
 

@@ -144,7 +144,7 @@ async def begin_switch(transaction: Transaction, place: Place) -> bool:
             _a.c.environment == place.environment,
             _a.c.project == place.project,
         )
-        .with_for_update()
+        .with_for_update(key_share=True)
     )
     if assigned is None or assigned.generation != place.generation:
         return False

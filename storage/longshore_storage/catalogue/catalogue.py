@@ -7,7 +7,8 @@ a ``Transaction``.
 Promises, on both databases: a ``transaction`` is atomic; a row locked in it (by the functions named
 ``lock_…``) is not changed by others until its end; READ COMMITTED is assumed and no more, so whatever must
 not be skewed is one conditional UPDATE or happens under a row lock. Rows are locked in one order everywhere:
-project, upload, live row, deployment, assignment, activation. No session state is kept between transactions,
+project, upload, live row, deployment, assignment, activation; and with FOR NO KEY UPDATE, which lets rows
+that refer to a locked one be inserted meanwhile. No session state is kept between transactions,
 so a pooler may stand before PostgreSQL.
 """
 

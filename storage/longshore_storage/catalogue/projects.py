@@ -55,7 +55,7 @@ async def environment_exists(transaction: Transaction, name: str) -> bool:
 async def lock_project(transaction: Transaction, name: str) -> Project | None:
     """Lock a project's row until the transaction ends: what recording happens under."""
     p = tables.project
-    row = await transaction.one(select(p).where(p.c.name == name).with_for_update())
+    row = await transaction.one(select(p).where(p.c.name == name).with_for_update(key_share=True))
     return Project(row.name, row.display_name, row.create_time) if row else None
 
 
@@ -78,7 +78,7 @@ async def lock_live(transaction: Transaction, project: str, environment: str) ->
     table = tables.project_environment
     await insert_if_absent(transaction, table, project=project, environment=environment)
     row = await transaction.one(
-        select(table).where(table.c.project == project, table.c.environment == environment).with_for_update()
+        select(table).where(table.c.project == project, table.c.environment == environment).with_for_update(key_share=True)
     )
     assert row is not None
     return Live.of(row)

@@ -6,7 +6,8 @@ store alone. The next upload of a damaged payload's content repairs it too (``pa
 """
 
 from .damage import DamageMarker
+from .rebuild import Rebuild, RebuildReport
 from .repair import PayloadRepair
 from .scrub import Scrub, ScrubProgress
 
-__all__ = ["DamageMarker", "PayloadRepair", "Scrub", "ScrubProgress"]
+__all__ = ["DamageMarker", "PayloadRepair", "Rebuild", "RebuildReport", "Scrub", "ScrubProgress"]

@@ -18,10 +18,19 @@ _PIECE_BYTES = 256 * 1024
 class StoredManifest:
     """One payload's manifest. A small one is read once; of a large one nothing is kept.
 
-    ``header`` is there once it was read to its end, and certain.
+    It must be that of ``sha256`` and ``size_bytes`` where these are known. ``header`` is there once it was
+    read to its end, and certain.
     """
 
-    def __init__(self, blobs: BlobStore, workers: Workers, key: str, *, sha256: str, size_bytes: int) -> None:
+    def __init__(
+        self,
+        blobs: BlobStore,
+        workers: Workers,
+        key: str,
+        *,
+        sha256: str | None = None,
+        size_bytes: int | None = None,
+    ) -> None:
         self.key = key
         self._blobs = blobs
         self._workers = workers
@@ -56,7 +65,8 @@ class StoredManifest:
             header = reader.finish()
         except ChunksError as error:
             raise CorruptBlob(self.key, str(error)) from error
-        if header.payload_sha256.hex() != self._sha256 or header.size_bytes != self._size_bytes:
+        found = (header.payload_sha256.hex(), header.size_bytes)
+        if found != (self._sha256 or found[0], found[1] if self._size_bytes is None else self._size_bytes):
             raise CorruptBlob(self.key, f"it is the manifest of another payload than {self._sha256}")
         self.header = header
 

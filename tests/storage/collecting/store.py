@@ -31,9 +31,7 @@ class Store:
     world: World
     given_up: list[str] = field(default_factory=list)
 
-    def collector(
-        self, settings: CollectingSettings = AT_ONCE, retention: Retention = KEEP_ALL
-    ) -> Collector:
+    def collector(self, settings: CollectingSettings = AT_ONCE, retention: Retention = KEEP_ALL) -> Collector:
         return Collector(
             self.world.catalogue,
             self.world.blobs,
@@ -183,5 +181,3 @@ def as_told(report: CollectingReport) -> dict[str, Any]:
     """What a report tells, without what is zero."""
     told: dict[str, Any] = json.loads(json.dumps({name: getattr(report, name) for name in report.__slots__}))
     return {name: value for name, value in told.items() if value}
-
-

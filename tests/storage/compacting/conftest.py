@@ -30,6 +30,4 @@ def blob_store_url(request: pytest.FixtureRequest, database_url: str, tmp_path: 
 async def world(catalogue: Catalogue, blob_store_url: str) -> AsyncIterator[LooseWorld]:
     """Payloads of which most were removed, so that hardly half of any pack file is used."""
     async with opened_world(catalogue, blob_store_url) as world:
-        yield LooseWorld(
-            world.catalogue, world.blobs, world.store, world.workers, world.marker, world.repair
-        )
+        yield LooseWorld(world.catalogue, world.blobs, world.store, world.workers, world.marker, world.repair)
