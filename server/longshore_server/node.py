@@ -42,7 +42,8 @@ from .deploying.examining import Examiner
 from .deploying.upload_session import UploadTools
 from .deploying.uploads import Uploads
 from .deploying.without_bytes import DeploymentsWithoutBytes
-from .disk import DataFolder
+from .disk import DataFolder, InstalledTrees
+from .healing import CompactionTimer, TreeRepair, open_healers
 from .health import Health
 from .identity import Identity
 from .progress import ProgressHub
@@ -59,6 +60,7 @@ from .wakeups import Kind, Wakeups
 _log = structlog.get_logger(__name__)
 
 _REPORT_EVERY_S = 30.0
+_POLLS_A_LOOK_FOR_DAMAGE = 12
 # For answers that are on their way. Who follows or downloads goes on at another node, or when this is back.
 _LAST_ANSWERS_S = 1.0
 
@@ -93,11 +95,15 @@ async def running_node(settings: Settings) -> AsyncIterator[Node]:
     async with AsyncExitStack() as stack:
         folder = stack.enter_context(DataFolder.open(settings.data_dir))
         stores = await open_stores(settings, stack)
+        payload_settings = PayloadSettings(packs_in_flight=settings.uploads.packs_in_flight)
+        actor = Actor(f"node:{settings.node.name}")
+        healers = stack.enter_context(open_healers(stores.catalogue, stores.blobs, actor, payload_settings))
         payloads = await stack.enter_async_context(
             PayloadStore(
                 stores.catalogue,
                 stores.blobs,
-                settings=PayloadSettings(packs_in_flight=settings.uploads.packs_in_flight),
+                settings=payload_settings,
+                suspect=healers.marker.suspect,
             )
         )
         wakeups = Wakeups(stores.coordination)
@@ -174,7 +180,7 @@ async def running_node(settings: Settings) -> AsyncIterator[Node]:
                 settings,
                 stores.catalogue,
                 stores.blobs,
-                Actor(f"node:{identity.name}"),
+                actor,
                 given_up=lambda deployment_id: wakeups.send(Kind.PROGRESS, deployment_id),
             )
             tasks.append(
@@ -185,7 +191,19 @@ async def running_node(settings: Settings) -> AsyncIterator[Node]:
                     every_s=settings.collecting.every_s,
                 ).run()
             )
+        if settings.compacting.every_s and "control" in identity.roles:
+            every_s = settings.compacting.every_s
+            tasks.append(CompactionTimer(healers.compaction, stores.coordination, every_s=every_s).run())
         if "install" in identity.roles:
+            tasks.append(
+                TreeRepair(
+                    stores.catalogue,
+                    stores.coordination,
+                    healers.repair,
+                    InstalledTrees(folder),
+                    every_s=settings.poll_s * _POLLS_A_LOOK_FOR_DAMAGE,
+                ).run()
+            )
             tasks.append(
                 NodeAgent(
                     stores.catalogue,

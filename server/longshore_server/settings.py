@@ -125,6 +125,18 @@ class CollectingSettings(_Section):
     keep_unnamed_s: float = Field(default=3600, ge=0)
 
 
+class CompactingSettings(_Section):
+    """When pack files less than half used are emptied; 0 is never."""
+
+    every_s: float = Field(default=86_400, ge=0)
+
+
+class ScrubSettings(_Section):
+    """How `longshore admin scrub` reads; 0 is as fast as it goes."""
+
+    rate_bytes_s: float = Field(default=64 * _MIB, ge=0)
+
+
 class _RetentionLimits(_Section):
     keep_releases: int | None = Field(default=None, ge=1)
     max_age_s: float | None = Field(default=None, gt=0)
@@ -190,6 +202,8 @@ class Settings(BaseSettings):
     uploads: UploadSettings = UploadSettings()
     rollout: RolloutSettings = RolloutSettings()
     collecting: CollectingSettings = CollectingSettings()
+    compacting: CompactingSettings = CompactingSettings()
+    scrub: ScrubSettings = ScrubSettings()
     retention: RetentionSettings = RetentionSettings()
     log: LogSettings = LogSettings()
 

@@ -295,7 +295,7 @@ BROKEN_OFF = [
     ),
     Bad(
         "an end that disagrees",
-        "INVALID_REQUEST",
+        "SIZE_MISMATCH",
         lambda: [*data_messages(TAR), end(9)],
         header={"payload_size_bytes": len(TAR)},
     ),

@@ -11,8 +11,11 @@ from longshore_server.disk import DataFolder
 from longshore_server.settings import Settings
 from longshore_storage.catalogue import open_catalogue
 
+from .compact import compact
 from .gc import gc
+from .rebuild import rebuild
 from .running import run_with_settings, where
+from .scrub import scrub
 
 
 @click.group()
@@ -37,4 +40,5 @@ def migrate(config: Path | None, data_dir: Path | None) -> None:
     run_with_settings(config, {"data_dir": data_dir}, run)
 
 
-admin.add_command(gc)
+for command in (gc, scrub, compact, rebuild):
+    admin.add_command(command)

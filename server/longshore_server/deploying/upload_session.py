@@ -30,9 +30,14 @@ from longshore_storage.catalogue import (
 from longshore_storage.catalogue.journal import StatusMoved, append_event, change_status
 from longshore_storage.catalogue.lifecycle import DeploymentStatus
 from longshore_storage.catalogue.rows import Actor, Deployment
-from longshore_storage.errors import CommitUnknown, StorageError
+from longshore_storage.errors import CommitUnknown, CorruptBlob, StorageError
 from longshore_storage.payloads import ChunkEntry, PayloadStore, PayloadWriter, StoredPayload
-from longshore_storage.payloads.errors import OffsetMismatch, SizeMismatch, UploadTakenOver
+from longshore_storage.payloads.errors import (
+    OffsetMismatch,
+    PackFileDamaged,
+    SizeMismatch,
+    UploadTakenOver,
+)
 
 from .examining import Examiner
 from .recording import Content, record_upload
@@ -141,12 +146,7 @@ class UploadSession:
             assert self._writer is not None
             self._stored = await self._writer.finish(declared_size_bytes, declared_sha256)
         await self._validating(self._stored)
-        scan = await self._tools.examiner.examine(
-            self._stored.sha256,
-            self._stored.size_bytes,
-            payload_format=self._header.payload_format,
-            file_name=self._header.file_name,
-        )
+        scan = await self._examine(self._stored)
         await self._tell_content(scan)
         self._check_content(scan)
         deployment = await self._record(self._stored, scan)
@@ -155,6 +155,18 @@ class UploadSession:
         self._tools.wakeups.send(Kind.PROGRESS, deployment.id)
         _log.info("deployment.recorded", project=deployment.project, version=deployment.version)
         return deployment
+
+    async def _examine(self, stored: StoredPayload) -> BundleScan:
+        try:
+            return await self._tools.examiner.examine(
+                stored.sha256,
+                stored.size_bytes,
+                payload_format=self._header.payload_format,
+                file_name=self._header.file_name,
+            )
+        except CorruptBlob as error:
+            # Whoever sent it has its bytes still: resumed, it sends what is damaged once more.
+            raise PackFileDamaged(f"object {error.key}") from error
 
     async def _stored_already(self) -> StoredPayload | None:
         """The payload, when an earlier session stored all of it, or a release of the project has it."""
@@ -194,6 +206,9 @@ class UploadSession:
 
     async def _validating(self, stored: StoredPayload) -> None:
         if self._deployment.status is DeploymentStatus.VALIDATING:
+            if self._deployment.payload_sha256 != stored.sha256:
+                # Without a declared sha256, what is sent again after damage may be something else.
+                await self._note_other_payload(stored)
             return
         async with self._catalogue.transaction() as transaction:
             await self._hold(transaction)
@@ -215,6 +230,17 @@ class UploadSession:
                 },
             )
         self._tools.wakeups.send(Kind.PROGRESS, self._deployment.id)
+
+    async def _note_other_payload(self, stored: StoredPayload) -> None:
+        async with self._catalogue.transaction() as transaction:
+            await self._hold(transaction)
+            await deployments.set_columns(
+                transaction,
+                self._deployment.id,
+                payload_sha256=stored.sha256,
+                payload_size_bytes=stored.size_bytes,
+                durable_bytes=stored.size_bytes,
+            )
 
     async def _tell_content(self, scan: BundleScan) -> None:
         async with self._catalogue.transaction() as transaction:

@@ -78,10 +78,6 @@ class UploadCall:
                 f"the upload ended after {sent_bytes} bytes without `end`, and the header declares no size: "
                 "declare the size, or send `end` after the last byte",
             )
-        if header.payload_size_bytes not in (None, size):
-            raise invalid(
-                "end.payload_size_bytes", f"is {size}, the header declared {header.payload_size_bytes}"
-            )
         if sent_bytes != size:
             raise Refusal(
                 Reason.SIZE_MISMATCH,
@@ -89,10 +85,16 @@ class UploadCall:
                 "deployment_id, or declare the true size with a new one",
                 resumable=True,
             )
-        sha256 = end.payload_sha256.lower() if end is not None else ""
-        if sha256 and header.payload_sha256 not in ("", sha256):
-            raise invalid("end.payload_sha256", "is not the one that the header declared")
-        return size, sha256 or header.payload_sha256
+        told = {
+            digest.lower() for digest in (header.payload_sha256, end.payload_sha256 if end else "") if digest
+        }
+        if len(told) > 1:
+            raise Refusal(
+                Reason.SHA256_MISMATCH,
+                f"the header and `end` declare different sha256: {' and '.join(sorted(told))}",
+            )
+        declared_size = size if header.payload_size_bytes is None else header.payload_size_bytes
+        return declared_size, "".join(told)
 
     async def _header(self) -> Header:
         first = await self._read()

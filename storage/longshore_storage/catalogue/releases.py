@@ -58,9 +58,13 @@ async def list_releases(
 
 
 async def has_stored_payload(transaction: Transaction, project: str, sha256: str) -> bool:
-    """Whether a release of the project has this payload, and it is stored."""
+    """Whether a release of the project has this payload, and it is stored, undamaged."""
+    p = tables.payload
     found = await transaction.one(
-        select(_r.c.id).where(_r.c.project == project, _r.c.stored_payload == sha256).limit(1)
+        select(_r.c.id)
+        .join(p, p.c.sha256 == _r.c.stored_payload)
+        .where(_r.c.project == project, _r.c.stored_payload == sha256, p.c.damage == "")
+        .limit(1)
     )
     return found is not None
 

@@ -14,11 +14,12 @@ from __future__ import annotations
 from collections.abc import AsyncGenerator, Callable, Sequence
 from contextlib import aclosing
 from dataclasses import dataclass
+from datetime import timedelta
 
 import structlog
 
 from longshore_chunks import PlacedChunk
-from longshore_storage.catalogue import Catalogue, compacting
+from longshore_storage.catalogue import Catalogue, chores, compacting
 from longshore_storage.catalogue.stored_payloads import PayloadRow
 from longshore_storage.errors import BlobNotFound, CorruptBlob
 from longshore_storage.payloads import PackFileGone
@@ -34,6 +35,7 @@ from .rewriting import Moved, PayloadRewriter
 
 _log = structlog.get_logger(__name__)
 
+_CHORE = "compacting"
 _ROUND_BYTES = 256 * 1024 * 1024
 _ROUND_CHUNKS = 32_768
 _PAYLOADS_A_PAGE = 200
@@ -78,6 +80,12 @@ class Compaction:
         self._round_bytes = round_bytes
         self._round_chunks = round_chunks
 
+    async def is_due(self, every: timedelta) -> bool:
+        """Whether the last run, on whatever node, ended longer than ``every`` ago."""
+        async with self._catalogue.reading() as transaction:
+            end_time = (await chores.get_chore(transaction, _CHORE)).end_time
+            return end_time is None or end_time <= await transaction.now() - every
+
     async def plan(self) -> CompactionPlan:
         """What ``run`` would empty now. Raises ``Unavailable``."""
         return await plan(self._catalogue, self._blobs, self._workers, self._suspect)
@@ -95,6 +103,8 @@ class Compaction:
             await self._round(portion, progress)
             progress.done_packs += len(portion)
             tell(progress)
+        async with self._catalogue.transaction() as transaction:
+            await chores.mark_done(transaction, _CHORE)
         return progress
 
     async def _round(self, portion: Sequence[Candidate], progress: CompactionProgress) -> None:

@@ -61,6 +61,7 @@ class RebuildReport:
     them all.
     """
 
+    total_manifests: int = 0
     manifests: int = 0
     payloads: int = 0
     restored_payloads: int = 0
@@ -108,6 +109,7 @@ class Rebuild:
             async with self._catalogue.transaction() as transaction:
                 await projects.ensure_project(transaction, self._index_project, self._index_project)
         stored = [(stat.modified_time, stat.key) async for stat in self._blobs.list("manifests/")]
+        self._report.total_manifests = len(stored)
         # A payload that was compacted may have its old manifest still, until the collector's grace ends.
         for _, key in sorted(stored, reverse=True):
             self._report.manifests += 1

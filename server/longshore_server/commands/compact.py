@@ -1,0 +1,71 @@
+"""``longshore admin compact``: one compaction now, beside running nodes or without them."""
+
+from __future__ import annotations
+
+import json
+from contextlib import AsyncExitStack
+from dataclasses import asdict
+from pathlib import Path
+
+import click
+
+from longshore_server.healing import open_healers
+from longshore_server.healing.compacting import LOCK
+from longshore_server.settings import Settings
+from longshore_server.stores import open_stores
+from longshore_storage.catalogue.rows import Actor
+from longshore_storage.compacting import Compaction
+
+from .meter import meter
+from .running import run_with_settings, where
+
+_ACTOR = Actor("admin")
+
+
+@click.command(epilog="Example: longshore admin compact --config longshore.yaml --dry-run")
+@where
+@click.option("--dry-run", is_flag=True, help="Only tell what would be gained; nothing is changed.")
+@click.option("-o", "--output", type=click.Choice(["table", "json"]), default="table", help="How to print.")
+def compact(config: Path | None, data_dir: Path | None, dry_run: bool, output: str) -> None:
+    """Empty pack files of which less than half is used; `longshore admin gc` then removes them."""
+
+    async def run(settings: Settings) -> None:
+        async with AsyncExitStack() as stack:
+            stores = await open_stores(settings, stack)
+            healers = stack.enter_context(open_healers(stores.catalogue, stores.blobs, _ACTOR))
+            if dry_run:
+                await _rehearse(healers.compaction, output)
+                return
+            async with stores.coordination.lock(LOCK):
+                await _compact(healers.compaction, output)
+
+    run_with_settings(config, {"data_dir": data_dir}, run)
+
+
+async def _rehearse(compaction: Compaction, output: str) -> None:
+    plan = await compaction.plan()
+    if output == "json":
+        told = {
+            "dry_run": True,
+            "planned_packs": len(plan.candidates),
+            "planned_bytes": plan.size_bytes,
+            "live_bytes": plan.live_bytes,
+        }
+        click.echo(json.dumps(told, indent=2))
+        return
+    click.echo(f"{len(plan.candidates):>9}  pack files would be emptied, {plan.size_bytes} bytes")
+    click.echo(f"{'':>9}  of which {plan.live_bytes} bytes are used and would be moved")
+
+
+async def _compact(compaction: Compaction, output: str) -> None:
+    with meter("compacting") as tell:
+        progress = await compaction.run(
+            lambda now: tell(now.done_packs, now.planned_packs, f"{now.payloads} payloads moved")
+        )
+    if output == "json":
+        click.echo(json.dumps({"dry_run": False, **asdict(progress)}, indent=2))
+        return
+    click.echo(f"{progress.emptied_packs:>9}  pack files emptied, {progress.emptied_bytes} bytes")
+    click.echo(f"{progress.payloads:>9}  payloads moved, {progress.written_bytes} bytes written")
+    if progress.emptied_packs:
+        click.echo("`longshore admin gc` removes what was emptied")

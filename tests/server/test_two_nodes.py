@@ -1,0 +1,242 @@
+"""Two nodes as processes on the same PostgreSQL, MinIO and etcd: either answers, and either takes over."""
+
+from __future__ import annotations
+
+import asyncio
+import json
+import shutil
+from collections.abc import AsyncIterator
+from contextlib import AbstractAsyncContextManager
+from pathlib import Path
+from typing import Protocol
+
+import pytest
+from sqlalchemy import select
+
+from longshore.v1 import catalog_service_pb2 as catalog
+from longshore.v1 import cluster_service_pb2 as cluster
+from longshore.v1 import deployment_pb2 as d
+from longshore.v1 import deployment_service_pb2 as pb
+from longshore_server import node as composition
+from longshore_storage.catalogue import Catalogue, open_catalogue, tables
+from longshore_storage.errors import Misconfigured
+from tests.services.processes import ServerExitedError, ServerProcess, serve
+
+from .calls import (
+    UploadCall,
+    channel_to,
+    data_messages,
+    deploy,
+    deploy_chunks,
+    ended,
+    events_of,
+    follow,
+    get,
+    header,
+    new_id,
+    sha256_of,
+)
+from .contents import File, canonical_tar, installed, large_tree, random_bytes, small_tree, with_a_change
+from .running import StartNode, services
+
+MIB = 1 << 20
+
+
+class Serve(Protocol):
+    def __call__(self, name: str, **env: str) -> AbstractAsyncContextManager[ServerProcess]: ...
+
+
+@pytest.fixture
+async def database(postgres_database: str) -> AsyncIterator[Catalogue]:
+    catalogue = open_catalogue(postgres_database)
+    await catalogue.migrate()
+    yield catalogue
+    await catalogue.close()
+
+
+@pytest.fixture
+def start(database: Catalogue, postgres_database: str, s3_url: str, etcd_url: str, tmp_path: Path) -> Serve:
+    """Start a node as a process: its data folder is its name's."""
+
+    def serve_as(name: str, **env: str) -> AbstractAsyncContextManager[ServerProcess]:
+        return serve(
+            data_dir=tmp_path / name,
+            env={
+                "LONGSHORE_DATABASE__URL": postgres_database,
+                "LONGSHORE_BLOBS__URL": s3_url,
+                "LONGSHORE_COORDINATION__URL": etcd_url,
+                "LONGSHORE_COORDINATION__LEASE_S": "2",
+                "LONGSHORE_POLL_S": "0.5",
+                "LONGSHORE_NODE__NAME": name,
+                **{f"LONGSHORE_{key}": value for key, value in env.items()},
+            },
+        )
+
+    return serve_as
+
+
+def live_tree(server: ServerProcess, project: str = "netops") -> Path:
+    return (server.data_dir / "live" / project).resolve()
+
+
+async def owner_of(database: Catalogue, deployment_id: str) -> tuple[str, int]:
+    """Who drives it: the node's name, and the epoch."""
+    table, n = tables.deployment, tables.node
+    async with database.reading() as transaction:
+        row = await transaction.one(
+            select(n.c.name, table.c.owner_epoch)
+            .join_from(table, n, table.c.owner_node_id == n.c.id)
+            .where(table.c.id == deployment_id)
+        )
+    return (row[0], row[1]) if row else ("", 0)
+
+
+async def rolling_out(database: Catalogue, stubs_of: str, deployment_id: str) -> tuple[str, int]:
+    async with channel_to(stubs_of) as stubs:
+        async for told in follow(stubs, deployment_id):
+            if told.snapshot.deployment.status == d.DEPLOYMENT_STATUS_ROLLING_OUT:
+                break
+    return await owner_of(database, deployment_id)
+
+
+async def test_either_node_answers(start: Serve) -> None:
+    old, new = large_tree(), with_a_change(large_tree())
+    async with (
+        start("one") as one,
+        start("two") as two,
+        channel_to(one.address) as first,
+        channel_to(two.address) as second,
+    ):
+        deployment_id = new_id()
+        followers = [
+            asyncio.create_task(events_of(stubs, deployment_id, wait_for_creation={"seconds": 30}))
+            for stubs in (first, second)
+        ]
+        await deploy(first, canonical_tar(old), deployment_id)
+        seen = await asyncio.gather(*followers)
+        assert seen[0] == seen[1]
+        assert [event.sequence for event in seen[0]] == list(range(1, len(seen[0]) + 1))
+        made = await get(second, deployment_id)
+        assert made == await get(first, deployment_id)
+        assert (made.status, made.node_counts.live) == (d.DEPLOYMENT_STATUS_SUCCEEDED, 2)
+        assert installed(live_tree(one)) == old == installed(live_tree(two))
+        for stubs in (first, second):
+            listed = await stubs.deployments.ListDeployments(pb.ListDeploymentsRequest())
+            assert [entry.deployment_id for entry in listed.deployments] == [deployment_id]
+            activations = await stubs.deployments.ListActivations(
+                pb.ListActivationsRequest(deployment_id=deployment_id, page_size=1)
+            )
+            assert [entry.node_name for entry in activations.activations] == ["one"]
+            rest = await stubs.deployments.ListActivations(
+                pb.ListActivationsRequest(deployment_id=deployment_id, page_token=activations.next_page_token)
+            )
+            assert [entry.node_name for entry in rest.activations] == ["two"]
+
+        # What one has stored, the other need not be sent.
+        changed = await deploy_chunks(second, canonical_tar(new))
+        assert changed.transfer.received_bytes < changed.transfer.reused_bytes / 10
+        assert (await ended(first, changed.deployment_id)).status == d.DEPLOYMENT_STATUS_SUCCEEDED
+        assert installed(live_tree(one)) == new == installed(live_tree(two))
+
+        back = await second.deployments.Rollback(pb.RollbackRequest(deployment_id=new_id(), project="netops"))
+        assert (await ended(first, back.deployment.deployment_id)).node_counts.live == 2
+        assert installed(live_tree(one)) == old == installed(live_tree(two))
+
+        async with asyncio.timeout(10):
+            while True:
+                nodes = (await second.cluster.ListNodes(cluster.ListNodesRequest())).nodes
+                if all(node.alive for node in nodes):
+                    break
+        assert [(node.node_name, node.address) for node in nodes] == [
+            ("one", one.address),
+            ("two", two.address),
+        ]
+
+
+async def test_the_owner_dies_in_the_middle_of_a_rollout(start: Serve, database: Catalogue) -> None:
+    async with start("one", NODE__ROLES="receive,control") as one, start("two") as two:
+        # The only one to install is halted, so that the rollout stays where it is.
+        two.pause()
+        async with channel_to(one.address) as first:
+            made = await deploy(first, canonical_tar(small_tree()))
+        assert await rolling_out(database, one.address, made.deployment_id) == ("one", 1)
+        one.kill()
+        two.resume()
+        async with channel_to(two.address) as second:
+            done = await ended(second, made.deployment_id)
+        assert done.status == d.DEPLOYMENT_STATUS_SUCCEEDED
+        assert await owner_of(database, made.deployment_id) == ("two", 2)
+        assert installed(live_tree(two)) == small_tree()
+
+
+async def test_an_owner_that_dies_and_does_not_come_back(start: Serve, database: Catalogue) -> None:
+    """It was to install too: after the deadline the rollout is taken back, and what was live stays."""
+    deadline = {"ROLLOUT__PROGRESS_DEADLINE_S": "2"}
+    async with start("two", **deadline) as two, channel_to(two.address) as second:
+        async with start("one", **deadline) as one, channel_to(one.address) as first:
+            before = await ended(first, (await deploy(first, canonical_tar(small_tree()))).deployment_id)
+            assert before.node_counts.live == 2
+            two.pause()
+            made = await deploy(first, canonical_tar(small_tree("new")))
+            assert await rolling_out(database, one.address, made.deployment_id) == ("one", 1)
+            one.kill()
+        two.resume()
+        failed = await ended(second, made.deployment_id)
+        assert (failed.status, failed.live) == (d.DEPLOYMENT_STATUS_FAILED, False)
+        assert "one" in failed.error.message
+        assert (await get(second, before.deployment_id)).live
+        assert installed(live_tree(two)) == small_tree()
+        project = await second.catalog.GetProject(catalog.GetProjectRequest(project="netops"))
+        assert project.environments[0].live_version == "1.0.0"
+
+
+async def test_an_upload_goes_on_at_the_other_node(start: Serve) -> None:
+    data = canonical_tar({"large": File(random_bytes(40 * MIB))})
+    deployment_id, session_id = new_id(), new_id()
+    async with start("one") as one, start("two", NODE__ROLES="receive,control") as two:
+        async with channel_to(one.address) as first, channel_to(two.address) as second:
+            async with UploadCall(first, header(deployment_id, session_id=session_id)) as call:
+                await call.send(list(data_messages(data))[:35])
+                async with asyncio.timeout(20):
+                    while not (await get(second, deployment_id)).transfer.durable_bytes:
+                        await asyncio.sleep(0.02)
+                one.kill()
+            async with UploadCall(second, header(deployment_id, session_id=session_id, attempt=2)) as call:
+                assert 16 * MIB <= call.durable_offset < len(data)
+                await call.send(data_messages(data, start=call.durable_offset))
+                assert (await call.answer()).payload_sha256 == sha256_of(data)
+        async with start("one") as again, channel_to(again.address) as first:
+            assert (await ended(first, deployment_id)).status == d.DEPLOYMENT_STATUS_SUCCEEDED
+            assert (live_tree(again) / "large").read_bytes() == random_bytes(40 * MIB)
+
+
+async def test_a_name_is_one_nodes(start: Serve) -> None:
+    async with start("one"):
+        with pytest.raises(ServerExitedError) as caught:
+            async with start("other", NODE__NAME="one"):
+                pass
+    assert caught.value.returncode == 1
+    assert "another node is registered under the name 'one'" in caught.value.stderr
+    assert "`node.name`" in caught.value.stderr
+    assert "Traceback" not in caught.value.stderr
+    assert caught.value.stdout == ""
+
+
+@services
+async def test_a_copied_data_folder_is_found_out(
+    start_node: StartNode, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(composition, "_REPORT_EVERY_S", 0.1)
+
+    async def run_both() -> None:
+        async with start_node("one"):
+            shutil.copytree(tmp_path / "one", tmp_path / "copy")
+            async with start_node("copy") as copy, asyncio.timeout(20):
+                assert copy.node.identity.boot_number == 2
+                await asyncio.Event().wait()
+
+    with pytest.raises(ExceptionGroup) as caught:
+        await run_both()
+    assert caught.group_contains(Misconfigured, match="two data folders have the same node.json")
+    told = json.loads((tmp_path / "one" / "node.json").read_bytes())
+    assert told == json.loads((tmp_path / "copy" / "node.json").read_bytes())
