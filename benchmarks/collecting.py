@@ -11,8 +11,8 @@ from __future__ import annotations
 import argparse
 import asyncio
 import hashlib
+import multiprocessing
 import resource
-import tempfile
 import time
 from collections.abc import AsyncIterator, Awaitable, Callable, Iterator
 from contextlib import asynccontextmanager, contextmanager
@@ -28,6 +28,7 @@ from longshore_storage.catalogue import Catalogue, open_catalogue, tables
 from longshore_storage.catalogue.retaining import RetentionPolicy
 from longshore_storage.catalogue.rows import Actor
 from longshore_storage.collecting import CollectingReport, CollectingSettings, Collector, Retention
+from tests.services.folders import session_folder
 from tests.services.postgres_programs import find_postgres
 from tests.services.postgres_service import PostgresService
 
@@ -266,17 +267,13 @@ def main() -> None:
     parser.add_argument("--scale", type=float, default=1.0)
     arguments = parser.parse_args()
     size = Size(int(10_000 * arguments.scale))
-    with tempfile.TemporaryDirectory(prefix="longshore-bench-") as name:
-        folder = Path(name)
-        with database(arguments.database, folder) as url:
-            import multiprocessing
-
-            # A process of its own, so that filling does not count as memory.
-            filling = multiprocessing.get_context("spawn").Process(target=_prepare, args=(url, size))
-            filling.start()
-            filling.join()
-            put_objects(folder / "blobs", size)
-            measure(url, f"file://{folder}/blobs", size)
+    with session_folder() as folder, database(arguments.database, folder) as url:
+        # A process of its own, so that filling does not count as memory.
+        filling = multiprocessing.get_context("spawn").Process(target=_prepare, args=(url, size))
+        filling.start()
+        filling.join()
+        put_objects(folder / "blobs", size)
+        measure(url, f"file://{folder}/blobs", size)
 
 
 def _prepare(url: str, size: Size) -> None:

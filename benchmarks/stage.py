@@ -1,4 +1,4 @@
-"""The stage of every benchmark: a real MinIO and a real server process, on this machine, stopped at the end."""
+"""The stage of every benchmark: a real MinIO and a real server process, stopped at the end."""
 
 from __future__ import annotations
 

@@ -39,18 +39,21 @@ async def longshore_s(client: Client, path: Path, way: Way) -> float:
 async def run(mib: int, pairs: int, ways: list[Way]) -> None:
     with stage() as where:
         path = where.folder / "payload.bin"
-        async with where.server(LONGSHORE_NODE__ROLES="receive,control") as server, Client(server.address) as client:
-            make_file(path, 64)
-            await longshore_s(client, path, Way.PLAIN)
+        roles = {"LONGSHORE_NODE__ROLES": "receive,control"}
+        async with where.server(**roles) as server, Client(server.address) as client:
+            await longshore_s(client, make_file(path, 64), Way.PLAIN)
             for way in ways:
-                ratios, ours, theirs = [], [], []
+                seconds: list[tuple[float, float]] = []
                 for _ in range(pairs):
                     make_file(path, mib)
-                    theirs.append(direct_s(where, path))
-                    ours.append(await longshore_s(client, path, way))
-                    ratios.append(theirs[-1] / ours[-1])
-                    print(f"{way.value}: fput_object {mib / theirs[-1]:.0f} MiB/s, longshore {mib / ours[-1]:.0f} MiB/s, ratio {ratios[-1]:.2f}", flush=True)
-                print(f"{way.value} medians: fput_object {mib / statistics.median(theirs):.0f} MiB/s, longshore {mib / statistics.median(ours):.0f} MiB/s, ratio {statistics.median(ratios):.2f}", flush=True)
+                    seconds.append((direct_s(where, path), await longshore_s(client, path, way)))
+                    tell(way, mib, *seconds[-1])
+                tell(way, mib, *(statistics.median(column) for column in zip(*seconds, strict=True)))
+
+
+def tell(way: Way, mib: int, direct: float, ours: float) -> None:
+    speeds = f"fput_object {mib / direct:.0f} MiB/s, longshore {mib / ours:.0f} MiB/s"
+    print(f"{way.value}: {speeds}, ratio {direct / ours:.2f}", flush=True)
 
 
 def main() -> None:

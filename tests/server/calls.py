@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import hashlib
-from collections.abc import AsyncIterator, Iterable, Iterator, Sequence
+from collections.abc import AsyncIterator, Callable, Iterable, Iterator, Sequence
 from contextlib import asynccontextmanager, contextmanager, suppress
 from dataclasses import dataclass, field
 from types import TracebackType
@@ -86,7 +86,7 @@ class UploadCall:
     def __init__(self, stubs: Stubs, first: pb.DeployRequest) -> None:
         self._header = first.header
         self._sent_to = 0
-        self.call = upload_call.UploadCall(stubs.deployments.Deploy())  # type: ignore[call-arg]
+        self.call = upload_call.UploadCall(stubs.deployments.Deploy())
         self.durable_offset = -1
 
     async def __aenter__(self) -> Self:
@@ -208,12 +208,17 @@ async def deploy_to_end(stubs: Stubs, data: bytes, **values: Any) -> D.Deploymen
     return deployment
 
 
-async def interrupted(stubs: Stubs, deployment_id: str) -> D.Deployment:
-    """Wait until the server has noticed that a client went away."""
+async def until(stubs: Stubs, deployment_id: str, met: Callable[[D.Deployment], object]) -> D.Deployment:
+    """Look at a deployment until it is as wanted."""
     async with asyncio.timeout(20):
-        while (deployment := await get(stubs, deployment_id)).status_reason != "interrupted":
+        while not met(deployment := await get(stubs, deployment_id)):
             await asyncio.sleep(0.01)
     return deployment
+
+
+async def interrupted(stubs: Stubs, deployment_id: str) -> D.Deployment:
+    """Wait until the server has noticed that a client went away."""
+    return await until(stubs, deployment_id, lambda seen: seen.status_reason == "interrupted")
 
 
 def status_name(number: int) -> str:

@@ -12,6 +12,7 @@ import pytest
 
 from longshore.v1 import deployment_pb2 as d
 from longshore.v1 import deployment_service_pb2 as pb
+from tests.bundles.trees import File, Tree
 
 from .calls import (
     UploadCall,
@@ -189,7 +190,7 @@ def wheel() -> bytes:
 )
 @embedded
 async def test_what_an_archive_is_taken_for(
-    node: RunningNode, values: dict[str, Any], payload_format: d.PayloadFormat, names: list[str]
+    node: RunningNode, values: dict[str, Any], payload_format: d.PayloadFormat.ValueType, names: list[str]
 ) -> None:
     made = await deploy_to_end(node, wheel(), **values)
     assert made.payload_format == payload_format
@@ -198,9 +199,7 @@ async def test_what_an_archive_is_taken_for(
 
 @embedded
 async def test_a_manifest_names_the_version(node: RunningNode) -> None:
-    from .contents import File
-
-    tree = {"pyproject.toml": File(b'[project]\nname = "Net.Ops"\nversion = "3.1.0"\n')}
+    tree: Tree = {"pyproject.toml": File(b'[project]\nname = "Net.Ops"\nversion = "3.1.0"\n')}
     made = await deploy_to_end(node, canonical_tar(tree), project="net.ops")
     assert made.version == "3.1.0"
     assert installed(node.live("net.ops")) == tree

@@ -160,10 +160,11 @@ async def test_ten_thousand_findings_fit_into_an_error(node: RunningNode) -> Non
 @embedded
 async def test_limits_of_the_settings(start_node: StartNode) -> None:
     async with start_node(uploads={"max_archive_entries": 10, "max_unpacked_bytes": 20_000}) as node:
-        for tree, code in (
+        too_much: list[tuple[Tree, str]] = [
             ({f"f{i}": File() for i in range(11)}, "TOO_MANY_ENTRIES"),
             ({"a": File(b"x" * 15_000), "b": File(b"x" * 15_000)}, "TOTAL_TOO_LARGE"),
-        ):
+        ]
+        for tree, code in too_much:
             deployment_id = new_id()
             with refused(S.INVALID_ARGUMENT, "ARCHIVE_INVALID"):
                 await deploy(node, canonical_tar(tree), deployment_id)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Callable, Coroutine
+from collections.abc import Callable, Coroutine, Sequence
 from datetime import datetime
 from typing import Any, TypeVar
 from uuid import uuid4
@@ -43,10 +43,12 @@ class BreaksOff(Exception):
 class Lifecycle(RuleBasedStateMachine):
     """One deployment, and what its rows must say after everything that was tried on it."""
 
-    def __init__(self, url: str) -> None:
+    url: str
+
+    def __init__(self) -> None:
         super().__init__()
         self.runner = asyncio.Runner()
-        self.catalogue: Catalogue = self.run(_opened(url))
+        self.catalogue: Catalogue = self.run(_opened(self.url))
 
     def teardown(self) -> None:
         self.run(self.catalogue.close())
@@ -97,7 +99,7 @@ class Lifecycle(RuleBasedStateMachine):
     ) -> None:
         self._change(expected, to, owner_epoch, breaks=breaks)
 
-    @precondition(lambda self: FOLLOWING[self.status])
+    @precondition(lambda self: bool(FOLLOWING[self.status]))
     @rule(data=st.data(), breaks=st.sampled_from([False, False, True]))
     def change_as_allowed(self, data: st.DataObject, breaks: bool) -> None:
         to = data.draw(st.sampled_from(sorted(FOLLOWING[self.status])))
@@ -169,7 +171,7 @@ class Lifecycle(RuleBasedStateMachine):
                     transaction, self.id, expected=[self.status], to=allowed[0], actor=ACTOR, action="race"
                 )
 
-        async def race() -> list[BaseException | None]:
+        async def race() -> Sequence[BaseException | None]:
             return await asyncio.gather(change(), change(), return_exceptions=True)
 
         outcomes = self.run(race())
@@ -217,8 +219,11 @@ async def _opened(url: str) -> Catalogue:
 
 
 def test_status_changes(database_url: str) -> None:
+    class OnThisDatabase(Lifecycle):
+        url = database_url
+
     run_state_machine_as_test(
-        lambda: Lifecycle(database_url),
+        OnThisDatabase,
         settings=settings(
             max_examples=15,
             stateful_step_count=20,

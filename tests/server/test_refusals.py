@@ -17,6 +17,7 @@ import zstandard
 from longshore.v1 import deployment_pb2 as d
 from longshore.v1 import deployment_service_pb2 as pb
 from longshore_chunks import chunk_digest
+from tests.bundles.trees import File
 
 from .calls import (
     MIB,
@@ -36,7 +37,7 @@ from .calls import (
     sha256_of,
     status_name,
 )
-from .contents import File, canonical_tar, large_tree, random_bytes, small_tree, text_bytes
+from .contents import canonical_tar, large_tree, random_bytes, small_tree, text_bytes
 from .running import RunningNode, StartNode, counts, embedded
 
 S = grpc.StatusCode
@@ -345,9 +346,9 @@ def messages_of_the_way(bad: Bad) -> Iterable[pb.DeployRequest]:
 @embedded
 async def test_a_message_above_grpcs_own_limit(node: RunningNode) -> None:
     deployment_id = new_id()
-    with pytest.raises(grpc.aio.AioRpcError) as caught:
-        async with UploadCall(node, header(deployment_id)) as call:
-            await call.send(data_messages(b"x" * 5 * MIB, size=5 * MIB))
+    async with UploadCall(node, header(deployment_id)) as call:
+        await call.send(data_messages(b"x" * 5 * MIB, size=5 * MIB))
+        with pytest.raises(grpc.aio.AioRpcError) as caught:
             await call.answer()
     assert caught.value.code() is S.RESOURCE_EXHAUSTED
     assert (await deploy(node, TAR, deployment_id)).version == "1.0.0"
@@ -405,7 +406,7 @@ async def test_an_idle_client(start_node: StartNode) -> None:
         assert told.retry_after_s == 0
         assert (await get(node, deployment_id)).status_reason == "interrupted"
         with refused(S.DEADLINE_EXCEEDED, "UPLOAD_IDLE"):
-            await node.deployments.Deploy()  # type: ignore[call-arg]
+            await node.deployments.Deploy()
         assert (await deploy(node, TAR, deployment_id)).version == "1.0.0"
 
 
@@ -428,9 +429,9 @@ async def test_missing_chunks_are_asked_for_by_the_holder_only(node: RunningNode
         for wrong in ({"attempt": 2}, {"attempt": 4}, {"attempt": 3, "session_id": new_id()}):
             with refused(S.ABORTED, "UPLOAD_TAKEN_OVER"):
                 await ask(**wrong)
-        for wrong in ({"digests": []}, {"digests": digests * 10_001}, {"digests": [b"\1" * 31]}):
+        for malformed in ([], digests * 10_001, [b"\1" * 31]):
             with refused(S.INVALID_ARGUMENT, "INVALID_REQUEST") as told:
-                await ask(attempt=3, **wrong)
+                await ask(attempt=3, digests=malformed)
             assert list(told.violations) == ["digests"]
         assert len(await ask(attempt=3, digests=digests * 10_000)) == 10_000
         await call.send(data_messages(TAR))

@@ -2,11 +2,10 @@
 
 from __future__ import annotations
 
-import asyncio
-
 import pytest
 
 from longshore.v1 import deployment_pb2 as d
+from tests.bundles.trees import File
 
 from .calls import (
     MIB,
@@ -16,13 +15,13 @@ from .calls import (
     data_messages,
     ended,
     find_missing,
-    get,
     header,
     interrupted,
     new_id,
     sha256_of,
+    until,
 )
-from .contents import File, canonical_tar, installed, random_bytes, small_tree
+from .contents import canonical_tar, installed, random_bytes, small_tree
 from .running import RunningNode, StartNode, Stubs, counts, embedded, services
 
 TREE = {**small_tree(), "large.bin": File(random_bytes(36 * MIB))}
@@ -43,10 +42,8 @@ async def break_off(stubs: Stubs, deployment_id: str, data: bytes, *, chunks: bo
         else:
             messages = list(data_messages(data))
         await call.send(messages[: len(messages) * 3 // 4])
-        async with asyncio.timeout(20):
-            while not (durable := (await get(stubs, deployment_id)).transfer.durable_bytes):
-                await asyncio.sleep(0.01)
-    return durable
+        broken = await until(stubs, deployment_id, lambda seen: seen.transfer.durable_bytes)
+    return broken.transfer.durable_bytes
 
 
 async def go_on(stubs: Stubs, deployment_id: str, data: bytes, *, chunks: bool, at_least: int) -> None:
@@ -106,15 +103,9 @@ async def test_when_everything_was_sent_but_not_yet_looked_at(node: RunningNode,
     async with UploadCall(node, header(deployment_id, payload_size_bytes=len(data))) as call:
         await call.send(data_messages(data))
         await call.call.close_writing()
-        async with asyncio.timeout(20):
-            while (await get(node, deployment_id)).status == d.DEPLOYMENT_STATUS_RECEIVING:
-                await asyncio.sleep(0.005)
-    async with asyncio.timeout(20):
-        while not (seen := await get(node, deployment_id)).record_time.seconds:
-            if seen.status_reason == "interrupted":
-                assert seen.status == d.DEPLOYMENT_STATUS_VALIDATING
-                break
-            await asyncio.sleep(0.005)
+        await until(node, deployment_id, lambda seen: seen.status != d.DEPLOYMENT_STATUS_RECEIVING)
+    # Whether it was fast enough to be recorded before it noticed is its own affair.
+    await until(node, deployment_id, lambda seen: seen.record_time.seconds or seen.status_reason)
     async with UploadCall(node, header(deployment_id, payload_size_bytes=len(data))) as call:
         assert call.durable_offset == len(data)
         assert (await call.answer()).payload_sha256 == sha256_of(data)

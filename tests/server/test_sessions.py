@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+from typing import Any
 
 import grpc
 
@@ -19,7 +20,12 @@ TAR = canonical_tar(small_tree())
 async def test_another_session_waits(node: RunningNode) -> None:
     deployment_id, session_id = new_id(), new_id()
     async with UploadCall(node, header(deployment_id, session_id=session_id, attempt=2)) as call:
-        for other in ({"session_id": new_id(), "attempt": 9}, {"session_id": session_id, "attempt": 2}, {}):
+        others: list[dict[str, Any]] = [
+            {"session_id": new_id(), "attempt": 9},
+            {"session_id": session_id, "attempt": 2},
+            {},
+        ]
+        for other in others:
             with refused(S.ABORTED, "UPLOAD_IN_PROGRESS") as told:
                 async with UploadCall(node, header(deployment_id, **other)):
                     pass

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import inspect
+from pathlib import Path
 from types import ModuleType
 
 import grpc
@@ -32,7 +33,7 @@ NEVER_MET = {
 
 
 def test_every_reason_is_the_contracts() -> None:
-    contract = {name.removeprefix("ERROR_REASON_") for name in errors_pb2.ErrorReason.keys()}
+    contract = {name.removeprefix("ERROR_REASON_") for name, _ in errors_pb2.ErrorReason.items()}
     ours = {reason.value for reason in Reason}
     assert contract - ours == {"UNSPECIFIED"}
     assert ours <= contract
@@ -45,8 +46,6 @@ def test_every_reason_has_a_status() -> None:
 
 def test_the_statuses_are_those_that_the_contract_names() -> None:
     """The comment of every value in the proto begins with its status."""
-    from pathlib import Path
-
     text = (Path(__file__).parents[2] / "protos/longshore/v1/errors.proto").read_text()
     comment: list[str] = []
     told: dict[str, str] = {}

@@ -20,6 +20,7 @@ from longshore.v1 import deployment_service_pb2 as pb
 from longshore_server import node as composition
 from longshore_storage.catalogue import Catalogue, open_catalogue, tables
 from longshore_storage.errors import Misconfigured
+from tests.bundles.trees import File
 from tests.services.processes import ServerExitedError, ServerProcess, serve
 
 from .calls import (
@@ -35,8 +36,9 @@ from .calls import (
     header,
     new_id,
     sha256_of,
+    until,
 )
-from .contents import File, canonical_tar, installed, large_tree, random_bytes, small_tree, with_a_change
+from .contents import canonical_tar, installed, large_tree, random_bytes, small_tree, with_a_change
 from .running import StartNode, services
 
 MIB = 1 << 20
@@ -88,7 +90,8 @@ async def owner_of(database: Catalogue, deployment_id: str) -> tuple[str, int]:
             .join_from(table, n, table.c.owner_node_id == n.c.id)
             .where(table.c.id == deployment_id)
         )
-    return (row[0], row[1]) if row else ("", 0)
+    assert row is not None
+    return str(row.name), int(row.owner_epoch)
 
 
 async def rolling_out(database: Catalogue, stubs_of: str, deployment_id: str) -> tuple[str, int]:
@@ -197,9 +200,7 @@ async def test_an_upload_goes_on_at_the_other_node(start: Serve) -> None:
         async with channel_to(one.address) as first, channel_to(two.address) as second:
             async with UploadCall(first, header(deployment_id, session_id=session_id)) as call:
                 await call.send(list(data_messages(data))[:35])
-                async with asyncio.timeout(20):
-                    while not (await get(second, deployment_id)).transfer.durable_bytes:
-                        await asyncio.sleep(0.02)
+                await until(second, deployment_id, lambda seen: seen.transfer.durable_bytes)
                 one.kill()
             async with UploadCall(second, header(deployment_id, session_id=session_id, attempt=2)) as call:
                 assert 16 * MIB <= call.durable_offset < len(data)

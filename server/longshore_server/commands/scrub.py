@@ -65,7 +65,7 @@ def scrub(
     repair: bool,
     output: str,
 ) -> None:
-    """Read every stored byte that is needed and check it. The exit code is 1 when anything is damaged.
+    """Read every stored byte and check it. The exit code is 1 when anything is damaged, or stays so.
 
     What is damaged is noted, so that the next upload of the same content, or a node that has the release
     installed, repairs it.

@@ -9,7 +9,7 @@ from __future__ import annotations
 import asyncio
 import re
 import time
-from collections.abc import AsyncIterator, Awaitable, Callable, Iterator
+from collections.abc import Awaitable, Callable, Iterator
 from contextlib import aclosing, contextmanager
 from contextvars import ContextVar
 from typing import Any
@@ -105,13 +105,15 @@ class CallInterceptor(grpc.aio.ServerInterceptor):
         return handle
 
     def _streaming(self, method: str, inner: Any) -> Any:
-        async def handle(request: Any, context: Any) -> AsyncIterator[Any]:
+        # A coroutine that writes, not a generator that yields: gRPC forgets a generator whose call was
+        # cancelled between two messages, and what it holds would be given back by the garbage collector.
+        async def handle(request: Any, context: Any) -> None:
             with self._counted():
                 async with _Call(method, context):
                     _check_text(request)
                     async with aclosing(inner(request, context)) as responses:
                         async for response in responses:
-                            yield response
+                            await context.write(response)
 
         return handle
 

@@ -11,7 +11,7 @@ from __future__ import annotations
 from collections.abc import Collection, Sequence
 from typing import Any, NamedTuple
 
-from sqlalchemy import Row, delete, select, update
+from sqlalchemy import Row, delete, exists, select, update
 
 from . import tables
 from .catalogue import Transaction
@@ -137,10 +137,10 @@ async def damaged_payloads(transaction: Transaction, *, after: str, limit: int) 
 
 
 async def damaged_packs(transaction: Transaction, *, after: str, limit: int) -> Sequence[PackRow]:
-    """A page of DAMAGED pack files by key, behind ``after``."""
+    """A page of DAMAGED pack files that a payload names, by key, behind ``after``; the others are garbage."""
     rows = await transaction.all(
         select(_f.c.key, _f.c.state, _f.c.size_bytes)
-        .where(_f.c.state == "DAMAGED", _f.c.key > after)
+        .where(_f.c.state == "DAMAGED", _f.c.key > after, exists().where(_pp.c.pack_key == _f.c.key))
         .order_by(_f.c.key)
         .limit(limit)
     )

@@ -49,7 +49,9 @@ async def change_status(
     if any(to not in FOLLOWING[status] for status in expected):
         raise ValueError(f"{to} may not follow {sorted(expected)}")
     now = await transaction.now()
-    before = await transaction.one(select(_d.c.status).where(_d.c.id == deployment_id).with_for_update(key_share=True))
+    before = await transaction.one(
+        select(_d.c.status).where(_d.c.id == deployment_id).with_for_update(key_share=True)
+    )
     statement = (
         update(_d)
         .where(_d.c.id == deployment_id, _d.c.status.in_(expected))

@@ -78,7 +78,9 @@ async def lock_live(transaction: Transaction, project: str, environment: str) ->
     table = tables.project_environment
     await insert_if_absent(transaction, table, project=project, environment=environment)
     row = await transaction.one(
-        select(table).where(table.c.project == project, table.c.environment == environment).with_for_update(key_share=True)
+        select(table)
+        .where(table.c.project == project, table.c.environment == environment)
+        .with_for_update(key_share=True)
     )
     assert row is not None
     return Live.of(row)

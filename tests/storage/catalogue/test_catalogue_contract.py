@@ -364,7 +364,7 @@ class TestFaults:
             await catalogue.migrate()
         await catalogue.close()
         # The driver's thread for a connection that could not be opened ends a moment after its error.
-        while any("_connection_worker" in thread.name for thread in threading.enumerate()):  # noqa: ASYNC110
+        while any("_connection_worker" in thread.name for thread in threading.enumerate()):
             await asyncio.sleep(0)
 
     @pytest.mark.parametrize(

@@ -1,7 +1,5 @@
 """The block that ends when what it holds is lost."""
 
-# ruff: noqa: PT012 - what stands in the block and around it is what is tested
-
 from __future__ import annotations
 
 import asyncio

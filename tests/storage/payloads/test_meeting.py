@@ -76,7 +76,7 @@ async def test_a_waiting_upload_is_alive_and_can_be_cancelled(open_world: OpenWo
             accepted = (await world.upload_row(second)).heartbeat_time
             task = asyncio.create_task(wait_for_its_turn())
             async with asyncio.timeout(10):
-                while (await world.upload_row(second)).heartbeat_time <= accepted:  # noqa: ASYNC110
+                while (await world.upload_row(second)).heartbeat_time <= accepted:
                     await asyncio.sleep(0.005)
             task.cancel()
             with pytest.raises(asyncio.CancelledError):

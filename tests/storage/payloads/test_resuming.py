@@ -211,7 +211,7 @@ async def test_an_idle_session_shows_that_it_is_alive(open_world: OpenWorld) -> 
         accepted = (await world.upload_row(deployment_id)).heartbeat_time
         async with world.writer(deployment_id):
             async with asyncio.timeout(10):
-                while (await world.upload_row(deployment_id)).heartbeat_time <= accepted:  # noqa: ASYNC110
+                while (await world.upload_row(deployment_id)).heartbeat_time <= accepted:
                     await asyncio.sleep(0.005)
 
 

@@ -184,7 +184,7 @@ async def test_a_cancelled_caller_waits_for_its_job() -> None:
         ended.set()
 
     caller = asyncio.create_task(workers.run(job))
-    while not began.is_set():  # noqa: ASYNC110
+    while not began.is_set():
         await asyncio.sleep(0)
     waiting_in_line = asyncio.create_task(workers.run(job))
     await asyncio.sleep(0)

@@ -212,5 +212,5 @@ def text_bytes(size: int, seed: int = 1) -> bytes:
 async def until(condition: Callable[[], bool], *, timeout_s: float = 10) -> None:
     """Wait for a condition that others bring about."""
     async with asyncio.timeout(timeout_s):
-        while not condition():  # noqa: ASYNC110 - what it waits for has no event to offer
+        while not condition():
             await asyncio.sleep(0.001)

@@ -1,6 +1,7 @@
 """Alembic's entry: runs the revisions on the connection that ``migration`` opened."""
 
 from alembic import context
+
 from longshore_storage.catalogue.tables import metadata
 
 context.configure(

@@ -6,6 +6,7 @@ Revises:
 
 import sqlalchemy as sa
 from alembic import op
+
 from longshore_storage.catalogue import columns
 
 revision = "0001"
