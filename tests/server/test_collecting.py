@@ -16,7 +16,7 @@ from typing import Any
 import grpc
 import pytest
 from click.testing import CliRunner, Result
-from sqlalchemy import update
+from sqlalchemy import select, update
 
 from longshore.v1 import catalog_service_pb2 as catalog
 from longshore.v1 import deployment_pb2 as d
@@ -240,10 +240,14 @@ class TestByTimer:
                 await call.send(data_messages(data))
                 await until(node, deployment_id, lambda seen: seen.transfer.durable_bytes)
             await interrupted(node, deployment_id)
-            u = tables.upload
+            u, f = tables.upload, tables.pack_file
             async with node.catalogue.transaction() as transaction:
                 old = await transaction.now() - timedelta(days=2)
                 await transaction.execute(update(u).values(heartbeat_time=old))
+                # What was on its way when the upload broke off stays an hour longer.
+                found = await transaction.all(select(f.c.key).where(f.c.state == "STORED"))
+                stored = {row.key for row in found}
+            assert stored
             failed = await ended(node, deployment_id)
             assert failed.status == d.DEPLOYMENT_STATUS_FAILED
             assert failed.error.reason == errors_pb2.ERROR_REASON_UPLOAD_ABANDONED
@@ -253,7 +257,7 @@ class TestByTimer:
                     pass
             settings = load_settings(None, {"data_dir": node.data_dir, **stores})
             async with blobs_of(settings) as blobs:
-                await eventually(lambda: is_empty(blobs))
+                await eventually(lambda: none_is_left(blobs, stored))
             assert await count(node.catalogue, tables.upload) == 0
             assert (await deploy_to_end(node, content(1))).version == "1.0.0"
 
@@ -294,8 +298,8 @@ async def waits_for_the_lock(hub: LocalHub) -> bool:
     return len(hub.queues["collecting"]) > 1
 
 
-async def is_empty(blobs: BlobStore) -> bool:
-    return not [blob async for blob in blobs.list("packs/")]
+async def none_is_left(blobs: BlobStore, keys: set[str]) -> bool:
+    return not keys & {blob.key async for blob in blobs.list("packs/")}
 
 
 async def eventually(condition: Callable[[], Awaitable[bool]]) -> None:

@@ -97,7 +97,10 @@ async def owner_of(database: Catalogue, deployment_id: str) -> tuple[str, int]:
 async def rolling_out(database: Catalogue, stubs_of: str, deployment_id: str) -> tuple[str, int]:
     async with channel_to(stubs_of) as stubs:
         async for told in follow(stubs, deployment_id):
-            if told.snapshot.deployment.status == d.DEPLOYMENT_STATUS_ROLLING_OUT:
+            # Events come at once, snapshots only once a second.
+            if any(
+                event.status_changed.to_status == d.DEPLOYMENT_STATUS_ROLLING_OUT for event in told.events
+            ):
                 break
     return await owner_of(database, deployment_id)
 
@@ -180,7 +183,8 @@ async def test_an_owner_that_dies_and_does_not_come_back(start: Serve, database:
             before = await ended(first, (await deploy(first, canonical_tar(small_tree()))).deployment_id)
             assert before.node_counts.live == 2
             two.pause()
-            made = await deploy(first, canonical_tar(small_tree("new")))
+            # Large enough that it cannot be live before its node is killed.
+            made = await deploy(first, canonical_tar({"large": File(random_bytes(64 * MIB))}))
             assert await rolling_out(database, one.address, made.deployment_id) == ("one", 1)
             one.kill()
         two.resume()

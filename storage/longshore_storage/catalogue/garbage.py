@@ -12,7 +12,7 @@ from collections.abc import Collection, Sequence
 from datetime import datetime
 from typing import NamedTuple
 
-from sqlalchemy import ColumnElement, and_, delete, exists, func, insert, select, true, union_all
+from sqlalchemy import ColumnElement, and_, case, delete, exists, func, insert, select, true, union_all
 
 from . import tables
 from .catalogue import Transaction
@@ -117,13 +117,18 @@ async def drop_drafts(transaction: Transaction, keys: Collection[str]) -> Droppe
     return Dropped(len(doomed), 0, len(doomed), 0)
 
 
+def pack_is_old(before: datetime, *, unfinished_before: datetime) -> ColumnElement[bool]:
+    """The pack file was begun no later than ``before``; one that is being written, earlier than that."""
+    return _f.c.create_time <= case((_f.c.state == "WRITING", unfinished_before), else_=before)
+
+
 async def unnamed_packs(
-    transaction: Transaction, *, before: datetime, after: str, limit: int
+    transaction: Transaction, *, before: datetime, unfinished_before: datetime, after: str, limit: int
 ) -> Sequence[str]:
-    """The next pack files by key that nothing names and that were begun no later than ``before``."""
+    """The next pack files by key that nothing names and that are old."""
     rows = await transaction.all(
         select(_f.c.key)
-        .where(_f.c.key > after, _f.c.create_time <= before, pack_is_unnamed())
+        .where(_f.c.key > after, pack_is_old(before, unfinished_before=unfinished_before), pack_is_unnamed())
         .order_by(_f.c.key)
         .limit(limit)
     )

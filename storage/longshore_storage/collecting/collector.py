@@ -84,11 +84,11 @@ class Collector:
         releases, size_bytes = await reclaim_payloads(self._catalogue, self._retention, self._actor)
         report.releases_reclaimed += releases
         report.reclaimed_bytes += size_bytes
-        async for dropped in unnamed.drop_payloads(self._catalogue, settings.keep_unnamed):
+        async for dropped in unnamed.drop_payloads(self._catalogue, settings):
             report.add_payloads(dropped)
-        async for dropped in unnamed.drop_drafts(self._catalogue, settings.keep_unnamed):
+        async for dropped in unnamed.drop_drafts(self._catalogue, settings):
             report.add_drafts(dropped)
-        async for dropped in unnamed.drop_packs(self._catalogue, settings.keep_unnamed):
+        async for dropped in unnamed.drop_packs(self._catalogue, settings):
             report.add_packs(dropped)
         async for removed in remove_condemned(self._catalogue, self._blobs, settings.grace):
             report.objects_removed += len(removed)

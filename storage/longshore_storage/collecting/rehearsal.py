@@ -94,7 +94,8 @@ async def _count_releases(
 async def _count_unnamed(
     transaction: Transaction, settings: CollectingSettings, report: CollectingReport
 ) -> None:
-    before = await transaction.now() - settings.keep_unnamed
+    now = await transaction.now()
+    before, unfinished_before = now - settings.keep_unnamed, now - settings.keep_unfinished
     upload_counts = tables.upload.c.deployment_id.not_in(select(_uploads.c.key))
     unnamed = garbage.payload_is_unnamed(_r.c.id.not_in(select(_releases.c.key)), upload_counts)
     await _doom(transaction, _payloads, select(_p.c.sha256).where(_p.c.create_time <= before, unnamed))
@@ -107,7 +108,9 @@ async def _count_unnamed(
     report.add_payloads(Dropped(rows, 0, rows, size_bytes))
 
     d = tables.manifest_draft
-    rows, _ = await _numbers(transaction, select(func.count(), func.count()).where(d.c.create_time <= before))
+    rows, _ = await _numbers(
+        transaction, select(func.count(), func.count()).where(d.c.create_time <= unfinished_before)
+    )
     report.add_drafts(Dropped(rows, 0, rows, 0))
 
     pp, pin, c = tables.payload_pack, tables.pin, tables.chunk
@@ -115,7 +118,11 @@ async def _count_unnamed(
         pp.c.payload_sha256.not_in(select(_payloads.c.key)),
         pin.c.deployment_id.not_in(select(_uploads.c.key)),
     )
-    await _doom(transaction, _packs, select(_f.c.key).where(_f.c.create_time <= before, unnamed))
+    await _doom(
+        transaction,
+        _packs,
+        select(_f.c.key).where(garbage.pack_is_old(before, unfinished_before=unfinished_before), unnamed),
+    )
     doomed = select(_packs.c.key)
     rows, size_bytes = await _numbers(
         transaction, select(func.count(), func.sum(_f.c.size_bytes)).where(_f.c.key.in_(doomed))

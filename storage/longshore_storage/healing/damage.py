@@ -87,11 +87,12 @@ class DamageMarker:
             rows = await damage.payloads_of_pack(transaction, key)
             if any((row.sha256, row.manifest_key) not in judged for row in rows):
                 return False
-            newly = bool(examination.fault) and await damage.mark_pack(transaction, key)
+            # Payloads before the index, as whoever moves chunks does it: else both could wait in a ring.
             for row in rows:
                 what = judged[row.sha256, row.manifest_key]
                 if what:
                     await self._mark(transaction, row, what)
+            newly = bool(examination.fault) and await damage.mark_pack(transaction, key)
         if newly:
             _log.error("pack_file.damaged", key=key, fault=examination.fault)
         return True

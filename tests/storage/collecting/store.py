@@ -19,7 +19,9 @@ from tests.storage.payloads.world import World, send
 NO_TIME = timedelta(0)
 DAY = timedelta(days=1)
 # Everything that nothing names goes at once; an upload is dead only when a test makes it so.
-AT_ONCE = CollectingSettings(resume_for=DAY, keep_unnamed=NO_TIME, grace=NO_TIME, orphans_after=NO_TIME)
+AT_ONCE = CollectingSettings(
+    resume_for=DAY, keep_unnamed=NO_TIME, keep_unfinished=NO_TIME, grace=NO_TIME, orphans_after=NO_TIME
+)
 KEEP_ALL = Retention(lambda project, environment: RetentionPolicy(), 5)
 ABANDONED = {"reason": "UPLOAD_ABANDONED", "message": "nobody resumed it"}
 

@@ -277,7 +277,8 @@ class TestBrokenOffPuts:
         async with store.world.catalogue.transaction() as transaction:
             await packs.begin_pack(transaction, key)
         await put(store, key)
-        report = await store.collect()
+        assert as_told(await store.collect(replace(AT_ONCE, keep_unfinished=DAY))) == {}
+        report = await store.collect(replace(AT_ONCE, keep_unnamed=DAY))
         assert (report.pack_files_dropped, report.objects_removed) == (1, 1)
         assert await store.objects() == set()
 
@@ -340,7 +341,7 @@ class TestBrokenOffPuts:
         async with store.world.catalogue.transaction() as transaction:
             await stored_payloads.begin_manifest(transaction, key)
         await put(store, key)
-        assert as_told(await store.collect(replace(AT_ONCE, keep_unnamed=DAY))) == {}
+        assert as_told(await store.collect(replace(AT_ONCE, keep_unfinished=DAY))) == {}
         assert (await store.collect()).drafts_dropped == 1
         assert await store.objects() == set()
 

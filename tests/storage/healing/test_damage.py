@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import Awaitable, Callable
 
 import pytest
 
 from longshore_chunks import chunk_digest
-from longshore_storage.catalogue import tables
+from longshore_storage.catalogue import damage, packs, tables
 from longshore_storage.errors import BlobStoreUnavailable, CorruptBlob
 from longshore_storage.payloads import PackFileDamaged
 from tests.storage.payloads.world import (
@@ -23,7 +24,7 @@ from tests.storage.payloads.world import (
     text_bytes,
 )
 
-from .hurt_world import HurtWorld, flipped, sha256_of
+from .hurt_world import HurtWorld, blocks_of, flipped, sha256_of
 
 DATA = text_bytes(90 * KIB) + random_bytes(90 * KIB)
 SHA256 = sha256_of(DATA)
@@ -106,9 +107,9 @@ async def test_read_noted_and_healed_by_an_upload(
     assert marked.manifest_key == old.manifest_key
     assert await world.audited("payload.damaged") == [("netops", "1.0.0"), ("netops", "2.0.0")]
     assert not (await world.row(untouched)).damage
-    damaged = [key for key, state in (await world.pack_states()).items() if state == "DAMAGED"]
-    assert set(damaged).isdisjoint(map(str, await world.column(tables.chunk, "pack_key")))
-    assert len(damaged) == ("manifest" not in wound.__name__)
+    hurt = [key for key, state in (await world.pack_states()).items() if state == "DAMAGED"]
+    assert set(hurt).isdisjoint(map(str, await world.column(tables.chunk, "pack_key")))
+    assert len(hurt) == ("manifest" not in wound.__name__)
     # Met again, it is not told again.
     with pytest.raises(CorruptBlob):
         await world.read(SHA256)
@@ -121,7 +122,7 @@ async def test_read_noted_and_healed_by_an_upload(
     assert await world.column(tables.condemned, "key") == [old.manifest_key]
     assert await world.read(SHA256) == DATA
     named = {chunk.pack_key for chunk in await world.chunks_of(SHA256)}
-    assert named.isdisjoint(damaged)
+    assert named.isdisjoint(hurt)
     assert sorted(named) == sorted(key for key, sha256 in await world.payload_packs() if sha256 == SHA256)
 
 
@@ -286,3 +287,62 @@ async def test_a_reader_goes_on_by_the_manifest_of_a_repair(world: HurtWorld) ->
         assert await world.marker.suspect(key)
         await heal_plainly(world)
         assert b"".join([piece async for piece in reader.stream()]) == DATA
+
+
+async def test_pinning_and_marking_at_once(world: HurtWorld) -> None:
+    """Whichever comes first: nothing new counts on the pack file without learning of the damage."""
+    await world.release(DATA)
+    key = (await world.chunks_of(SHA256))[7].pack_key
+    deployment_id = await world.begin()
+
+    async def pin() -> frozenset[str]:
+        async with world.catalogue.transaction() as transaction:
+            return await packs.pin_packs(transaction, deployment_id, [key])
+
+    async with world.catalogue.transaction() as transaction:
+        assert await damage.lock_pack(transaction, key)
+        await damage.mark_pack(transaction, key)
+        pinning = asyncio.create_task(pin())
+        await asyncio.wait([pinning], timeout=0.2)
+        assert not pinning.done()
+    assert await pinning == frozenset()
+
+    async with world.catalogue.transaction() as transaction:
+        await damage.absolve_pack(transaction, key)
+    await world.hurt_chunk((await world.chunks_of(SHA256))[7])
+    async with world.catalogue.transaction() as transaction:
+        assert await packs.pin_packs(transaction, deployment_id, [key]) == {key}
+        marking = asyncio.create_task(world.marker.suspect(key))
+        await asyncio.wait([marking], timeout=0.2)
+        assert not marking.done()
+    assert await marking
+    async with world.writer(deployment_id) as writer:
+        async with world.catalogue.reading() as transaction:
+            assert not await damage.doubtful_pins(transaction, deployment_id)
+        await send(writer, DATA)
+        await writer.finish(len(DATA), SHA256)
+    assert await world.read(SHA256) == DATA
+
+
+async def test_marked_while_it_gets_another_manifest(world: HurtWorld) -> None:
+    """The marker judged by the old manifest: it looks again, and leaves the new one alone."""
+    await world.release(DATA)
+    chunk = (await world.chunks_of(SHA256))[7]
+    await world.hurt_chunk(chunk)
+    old = await world.row(SHA256)
+
+    async def repair_meanwhile(key: str) -> None:
+        if key == old.manifest_key:
+            world.blobs.before_get = None
+            await world.marker.mark_payload(old, "somebody was faster")
+            assert await world.repair.repair_payload(SHA256, blocks_of(DATA))
+
+    # So that the repair does not believe the pack file either.
+    async with world.catalogue.transaction() as transaction:
+        await transaction.execute(tables.chunk.delete().where(tables.chunk.c.pack_key == chunk.pack_key))
+    world.blobs.before_get = repair_meanwhile
+    assert await world.marker.suspect(chunk.pack_key)
+    row = await world.row(SHA256)
+    assert row.damage == ""
+    assert row.manifest_key != old.manifest_key
+    assert await world.read(SHA256) == DATA
