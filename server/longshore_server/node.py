@@ -85,7 +85,8 @@ class Node:
         await self.health.drain()
         _log.info("node.draining", timeout_s=timeout_s)
         with contextlib.suppress(TimeoutError):
-            await asyncio.wait_for(self.uploads.idle(), timeout_s)
+            async with asyncio.timeout(timeout_s):
+                await self.uploads.idle()
         await self.server.stop(min(timeout_s, _LAST_ANSWERS_S))
 
 

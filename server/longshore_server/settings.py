@@ -9,6 +9,7 @@ coordination, all in ``data_dir``.
 from __future__ import annotations
 
 import os
+import re
 import socket
 from collections.abc import Mapping
 from fnmatch import fnmatchcase
@@ -220,6 +221,13 @@ class Settings(BaseSettings):
         file = YamlConfigSettingsSource(settings_cls)
         return init_settings, env_settings, file
 
+    @field_validator("data_dir")
+    @classmethod
+    def _data_dir(cls, value: Path) -> Path:
+        if unfit := set(str(value.absolute())) & set("?#%"):
+            raise ValueError(f"must not contain {' '.join(sorted(unfit))}: stores in it are named by URLs")
+        return value
+
     @field_validator("listen")
     @classmethod
     def _listen(cls, value: str) -> str:
@@ -286,7 +294,11 @@ def _refuse_misspelt_variables() -> None:
     }
     for variable in os.environ:
         section, _, key = variable.removeprefix(_PREFIX).partition("_")
-        if variable.startswith(_PREFIX) and section.lower() in sections and key and key[0] != "_":
+        # Kubernetes injects variables of this form for a service whose name begins with ours.
+        injected = re.search(r"(^|_)(PORT|SERVICE_HOST|SERVICE_PORT)(_|$)", key)
+        if injected or not variable.startswith(_PREFIX):
+            continue
+        if section.lower() in sections and key and key[0] != "_":
             raise Misconfigured(
                 f"{variable}: there is no such setting; did you mean {_PREFIX}{section}__{key}?"
             )

@@ -24,6 +24,20 @@ _SPACING_S = 0.25
 _RETRY_S = 1.0
 
 
+async def woken(event: asyncio.Event, within_s: float) -> bool:
+    """Wait for an event, but not for ever; tells whether it came.
+
+    In Python 3.11 ``asyncio.wait_for`` loses a cancellation that meets the event: a loop that waits by it
+    then never ends.
+    """
+    try:
+        async with asyncio.timeout(within_s):
+            await event.wait()
+    except TimeoutError:
+        return False
+    return True
+
+
 class Kind(StrEnum):
     """What a signal is about."""
 

@@ -29,6 +29,7 @@ from .calls import (
     data_messages,
     deploy,
     deploy_to_end,
+    ended,
     get,
     header,
     new_id,
@@ -268,6 +269,7 @@ async def test_what_may_be_sent_better(node: RunningNode, bad: Bad) -> None:
         assert call.durable_offset == 0
         await call.send(messages_of_the_way(bad))
         assert (await call.answer()).status == d.DEPLOYMENT_STATUS_QUEUED
+    assert (await ended(node, deployment_id)).live
     assert await counts(node.catalogue) == {**NOTHING, "release": 1, "payload": 1}
     assert node.staged == []
 

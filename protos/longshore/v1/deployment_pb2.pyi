@@ -81,7 +81,7 @@ class _DeploymentStatusEnumTypeWrapper(_enum_type_wrapper._EnumTypeWrapper[_Depl
 class DeploymentStatus(_DeploymentStatus, metaclass=_DeploymentStatusEnumTypeWrapper):
     """Where a deployment stands:
     PENDING → RECEIVING → VALIDATING → QUEUED → ROLLING_OUT → SUCCEEDED | PARTIAL | SUPERSEDED, or
-    ROLLING_OUT → REVERTING → FAILED. Without bytes PENDING goes to QUEUED at once. Before ROLLING_OUT a
+    ROLLING_OUT → REVERTING → FAILED. What is QUEUED, ROLLING_OUT or REVERTING may end SUPERSEDED. Without bytes PENDING goes to QUEUED at once. Before ROLLING_OUT a
     failure ends it at once. Values are only ever added.
     """
 

@@ -415,7 +415,9 @@ class RollbackResponse(_message.Message):
     DEPLOYMENT_FIELD_NUMBER: _builtins.int
     NOTHING_TO_DO_FIELD_NUMBER: _builtins.int
     nothing_to_do: _builtins.bool
-    """Whether there was nothing to do: nothing is unfinished and every node is assigned that release already."""
+    """Whether there was nothing to do: nothing is unfinished and every node is assigned that release already,
+    or no target was given and a rollback is under way.
+    """
     @_builtins.property
     def deployment(self) -> _deployment_pb2.Deployment:
         """The rollback as recorded; unset when there was nothing to do."""

@@ -8,15 +8,16 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import AsyncIterator
-from contextlib import asynccontextmanager, suppress
+from contextlib import asynccontextmanager
 from pathlib import Path
+from time import monotonic
 
 import structlog
 
 from longshore_bundles import UnpackLimits
 from longshore_server.disk import DataFolder, DiskError, InstalledTree, InstalledTrees, LiveLinks
 from longshore_server.unbroken import in_thread
-from longshore_server.wakeups import Kind, Wakeups
+from longshore_server.wakeups import Kind, Wakeups, rollout_ident
 from longshore_storage.catalogue import Catalogue, Transaction, assignments, releases
 from longshore_storage.catalogue.lifecycle import ActivationStatus
 from longshore_storage.catalogue.rows import Assignment, Release
@@ -28,6 +29,8 @@ from .building import Moved, TreeBuilder
 _log = structlog.get_logger(__name__)
 
 _REPORT_SPACING_S = 1.0
+# How often a node that works or waits shows that it is well; far below any deadline for progress.
+STILL_HERE_S = 10.0
 _WORKING = (ActivationStatus.PENDING, ActivationStatus.FETCHING, ActivationStatus.SWITCHING)
 
 
@@ -82,6 +85,14 @@ class ActivationWork:
         )
         await in_thread(self._prune, assignment.project, tree.path if tree else None)
 
+    async def still_here(self, assignment: Assignment) -> None:
+        """Show that the node will come to the assignment. Raises ``Superseded``, but never for a store."""
+        try:
+            async with self._catalogue.transaction() as transaction:
+                await self._report(transaction, assignment)
+        except StorageError as error:
+            _log.warning("activation.unreported", error=str(error))
+
     async def _tree(self, assignment: Assignment, release: Release) -> InstalledTree:
         moved = Moved(total_bytes=release.payload_size_bytes)
         async with self._reporting(assignment, moved):
@@ -117,6 +128,7 @@ class ActivationWork:
                 end_time=await transaction.now(),
                 path=str(tree.path) if tree else "",
             )
+        self._wakeups.send(Kind.ROLLOUTS, rollout_ident(assignment.project, assignment.environment))
         self._wakeups.send(Kind.PROGRESS, assignment.deployment_id)
 
     def _prune(self, project: str, live: Path | None) -> None:
@@ -139,12 +151,13 @@ class ActivationWork:
 
         async def report() -> None:
             nonlocal superseded
-            told = moved.columns()
+            told, told_at = moved.columns(), monotonic()
             while True:
                 await asyncio.sleep(_REPORT_SPACING_S)
-                if moved.columns() == told:
+                # Work whose bytes are not counted (a zip, the last sync) is reported too, if less often.
+                if moved.columns() == told and monotonic() < told_at + STILL_HERE_S:
                     continue
-                told = moved.columns()
+                told, told_at = moved.columns(), monotonic()
                 try:
                     async with self._catalogue.transaction() as transaction:
                         await self._report(transaction, assignment, **told)
@@ -164,8 +177,7 @@ class ActivationWork:
             raise
         finally:
             reporter.cancel()
-            with suppress(asyncio.CancelledError):
-                await reporter
+            await asyncio.wait([reporter])
 
     async def _report(self, transaction: Transaction, assignment: Assignment, **values: object) -> None:
         place = assignments.place_of(assignment)

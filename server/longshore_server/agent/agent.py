@@ -8,24 +8,31 @@ stays live.
 from __future__ import annotations
 
 import asyncio
-from contextlib import suppress
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
 
 import structlog
-from tenacity import AsyncRetrying, RetryCallState, retry_if_exception_type, wait_exponential_jitter
+from tenacity import (
+    AsyncRetrying,
+    RetryCallState,
+    retry_if_exception_type,
+    stop_after_delay,
+    wait_exponential_jitter,
+)
 
 from longshore_bundles import UnpackLimits
 from longshore_server.disk import DataFolder, DiskError
 from longshore_server.identity import Identity
 from longshore_server.translation import refusal_of
 from longshore_server.unbroken import in_thread
-from longshore_server.wakeups import Kind, Wakeups, rollout_ident
+from longshore_server.wakeups import Kind, Wakeups, rollout_ident, woken
 from longshore_storage.catalogue import Catalogue, assignments
 from longshore_storage.catalogue.lifecycle import ActivationStatus
 from longshore_storage.catalogue.rows import Assignment
-from longshore_storage.errors import StorageError, Unavailable
+from longshore_storage.errors import CommitUnknown, StorageError, Unavailable
 from longshore_storage.payloads import PayloadStore
 
-from .activation import ActivationWork, Superseded
+from .activation import STILL_HERE_S, ActivationWork, Superseded
 
 _log = structlog.get_logger(__name__)
 
@@ -33,6 +40,10 @@ _LONGEST_RETRY_S = 15.0
 _UNREPORTED_PAUSE_S = 1.0
 # Unpacking is work for one core and one disk.
 _AT_ONCE = 2
+
+# What passes by itself: the work may be repeated, so a commit of unknown outcome is just done again.
+_PASSING = (Unavailable, CommitUnknown)
+_LONGEST_AWAY_S = 600.0
 
 _OPEN = (ActivationStatus.PENDING, ActivationStatus.FETCHING, ActivationStatus.SWITCHING)
 
@@ -74,8 +85,7 @@ class NodeAgent:
                         await self._start_work()
                     except StorageError as error:
                         _log.warning("assignments.unseen", error=str(error))
-                    with suppress(TimeoutError):
-                        await asyncio.wait_for(self._look.wait(), self._poll_s)
+                    await woken(self._look, self._poll_s)
         finally:
             for task in self._tasks.values():
                 task.cancel()
@@ -100,9 +110,11 @@ class NodeAgent:
             generation=assignment.generation,
         )
         try:
-            async with self._places:
+            async with self._place(assignment):
                 async for attempt in AsyncRetrying(
-                    retry=retry_if_exception_type(Unavailable),
+                    retry=retry_if_exception_type(_PASSING),
+                    stop=stop_after_delay(_LONGEST_AWAY_S),
+                    reraise=True,
                     wait=wait_exponential_jitter(max=_LONGEST_RETRY_S),
                     before_sleep=_log_retry,
                 ):
@@ -110,6 +122,8 @@ class NodeAgent:
                         await self._try(assignment)
         except Superseded:
             _log.info("activation.superseded")
+        except _PASSING as error:
+            await self._give_up(assignment, error)
         except StorageError as error:
             _log.warning("activation.unreported", error=str(error))
             await asyncio.sleep(_UNREPORTED_PAUSE_S)
@@ -124,7 +138,7 @@ class NodeAgent:
     async def _try(self, assignment: Assignment) -> None:
         try:
             await self._work.make_live(assignment)
-        except (Superseded, Unavailable):
+        except (Superseded, *_PASSING):
             raise
         except Exception as error:
             refusal = refusal_of(error)
@@ -135,6 +149,30 @@ class NodeAgent:
                 message = refusal.message if refusal is not None else str(error)
                 _log.warning("activation.failed", error=message)
             await self._fail(assignment, message)
+        self._wakeups.send(Kind.ROLLOUTS, rollout_ident(assignment.project, assignment.environment))
+
+    @asynccontextmanager
+    async def _place(self, assignment: Assignment) -> AsyncIterator[None]:
+        """Wait for a place to work in; whoever waits shows now and then that the node is well."""
+        while True:
+            try:
+                async with asyncio.timeout(STILL_HERE_S):
+                    await self._places.acquire()
+                break
+            except TimeoutError:
+                await self._work.still_here(assignment)
+        try:
+            yield
+        finally:
+            self._places.release()
+
+    async def _give_up(self, assignment: Assignment, error: Exception) -> None:
+        _log.warning("activation.failed", error=str(error))
+        try:
+            await self._fail(assignment, f"{error}; tried for {_LONGEST_AWAY_S:g} s")
+        except StorageError as trouble:
+            _log.warning("activation.unreported", error=str(trouble))
+            await asyncio.sleep(_UNREPORTED_PAUSE_S)
         self._wakeups.send(Kind.ROLLOUTS, rollout_ident(assignment.project, assignment.environment))
 
     async def _fail(self, assignment: Assignment, message: str) -> None:

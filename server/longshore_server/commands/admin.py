@@ -14,6 +14,7 @@ from longshore_storage.catalogue import open_catalogue
 from .compact import compact
 from .gc import gc
 from .rebuild import rebuild
+from .remove_node import remove_node
 from .running import run_with_settings, where
 from .scrub import scrub
 
@@ -40,5 +41,5 @@ def migrate(config: Path | None, data_dir: Path | None) -> None:
     run_with_settings(config, {"data_dir": data_dir}, run)
 
 
-for command in (gc, scrub, compact, rebuild):
+for command in (gc, scrub, compact, rebuild, remove_node):
     admin.add_command(command)

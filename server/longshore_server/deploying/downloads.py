@@ -13,6 +13,8 @@ from longshore_storage.payloads import PayloadStore
 
 from .requests import version_key
 
+# Each may hold some 60 MiB read ahead for a client that reads slowly.
+_MOST_AT_ONCE = 16
 _SUFFIXES = {"TAR": ".tar", "TAR_GZ": ".tar.gz", "TAR_ZST": ".tar.zst", "TAR_XZ": ".tar.xz", "ZIP": ".zip"}
 
 
@@ -31,6 +33,7 @@ class Downloads:
     def __init__(self, catalogue: Catalogue, payloads: PayloadStore) -> None:
         self._catalogue = catalogue
         self._payloads = payloads
+        self._running = 0
 
     async def open(self, project: str, version: str, offset: int) -> Download:
         """Find the payload; raises ``Refusal`` when it is not there (any more) or shorter than ``offset``."""
@@ -61,6 +64,16 @@ class Downloads:
         )
 
     async def _pieces(self, sha256: str, offset: int) -> AsyncGenerator[bytes, None]:
-        async with self._payloads.open(sha256) as reader, aclosing(reader.stream(offset)) as stream:
-            async for piece in stream:
-                yield piece
+        if self._running >= _MOST_AT_ONCE:
+            raise Refusal(
+                Reason.LIMIT_EXCEEDED,
+                f"{_MOST_AT_ONCE} downloads are running on this node: try again soon, or ask another node",
+                retry_after_s=5,
+            )
+        self._running += 1
+        try:
+            async with self._payloads.open(sha256) as reader, aclosing(reader.stream(offset)) as stream:
+                async for piece in stream:
+                    yield piece
+        finally:
+            self._running -= 1

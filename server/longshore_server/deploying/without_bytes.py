@@ -65,6 +65,9 @@ class DeploymentsWithoutBytes:
         async def record(transaction: Transaction) -> Deployment | None:
             await _project(transaction, request.project)
             live = await self._lock_live(transaction, request.project, request.environment)
+            if again := await _same_again(transaction, request.deployment_id, digest):
+                # The same call was faster, and held the locks until now.
+                return again
             unfinished = await deployments.unfinished(transaction, request.project, request.environment)
             current = await _current(transaction, live)
             restored = await self._target(transaction, request, current, unfinished)
@@ -78,7 +81,9 @@ class DeploymentsWithoutBytes:
                 )
             if not unfinished and await _assigned_everywhere(transaction, live, release):
                 return None
-            taken_back = next((one for one in unfinished if one.status in ROLLING), current)
+            if unfinished and _is_on_its_way(request, unfinished[-1]):
+                return None
+            taken_back = _taken_back(unfinished, current, release)
             queued = await _queue(
                 transaction,
                 live,
@@ -173,6 +178,22 @@ class DeploymentsWithoutBytes:
                     message=f"by rollback {by.id}",
                 )
         await deployments.request_superseding(transaction, by.project, by.environment, by.id)
+
+
+def _is_on_its_way(request: RollbackRequest, newest: Deployment) -> bool:
+    """Whether a rollback is under way already, so that asking once more must not take that one back."""
+    no_target = not (request.version or request.target_deployment_id)
+    return no_target and newest.kind is DeploymentKind.ROLLBACK
+
+
+def _taken_back(
+    unfinished: Sequence[Deployment], current: Deployment | None, release: Release
+) -> Deployment | None:
+    """What the rollback takes back: what rolls out, else what waits, else what is live, if it is another."""
+    rolling = next((one for one in unfinished if one.status in ROLLING), None)
+    if rolling is not None or unfinished:
+        return rolling or unfinished[-1]
+    return current if current is not None and current.release_id != release.id else None
 
 
 async def check_environment_exists(transaction: Transaction, environment: str) -> None:

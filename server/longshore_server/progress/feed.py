@@ -9,12 +9,12 @@ from __future__ import annotations
 import asyncio
 from collections import deque
 from collections.abc import Sequence
-from contextlib import suppress
 from dataclasses import dataclass
 
 import structlog
 
 from longshore_server.views import DeploymentView, view
+from longshore_server.wakeups import woken
 from longshore_storage.catalogue import Catalogue, assignments, deployments
 from longshore_storage.catalogue.journal import events_after
 from longshore_storage.catalogue.lifecycle import TERMINAL
@@ -75,8 +75,7 @@ class Feed:
             except Exception:
                 # A feed that died would leave its followers with heartbeats for ever.
                 _log.exception("progress.failed", deployment_id=self._deployment_id)
-            with suppress(TimeoutError):
-                await asyncio.wait_for(self._wake.wait(), _POLL_S)
+            await woken(self._wake, _POLL_S)
 
     async def _read(self) -> bool:
         ended, more = False, True

@@ -4,11 +4,11 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import AsyncGenerator, Sequence
-from contextlib import aclosing, suppress
+from contextlib import aclosing
 from dataclasses import dataclass
 
 from longshore_server.refusal import Reason, Refusal
-from longshore_server.wakeups import Kind, Wakeups
+from longshore_server.wakeups import Kind, Wakeups, woken
 from longshore_storage.catalogue import Catalogue, deployments
 from longshore_storage.catalogue.journal import events_after
 from longshore_storage.catalogue.lifecycle import TERMINAL
@@ -19,7 +19,8 @@ from .feed import Feed, Snapshot
 HEARTBEAT_S = 15.0
 LONGEST_WAIT_FOR_CREATION_S = 300.0
 _CREATION_POLL_S = 0.5
-_MOST_EVENTS = 100
+# The largest events tell 500 nodes' steps, about 150 kB; so many fit into a message.
+_MOST_EVENTS = 16
 _SNAPSHOT_SPACING_S = 1.0
 
 
@@ -55,7 +56,9 @@ class ProgressHub:
         self, deployment_id: str, *, after: int, wait_for_creation_s: float
     ) -> AsyncGenerator[Update, None]:
         """Yield updates until the event with the terminal status was told; see ``StreamProgress``."""
-        deployment = await self._find(deployment_id, wait_for_creation_s)
+        deadline = asyncio.get_running_loop().time() + wait_for_creation_s
+        while (deployment := await self._find(deployment_id, deadline)) is None:
+            yield Update()
         if 0 < after < deployment.compacted_through:
             raise Refusal(
                 Reason.PROGRESS_COMPACTED,
@@ -88,7 +91,10 @@ class ProgressHub:
         if after == 0:
             # A snapshot comes first; the feed has read by the time it has one.
             while feed.snapshot is None:
-                await feed.changed.wait()
+                try:
+                    await asyncio.wait_for(feed.changed.wait(), HEARTBEAT_S)
+                except TimeoutError:
+                    yield Update()
         while True:
             changed = feed.changed
             snapshot = None
@@ -109,17 +115,14 @@ class ProgressHub:
                     return
                 continue
             held_back = feed.snapshot is not shown
-            try:
-                await asyncio.wait_for(
-                    changed.wait(), shown_at + _SNAPSHOT_SPACING_S - clock() if held_back else HEARTBEAT_S
-                )
-            except TimeoutError:
-                if not held_back:
-                    yield Update()
+            wait_s = shown_at + _SNAPSHOT_SPACING_S - clock() if held_back else HEARTBEAT_S
+            if not await woken(changed, wait_s) and not held_back:
+                yield Update()
 
-    async def _find(self, deployment_id: str, wait_s: float) -> Deployment:
-        deadline = asyncio.get_running_loop().time() + wait_s
-        while True:
+    async def _find(self, deployment_id: str, deadline: float) -> Deployment | None:
+        """The deployment; None when it is time for a heartbeat."""
+        heartbeat = asyncio.get_running_loop().time() + HEARTBEAT_S
+        while asyncio.get_running_loop().time() < heartbeat:
             created = self._created
             async with self._catalogue.reading() as transaction:
                 deployment = await deployments.get_deployment(transaction, deployment_id)
@@ -130,8 +133,8 @@ class ProgressHub:
                 raise Refusal(
                     Reason.DEPLOYMENT_NOT_FOUND, f"there is no deployment with the id {deployment_id!r}"
                 )
-            with suppress(TimeoutError):
-                await asyncio.wait_for(created.wait(), min(left, _CREATION_POLL_S))
+            await woken(created, min(left, _CREATION_POLL_S))
+        return None
 
     def _feed(self, deployment: Deployment) -> Feed:
         feed = self._feeds.get(deployment.id)

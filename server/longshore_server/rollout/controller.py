@@ -7,11 +7,10 @@ from the rows. Signals wake it, a slow poll stands behind them.
 from __future__ import annotations
 
 import asyncio
-from contextlib import suppress
 
 import structlog
 
-from longshore_server.wakeups import Kind, Wakeups, rollout_ident
+from longshore_server.wakeups import Kind, Wakeups, rollout_ident, woken
 from longshore_storage.catalogue import Catalogue, deployments
 from longshore_storage.catalogue.journal import StatusMoved
 from longshore_storage.errors import StorageError
@@ -61,8 +60,7 @@ class RolloutController:
                         await self._start_drivers()
                     except StorageError as error:
                         _log.warning("rollouts.unseen", error=str(error))
-                    with suppress(TimeoutError):
-                        await asyncio.wait_for(self._look.wait(), self._poll_s)
+                    await woken(self._look, self._poll_s)
         finally:
             for task in self._tasks:
                 task.cancel()
@@ -123,5 +121,4 @@ class RolloutController:
             if progress is Progress.SOON:
                 await asyncio.sleep(EVENT_SPACING_S)
             elif progress is Progress.WAITING:
-                with suppress(TimeoutError):
-                    await asyncio.wait_for(wake.wait(), self._poll_s)
+                await woken(wake, self._poll_s)

@@ -266,7 +266,7 @@ class RolloutStep:
                             "node_id": one.node_id,
                             "node_name": one.node_name,
                             "status": one.status,
-                            "message": one.message[:500],
+                            "message": one.message[:200],
                         }
                         for one in part
                     ]
@@ -287,7 +287,8 @@ class RolloutStep:
             await assignments.give_up_silent(
                 transaction,
                 silent,
-                message=f"the node reported nothing for {seconds} s: see whether it runs",
+                message=f"the node reported nothing for {seconds} s: see whether it runs, or take it off "
+                "the list with `longshore admin remove-node`",
             )
 
     async def _covered(

@@ -131,7 +131,7 @@ class DeploymentServicer(DeploymentServiceServicer):
             )
             seen = await views(transaction, page[:limit])
         return pb.ListDeploymentsResponse(
-            deployments=[_deployment(one) for one in seen],
+            deployments=[_listed(one) for one in seen],
             next_page_token=token.make([page[limit - 1].number]) if len(page) > limit else "",
         )
 
@@ -260,6 +260,14 @@ def _deployment(seen: DeploymentView) -> Any:
     )
     if message.HasField("transfer"):
         message.transfer.durable_bytes = seen.durable_bytes
+    return message
+
+
+def _listed(seen: DeploymentView) -> Any:
+    """A deployment as lists tell it: without findings, so that the largest page fits into a message."""
+    message = _deployment(seen)
+    if message.HasField("error"):
+        message.error.ClearField("findings")
     return message
 
 

@@ -52,9 +52,20 @@ class PageToken:
             raise _foreign() from None
         if binding != self._binding or [type(value) for value in place] != list(types):
             raise _foreign()
+        if any(isinstance(value, str) and not _is_text(value) for value in place):
+            raise _foreign()
         if any(isinstance(value, int) and abs(value) > _LARGEST_NUMBER for value in place):
             raise _foreign()
         return place
+
+
+def _is_text(value: str) -> bool:
+    """Whether both databases can compare with it."""
+    try:
+        value.encode()
+    except UnicodeEncodeError:
+        return False
+    return "\0" not in value
 
 
 def _foreign() -> Refusal:

@@ -85,16 +85,14 @@ class UploadCall:
                 "deployment_id, or declare the true size with a new one",
                 resumable=True,
             )
-        told = {
-            digest.lower() for digest in (header.payload_sha256, end.payload_sha256 if end else "") if digest
-        }
-        if len(told) > 1:
+        sent_sha256 = end.payload_sha256.lower() if end is not None else ""
+        if sent_sha256 and header.payload_sha256 not in ("", sent_sha256):
             raise Refusal(
                 Reason.SHA256_MISMATCH,
-                f"the header and `end` declare different sha256: {' and '.join(sorted(told))}",
+                f"the payload has sha256 {sent_sha256}, the header declared {header.payload_sha256}",
             )
         declared_size = size if header.payload_size_bytes is None else header.payload_size_bytes
-        return declared_size, "".join(told)
+        return declared_size, sent_sha256 or header.payload_sha256
 
     async def _header(self) -> Header:
         first = await self._read()

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Any
 
-from sqlalchemy import insert, select, update
+from sqlalchemy import delete, insert, select, update
 
 from longshore_storage.errors import ConstraintViolated, Misconfigured
 
@@ -29,8 +29,14 @@ async def boot(
 ) -> int:
     """Register a node that starts, and hand out its boot number.
 
-    Raises ``Misconfigured`` when another node has the name.
+    Raises ``Misconfigured`` when another node has the name, or this one was in another environment.
     """
+    known = await transaction.one(select(_n.c.environment).where(_n.c.id == node_id))
+    if known is not None and known.environment != environment:
+        raise Misconfigured(
+            f"this data folder belongs to a node of environment {known.environment!r}, and a node stays in "
+            f"its environment: give a node of {environment!r} a data folder of its own (`data_dir`)"
+        )
     await ensure_environment(transaction, environment)
     now = await transaction.now()
     columns = {
@@ -55,7 +61,8 @@ async def boot(
             )
     except ConstraintViolated as error:
         raise Misconfigured(
-            f"another node is registered under the name {name!r}: give this one its own with `node.name`"
+            f"another node is registered under the name {name!r}: give this one its own with `node.name`, or "
+            f"take one that is gone for good off the list with `longshore admin remove-node {name}`"
         ) from error
     assert row is not None
     return int(row[0])
@@ -72,6 +79,11 @@ async def report(
             .values(free_disk_bytes=free_disk_bytes, address=address, report_time=await transaction.now())
         )
     )
+
+
+async def remove(transaction: Transaction, name: str) -> bool:
+    """Forget a node and its assignments, so that no rollout waits for it; False when there is none."""
+    return bool(await transaction.changed(delete(_n).where(_n.c.name == name)))
 
 
 async def list_nodes(transaction: Transaction, *, environment: str, after: str, limit: int) -> Sequence[Node]:
