@@ -60,6 +60,12 @@ MIB = 1 << 20
 AT_ONCE = {"grace_s": 0, "keep_unnamed_s": 0, "every_s": 0}
 
 
+@pytest.fixture(autouse=True)
+def commands_leave_the_log_alone(monkeypatch: pytest.MonkeyPatch) -> None:
+    """A command writes its log to its own streams, which end with it; the nodes of this process live on."""
+    monkeypatch.setattr("longshore_server.commands.running.configure_logging", lambda level, form: None)
+
+
 def content(number: int) -> bytes:
     """Payloads that share nothing."""
     return canonical_tar({**small_tree(str(number)), "large.bin": File(random_bytes(MIB, number))})

@@ -15,10 +15,9 @@ class CollectingSettings:
     ``resume_for``: an upload without a sign of life for that long is given up. ``keep_unnamed``: what was
     stored less than that long ago stays, named or not, so that an upload that failed can be tried again
     without sending its bytes twice. ``keep_unfinished``: what was begun less than that long ago and is not
-    stored yet stays; longer than any put, or uploads break on it. ``grace``: so long an object stays
-    after its row went; longer than any
-    read, and than the age of any backup of the database that one may restore. ``orphans_after``: an object
-    that no row names is removed at that age.
+    stored yet stays; longer than any put, or uploads break on it. ``grace``: so long an object stays after
+    its row went; longer than any read, and than the age of any backup of the database that one may restore.
+    ``orphans_after``: an object that no row names is removed at that age.
     """
 
     resume_for: timedelta = _DAY

@@ -111,7 +111,7 @@ async def collect(
     catalogue: Catalogue, blobs: BlobStore, *, keep_unnamed: timedelta, grace: timedelta
 ) -> None:
     settings = CollectingSettings(
-        resume_for=timedelta(days=1), keep_unnamed=keep_unnamed, grace=grace, orphans_after=grace
+        keep_unnamed=keep_unnamed, keep_unfinished=keep_unnamed, grace=grace, orphans_after=grace
     )
     keep_all = Retention(lambda project, environment: RetentionPolicy(), 1)
     collector = Collector(catalogue, blobs, settings, keep_all, actor=ACTOR, abandoned={})
