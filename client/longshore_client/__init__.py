@@ -45,7 +45,6 @@ if TYPE_CHECKING:
         StatusChanged,
         TransferStats,
         VersionBump,
-        Warned,
     )
     from .sync_client import SyncClient
     from .uploading import UploadPhase, UploadProgress, Way
@@ -61,7 +60,7 @@ _HOMES = {
         *("Activation", "ActivationStatus", "ContentExamined", "Deployment", "DeploymentError"),
         *("DeploymentKind", "DeploymentStatus", "Event", "Finding", "NodeCounts", "NodeRole", "NodeStep"),
         *("NodesStepped", "PayloadFormat", "Severity", "Snapshot", "StatusChanged", "TransferStats"),
-        *("VersionBump", "Warned"),
+        "VersionBump",
     ),
     "sync_client": ("SyncClient",),
     "uploading": ("UploadPhase", "UploadProgress", "Way"),
@@ -104,7 +103,6 @@ __all__ = [
     "UploadPhase",
     "UploadProgress",
     "VersionBump",
-    "Warned",
     "Way",
     "new_deployment_id",
 ]

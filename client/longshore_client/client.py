@@ -194,7 +194,7 @@ class Client(Reads):
             async for _ in updates:
                 pass
         ended = await self.get(deployment_id)
-        if ended.status not in (DeploymentStatus.SUCCEEDED, DeploymentStatus.PARTIAL):
+        if ended.status is not DeploymentStatus.SUCCEEDED:
             why = ended.error.message if ended.error else ended.status_message
             raise DeploymentFailed(f"deployment {deployment_id} ended {ended.status}: {why}", ended)
         return ended

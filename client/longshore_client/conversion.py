@@ -218,8 +218,6 @@ def _detail(message: progress_pb2.ProgressEvent) -> models.EventDetail | None:
                 findings=tuple(finding(each) for each in examined.findings),
                 total_findings=examined.total_findings,
             )
-        case "warning":
-            return models.Warned(code=message.warning.code)
         case _:
             return None
 

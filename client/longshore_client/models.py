@@ -32,7 +32,6 @@ class DeploymentStatus(StrEnum):
     ROLLING_OUT = "rolling_out"
     REVERTING = "reverting"
     SUCCEEDED = "succeeded"
-    PARTIAL = "partial"
     FAILED = "failed"
     SUPERSEDED = "superseded"
 
@@ -45,7 +44,6 @@ class DeploymentStatus(StrEnum):
 _TERMINAL = frozenset(
     {
         DeploymentStatus.SUCCEEDED,
-        DeploymentStatus.PARTIAL,
         DeploymentStatus.FAILED,
         DeploymentStatus.SUPERSEDED,
     }
@@ -240,14 +238,7 @@ class ContentExamined:
     total_findings: int
 
 
-@dataclass(frozen=True, slots=True)
-class Warned:
-    """Something worth knowing that changes nothing."""
-
-    code: str
-
-
-EventDetail = StatusChanged | NodesStepped | ContentExamined | Warned
+EventDetail = StatusChanged | NodesStepped | ContentExamined
 
 
 @dataclass(frozen=True, slots=True)

@@ -12,7 +12,6 @@ from .wording import ago, short_id, size, stamp, words
 
 _STATUS_COLORS: Final = {
     DeploymentStatus.SUCCEEDED: "green",
-    DeploymentStatus.PARTIAL: "yellow",
     DeploymentStatus.FAILED: "red",
     DeploymentStatus.REVERTING: "red",
     DeploymentStatus.SUPERSEDED: "yellow",
@@ -28,7 +27,7 @@ _ACTIVATION_COLORS: Final = {
 def status_words(deployment: Deployment) -> str:
     """A deployment's status as words, with the reason where there is one."""
     if deployment.live:
-        return "live" if deployment.status is not DeploymentStatus.PARTIAL else "live, partial"
+        return "live"
     reason = f" ({words(deployment.status_reason)})" if deployment.status_reason else ""
     return f"{words(deployment.status)}{reason}"
 

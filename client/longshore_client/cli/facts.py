@@ -53,7 +53,7 @@ def outcome_words(deployment: Deployment) -> str:
     d = deployment
     what = safe(f"{d.project} {d.version}".strip())
     counts = d.node_counts
-    if d.status.value in ("succeeded", "partial"):
+    if d.status.value == "succeeded":
         live = count(counts.live, "node")
         if counts.live < counts.expected:
             live = f"{counts.live} of {count(counts.expected, 'node')}"

@@ -46,7 +46,7 @@ def print_outcome(session: Session, deployment: Deployment) -> None:
                 f"{how_to_follow(d.deployment_id)}"
             )
         return
-    if d.status not in (DeploymentStatus.SUCCEEDED, DeploymentStatus.PARTIAL):
+    if d.status is not DeploymentStatus.SUCCEEDED:
         raise failure(d)
     if session.for_people:
         click.echo(outcome_words(d))

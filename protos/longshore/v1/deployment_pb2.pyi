@@ -71,16 +71,14 @@ class _DeploymentStatusEnumTypeWrapper(_enum_type_wrapper._EnumTypeWrapper[_Depl
     """Nodes failed; those that were touched go back to what is live."""
     DEPLOYMENT_STATUS_SUCCEEDED: _DeploymentStatus.ValueType  # 7
     """Terminal: live on every node."""
-    DEPLOYMENT_STATUS_PARTIAL: _DeploymentStatus.ValueType  # 8
-    """Terminal: live, with some failed nodes within what was allowed."""
-    DEPLOYMENT_STATUS_FAILED: _DeploymentStatus.ValueType  # 9
+    DEPLOYMENT_STATUS_FAILED: _DeploymentStatus.ValueType  # 8
     """Terminal: not live; `error` says why."""
-    DEPLOYMENT_STATUS_SUPERSEDED: _DeploymentStatus.ValueType  # 10
+    DEPLOYMENT_STATUS_SUPERSEDED: _DeploymentStatus.ValueType  # 9
     """Terminal: a more urgent deployment took its place before it ended."""
 
 class DeploymentStatus(_DeploymentStatus, metaclass=_DeploymentStatusEnumTypeWrapper):
     """Where a deployment stands:
-    PENDING → RECEIVING → VALIDATING → QUEUED → ROLLING_OUT → SUCCEEDED | PARTIAL | SUPERSEDED, or
+    PENDING → RECEIVING → VALIDATING → QUEUED → ROLLING_OUT → SUCCEEDED | SUPERSEDED, or
     ROLLING_OUT → REVERTING → FAILED. What is QUEUED, ROLLING_OUT or REVERTING may end SUPERSEDED. Without bytes PENDING goes to QUEUED at once. Before ROLLING_OUT a
     failure ends it at once. Values are only ever added.
     """
@@ -101,11 +99,9 @@ DEPLOYMENT_STATUS_REVERTING: DeploymentStatus.ValueType  # 6
 """Nodes failed; those that were touched go back to what is live."""
 DEPLOYMENT_STATUS_SUCCEEDED: DeploymentStatus.ValueType  # 7
 """Terminal: live on every node."""
-DEPLOYMENT_STATUS_PARTIAL: DeploymentStatus.ValueType  # 8
-"""Terminal: live, with some failed nodes within what was allowed."""
-DEPLOYMENT_STATUS_FAILED: DeploymentStatus.ValueType  # 9
+DEPLOYMENT_STATUS_FAILED: DeploymentStatus.ValueType  # 8
 """Terminal: not live; `error` says why."""
-DEPLOYMENT_STATUS_SUPERSEDED: DeploymentStatus.ValueType  # 10
+DEPLOYMENT_STATUS_SUPERSEDED: DeploymentStatus.ValueType  # 9
 """Terminal: a more urgent deployment took its place before it ended."""
 Global___DeploymentStatus: _TypeAlias = DeploymentStatus  # noqa: Y015
 

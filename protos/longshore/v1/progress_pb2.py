@@ -26,7 +26,7 @@ from google.protobuf import timestamp_pb2 as google_dot_protobuf_dot_timestamp__
 from longshore.v1 import deployment_pb2 as longshore_dot_v1_dot_deployment__pb2
 
 
-DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n\x1blongshore/v1/progress.proto\x12\x0clongshore.v1\x1a\x1fgoogle/protobuf/timestamp.proto\x1a\x1dlongshore/v1/deployment.proto\"\xcd\x02\n\rProgressEvent\x12\x15\n\rdeployment_id\x18\x01 \x01(\t\x12\x10\n\x08sequence\x18\x02 \x01(\x03\x12(\n\x04time\x18\x03 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12\x35\n\x0estatus_changed\x18\x04 \x01(\x0b\x32\x1b.longshore.v1.StatusChangedH\x00\x12\x33\n\rnodes_stepped\x18\x05 \x01(\x0b\x32\x1a.longshore.v1.NodesSteppedH\x00\x12\x39\n\x10\x63ontent_examined\x18\x06 \x01(\x0b\x32\x1d.longshore.v1.ContentExaminedH\x00\x12(\n\x07warning\x18\x07 \x01(\x0b\x32\x15.longshore.v1.WarningH\x00\x12\x0f\n\x07message\x18\x0f \x01(\tB\x07\n\x05\x65vent\"\x87\x01\n\rStatusChanged\x12\x33\n\x0b\x66rom_status\x18\x01 \x01(\x0e\x32\x1e.longshore.v1.DeploymentStatus\x12\x31\n\tto_status\x18\x02 \x01(\x0e\x32\x1e.longshore.v1.DeploymentStatus\x12\x0e\n\x06reason\x18\x03 \x01(\t\"5\n\x0cNodesStepped\x12%\n\x05steps\x18\x01 \x03(\x0b\x32\x16.longshore.v1.NodeStep\"o\n\x08NodeStep\x12\x0f\n\x07node_id\x18\x01 \x01(\t\x12\x11\n\tnode_name\x18\x02 \x01(\t\x12.\n\x06status\x18\x03 \x01(\x0e\x32\x1e.longshore.v1.ActivationStatus\x12\x0f\n\x07message\x18\x04 \x01(\t\"\x98\x01\n\x0f\x43ontentExamined\x12\x16\n\x0e\x63ontent_sha256\x18\x01 \x01(\t\x12\x0f\n\x07\x65ntries\x18\x02 \x01(\x03\x12\x1b\n\x13unpacked_size_bytes\x18\x03 \x01(\x03\x12\'\n\x08\x66indings\x18\x04 \x03(\x0b\x32\x15.longshore.v1.Finding\x12\x16\n\x0etotal_findings\x18\x05 \x01(\x05\"\x17\n\x07Warning\x12\x0c\n\x04\x63ode\x18\x01 \x01(\t\"\x8a\x01\n\x10ProgressSnapshot\x12,\n\ndeployment\x18\x01 \x01(\x0b\x32\x18.longshore.v1.Deployment\x12\x19\n\x11\x63ompacted_through\x18\x02 \x01(\x03\x12-\n\x0b\x61\x63tivations\x18\x03 \x03(\x0b\x32\x18.longshore.v1.ActivationB<\n\x10\x64\x65v.longshore.v1P\x01Z&longshore.dev/longshore/v1;longshorev1b\x06proto3')
+DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n\x1blongshore/v1/progress.proto\x12\x0clongshore.v1\x1a\x1fgoogle/protobuf/timestamp.proto\x1a\x1dlongshore/v1/deployment.proto\"\xa3\x02\n\rProgressEvent\x12\x15\n\rdeployment_id\x18\x01 \x01(\t\x12\x10\n\x08sequence\x18\x02 \x01(\x03\x12(\n\x04time\x18\x03 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12\x35\n\x0estatus_changed\x18\x04 \x01(\x0b\x32\x1b.longshore.v1.StatusChangedH\x00\x12\x33\n\rnodes_stepped\x18\x05 \x01(\x0b\x32\x1a.longshore.v1.NodesSteppedH\x00\x12\x39\n\x10\x63ontent_examined\x18\x06 \x01(\x0b\x32\x1d.longshore.v1.ContentExaminedH\x00\x12\x0f\n\x07message\x18\x0f \x01(\tB\x07\n\x05\x65vent\"\x87\x01\n\rStatusChanged\x12\x33\n\x0b\x66rom_status\x18\x01 \x01(\x0e\x32\x1e.longshore.v1.DeploymentStatus\x12\x31\n\tto_status\x18\x02 \x01(\x0e\x32\x1e.longshore.v1.DeploymentStatus\x12\x0e\n\x06reason\x18\x03 \x01(\t\"5\n\x0cNodesStepped\x12%\n\x05steps\x18\x01 \x03(\x0b\x32\x16.longshore.v1.NodeStep\"o\n\x08NodeStep\x12\x0f\n\x07node_id\x18\x01 \x01(\t\x12\x11\n\tnode_name\x18\x02 \x01(\t\x12.\n\x06status\x18\x03 \x01(\x0e\x32\x1e.longshore.v1.ActivationStatus\x12\x0f\n\x07message\x18\x04 \x01(\t\"\x98\x01\n\x0f\x43ontentExamined\x12\x16\n\x0e\x63ontent_sha256\x18\x01 \x01(\t\x12\x0f\n\x07\x65ntries\x18\x02 \x01(\x03\x12\x1b\n\x13unpacked_size_bytes\x18\x03 \x01(\x03\x12\'\n\x08\x66indings\x18\x04 \x03(\x0b\x32\x15.longshore.v1.Finding\x12\x16\n\x0etotal_findings\x18\x05 \x01(\x05\"\x8a\x01\n\x10ProgressSnapshot\x12,\n\ndeployment\x18\x01 \x01(\x0b\x32\x18.longshore.v1.Deployment\x12\x19\n\x11\x63ompacted_through\x18\x02 \x01(\x03\x12-\n\x0b\x61\x63tivations\x18\x03 \x03(\x0b\x32\x18.longshore.v1.ActivationB<\n\x10\x64\x65v.longshore.v1P\x01Z&longshore.dev/longshore/v1;longshorev1b\x06proto3')
 
 _globals = globals()
 _builder.BuildMessageAndEnumDescriptors(DESCRIPTOR, _globals)
@@ -35,17 +35,15 @@ if not _descriptor._USE_C_DESCRIPTORS:
   _globals['DESCRIPTOR']._loaded_options = None
   _globals['DESCRIPTOR']._serialized_options = b'\n\020dev.longshore.v1P\001Z&longshore.dev/longshore/v1;longshorev1'
   _globals['_PROGRESSEVENT']._serialized_start=110
-  _globals['_PROGRESSEVENT']._serialized_end=443
-  _globals['_STATUSCHANGED']._serialized_start=446
-  _globals['_STATUSCHANGED']._serialized_end=581
-  _globals['_NODESSTEPPED']._serialized_start=583
-  _globals['_NODESSTEPPED']._serialized_end=636
-  _globals['_NODESTEP']._serialized_start=638
-  _globals['_NODESTEP']._serialized_end=749
-  _globals['_CONTENTEXAMINED']._serialized_start=752
-  _globals['_CONTENTEXAMINED']._serialized_end=904
-  _globals['_WARNING']._serialized_start=906
-  _globals['_WARNING']._serialized_end=929
-  _globals['_PROGRESSSNAPSHOT']._serialized_start=932
-  _globals['_PROGRESSSNAPSHOT']._serialized_end=1070
+  _globals['_PROGRESSEVENT']._serialized_end=401
+  _globals['_STATUSCHANGED']._serialized_start=404
+  _globals['_STATUSCHANGED']._serialized_end=539
+  _globals['_NODESSTEPPED']._serialized_start=541
+  _globals['_NODESSTEPPED']._serialized_end=594
+  _globals['_NODESTEP']._serialized_start=596
+  _globals['_NODESTEP']._serialized_end=707
+  _globals['_CONTENTEXAMINED']._serialized_start=710
+  _globals['_CONTENTEXAMINED']._serialized_end=862
+  _globals['_PROGRESSSNAPSHOT']._serialized_start=865
+  _globals['_PROGRESSSNAPSHOT']._serialized_end=1003
 # @@protoc_insertion_point(module_scope)

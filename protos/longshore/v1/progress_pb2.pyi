@@ -34,7 +34,6 @@ class ProgressEvent(_message.Message):
     STATUS_CHANGED_FIELD_NUMBER: _builtins.int
     NODES_STEPPED_FIELD_NUMBER: _builtins.int
     CONTENT_EXAMINED_FIELD_NUMBER: _builtins.int
-    WARNING_FIELD_NUMBER: _builtins.int
     MESSAGE_FIELD_NUMBER: _builtins.int
     deployment_id: _builtins.str
     """The deployment it belongs to."""
@@ -58,10 +57,6 @@ class ProgressEvent(_message.Message):
     def content_examined(self) -> Global___ContentExamined:
         """The payload's content was examined."""
 
-    @_builtins.property
-    def warning(self) -> Global___Warning:
-        """Worth knowing, nothing else."""
-
     def __init__(
         self,
         *,
@@ -71,14 +66,13 @@ class ProgressEvent(_message.Message):
         status_changed: Global___StatusChanged | None = ...,
         nodes_stepped: Global___NodesStepped | None = ...,
         content_examined: Global___ContentExamined | None = ...,
-        warning: Global___Warning | None = ...,
         message: _builtins.str = ...,
     ) -> None: ...
-    _HasFieldArgType: _TypeAlias = _typing.Literal["content_examined", b"content_examined", "event", b"event", "nodes_stepped", b"nodes_stepped", "status_changed", b"status_changed", "time", b"time", "warning", b"warning"]  # noqa: Y015
+    _HasFieldArgType: _TypeAlias = _typing.Literal["content_examined", b"content_examined", "event", b"event", "nodes_stepped", b"nodes_stepped", "status_changed", b"status_changed", "time", b"time"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["content_examined", b"content_examined", "deployment_id", b"deployment_id", "event", b"event", "message", b"message", "nodes_stepped", b"nodes_stepped", "sequence", b"sequence", "status_changed", b"status_changed", "time", b"time", "warning", b"warning"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["content_examined", b"content_examined", "deployment_id", b"deployment_id", "event", b"event", "message", b"message", "nodes_stepped", b"nodes_stepped", "sequence", b"sequence", "status_changed", b"status_changed", "time", b"time"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
-    _WhichOneofReturnType_event: _TypeAlias = _typing.Literal["status_changed", "nodes_stepped", "content_examined", "warning"]  # noqa: Y015
+    _WhichOneofReturnType_event: _TypeAlias = _typing.Literal["status_changed", "nodes_stepped", "content_examined"]  # noqa: Y015
     _WhichOneofArgType_event: _TypeAlias = _typing.Literal["event", b"event"]  # noqa: Y015
     def WhichOneof(self, oneof_group: _WhichOneofArgType_event) -> _WhichOneofReturnType_event | None: ...
 
@@ -213,28 +207,6 @@ class ContentExamined(_message.Message):
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
 Global___ContentExamined: _TypeAlias = ContentExamined  # noqa: Y015
-
-@_typing.final
-class Warning(_message.Message):
-    """Something worth knowing that changes nothing."""
-
-    DESCRIPTOR: _descriptor.Descriptor
-
-    CODE_FIELD_NUMBER: _builtins.int
-    code: _builtins.str
-    """A word in lower case, for programs."""
-    def __init__(
-        self,
-        *,
-        code: _builtins.str = ...,
-    ) -> None: ...
-    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
-    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["code", b"code"]  # noqa: Y015
-    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
-    def WhichOneof(self, oneof_group: _Never) -> None: ...
-
-Global___Warning: _TypeAlias = Warning  # noqa: Y015
 
 @_typing.final
 class ProgressSnapshot(_message.Message):

@@ -183,7 +183,7 @@ func (c *client) follow(ctx context.Context, deploymentID string) (progress, err
 
 func terminal(status string) bool {
 	switch strings.TrimPrefix(status, "DEPLOYMENT_STATUS_") {
-	case "SUCCEEDED", "PARTIAL", "FAILED", "SUPERSEDED":
+	case "SUCCEEDED", "FAILED", "SUPERSEDED":
 		return true
 	}
 	return false

@@ -13,7 +13,7 @@ import protobuf from "protobufjs";
 const MESSAGE_BYTES = 1024 * 1024;
 const PAYLOAD_BYTES = 5 * MESSAGE_BYTES + 12_345;
 const FILE_NAME = "payload.bin";
-const TERMINAL = new Set(["SUCCEEDED", "PARTIAL", "FAILED", "SUPERSEDED"].map((s) => `DEPLOYMENT_STATUS_${s}`));
+const TERMINAL = new Set(["SUCCEEDED", "FAILED", "SUPERSEDED"].map((s) => `DEPLOYMENT_STATUS_${s}`));
 
 // google.rpc's messages of the error details: public and stable, and not part of any npm package of gRPC's.
 const rpc = protobuf.parse(`

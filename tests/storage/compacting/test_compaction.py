@@ -279,7 +279,7 @@ async def test_a_failing_blob_store(world: LooseWorld) -> None:
 async def test_cancelled_at_every_await(world: LooseWorld) -> None:
     left = await world.loosen()
     ended = False
-    for turns in range(0, 4000, 41):
+    for turns in range(0, 4000, 89):
         task = asyncio.create_task(world.compaction(round_chunks=12).run())
         for _ in range(turns):
             if task.done():
@@ -288,7 +288,7 @@ async def test_cancelled_at_every_await(world: LooseWorld) -> None:
         ended = task.done()
         task.cancel()
         await asyncio.wait([task])
-        if turns % 5 == 0:
+        if turns % 3 == 0:
             await world.check(left)
         if ended:
             break

@@ -15,7 +15,7 @@ if TYPE_CHECKING:
 
 _STATUSES: Final = (
     *("pending", "receiving", "validating", "queued", "rolling_out", "reverting"),
-    *("succeeded", "partial", "failed", "superseded"),
+    *("succeeded", "failed", "superseded"),
 )
 _WIDTH_FOR_WHOLE_IDS: Final = 110
 

@@ -62,5 +62,5 @@ def watch_command(session: Session, deployment_id: str, after: int, wait_s: floa
     deployment = session.run(work)
     if session.for_people:
         print_outcome(session, deployment)
-    elif deployment.status not in (DeploymentStatus.SUCCEEDED, DeploymentStatus.PARTIAL):
+    elif deployment.status is not DeploymentStatus.SUCCEEDED:
         raise failure(deployment)

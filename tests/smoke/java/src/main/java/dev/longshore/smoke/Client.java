@@ -46,7 +46,6 @@ public final class Client {
   private static final long DEADLINE_S = 120;
   private static final Set<DeploymentStatus> TERMINAL = EnumSet.of(
       DeploymentStatus.DEPLOYMENT_STATUS_SUCCEEDED,
-      DeploymentStatus.DEPLOYMENT_STATUS_PARTIAL,
       DeploymentStatus.DEPLOYMENT_STATUS_FAILED,
       DeploymentStatus.DEPLOYMENT_STATUS_SUPERSEDED);
 
