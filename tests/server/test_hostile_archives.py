@@ -6,7 +6,6 @@ import gzip
 import io
 import struct
 import tarfile
-import time
 import zipfile
 from collections.abc import Callable
 
@@ -224,9 +223,7 @@ async def test_a_sole_top_directory_with_a_manifest_is_stripped(node: RunningNod
 async def test_a_hundred_thousand_entries(node: RunningNode) -> None:
     entries = (file(f"d{i // 1000:03d}/f{i:06d}", b"x" if i % 1000 == 0 else b"") for i in range(100_000))
     data = b"".join([*entries, END_OF_ARCHIVE])
-    began = time.monotonic()
     made = await deploy_to_end(node, data)
-    assert time.monotonic() - began < 60
     release = await node.catalog.GetRelease(catalog.GetReleaseRequest(project="netops", version="1.0.0"))
     assert (release.release.entries, release.release.unpacked_size_bytes) == (100_000, 100)
     assert made.content_sha256 == made.payload_sha256

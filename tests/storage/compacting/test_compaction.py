@@ -47,6 +47,7 @@ async def test_half_the_bytes_and_every_payload_right(world: LooseWorld) -> None
     assert (await world.compaction().run()).planned_packs == 0
 
 
+@embedded_only
 async def test_in_many_rounds(world: LooseWorld) -> None:
     left = await world.loosen()
     told: list[int] = []
@@ -57,6 +58,7 @@ async def test_in_many_rounds(world: LooseWorld) -> None:
     await world.check(left)
 
 
+@embedded_only
 async def test_what_is_mostly_used_stays(world: LooseWorld) -> None:
     await world.release(WHOLE)
     await world.end_uploads()
@@ -65,6 +67,7 @@ async def test_what_is_mostly_used_stays(world: LooseWorld) -> None:
     assert await world.pack_states() == packs
 
 
+@embedded_only
 async def test_the_index_leads_to_where_chunks_went(world: LooseWorld) -> None:
     left = await world.loosen()
     await world.compaction().run()
@@ -167,6 +170,7 @@ async def test_two_compactions_at_once(world: LooseWorld) -> None:
     await world.check(left)
 
 
+@embedded_only
 async def test_payloads_removed_and_repaired_meanwhile(world: LooseWorld) -> None:
     left = await world.loosen()
     removed, replaced = sorted(left)[:2]
@@ -215,6 +219,7 @@ async def test_overtaken_by_the_collector(world: LooseWorld) -> None:
     await world.check(left)
 
 
+@embedded_only
 async def test_damage_on_the_way_is_not_spread(world: LooseWorld) -> None:
     left = await world.loosen()
     victim, chunk = await world.a_chunk_of_one_payload()
@@ -234,6 +239,7 @@ async def test_damage_on_the_way_is_not_spread(world: LooseWorld) -> None:
     assert "DAMAGED" not in (await world.pack_states()).values()
 
 
+@embedded_only
 async def test_a_damaged_pack_file_is_emptied_however_full(world: LooseWorld) -> None:
     """Its index is hurt: every payload is whole, and leaves it at the next compaction."""
     sha256 = await world.release(WHOLE)
@@ -399,6 +405,7 @@ async def test_a_database_that_is_away(world: LooseWorld, monkeypatch: pytest.Mo
     await world.check(left)
 
 
+@embedded_only
 async def test_chunks_count_once_however_many_manifests_name_them(world: LooseWorld) -> None:
     left = await world.loosen()
     live = LiveBytes(table_bits=20)

@@ -127,6 +127,7 @@ async def test_read_noted_and_healed_by_an_upload(
     assert sorted(named) == sorted(key for key, sha256 in await world.payload_packs() if sha256 == SHA256)
 
 
+@embedded_only
 async def test_only_the_payloads_that_need_the_chunk_are_damaged(world: HurtWorld) -> None:
     more = DATA + random_bytes(60 * KIB, seed=3)
     await world.release(DATA, "1.0.0")
@@ -144,6 +145,7 @@ async def test_only_the_payloads_that_need_the_chunk_are_damaged(world: HurtWorl
     assert await world.audited("payload.damaged") == [("netops", "2.0.0"), ("netops", "1.0.0")]
 
 
+@embedded_only
 async def test_a_fault_in_an_index_hurts_no_payload(world: HurtWorld) -> None:
     await world.release(DATA)
     key = (await world.chunks_of(SHA256))[0].pack_key
@@ -154,6 +156,7 @@ async def test_a_fault_in_an_index_hurts_no_payload(world: HurtWorld) -> None:
     assert await world.read(SHA256) == DATA
 
 
+@embedded_only
 async def test_what_is_sound_is_left_alone(world: HurtWorld) -> None:
     await world.release(DATA)
     for key in await world.keys(""):
@@ -280,6 +283,7 @@ async def test_a_second_upload_under_way_loses_to_the_repair_of_the_first(world:
     assert await world.read(SHA256) == DATA
 
 
+@embedded_only
 async def test_a_reader_goes_on_by_the_manifest_of_a_repair(world: HurtWorld) -> None:
     await world.release(DATA)
     await flip_in_a_chunk(world)

@@ -134,6 +134,7 @@ async def forget(transaction: Transaction, sha256: str, known: set[object]) -> N
             await transaction.execute(f.delete().where(f.c.key == row.key))
 
 
+@embedded_only
 async def test_a_pack_file_that_the_backup_knows_as_being_written(world: HurtWorld) -> None:
     await world.release(ONE)
     await empty(world, releases=False)
@@ -171,6 +172,7 @@ async def test_damage_in_the_store(world: HurtWorld) -> None:
     assert unreadable not in await world.column(tables.chunk, "pack_key")
 
 
+@embedded_only
 async def test_the_newest_manifest_that_is_whole(world: HurtWorld) -> None:
     """After a repair the old manifest is in the store for a while, and names what is lost."""
     await world.release(ONE)
@@ -188,6 +190,7 @@ async def test_the_newest_manifest_that_is_whole(world: HurtWorld) -> None:
     assert await world.read(sha256_of(ONE)) == ONE
 
 
+@embedded_only
 @pytest.mark.parametrize("what", ["manifest", "pack"])
 async def test_what_is_condemned_stays_condemned(world: HurtWorld, what: str) -> None:
     await world.release(ONE)

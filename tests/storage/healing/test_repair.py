@@ -64,6 +64,7 @@ async def test_repaired(world: HurtWorld, what: str) -> None:
     assert not await world.repair.repair_payload(SHA256, blocks_of(DATA))
 
 
+@embedded_only
 async def test_other_bytes_change_nothing(world: HurtWorld) -> None:
     await world.release(DATA)
     await hurt(world, "chunk")

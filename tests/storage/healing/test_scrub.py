@@ -71,6 +71,7 @@ async def test_every_kind_of_damage_is_found(world: HurtWorld, small_pages: None
     assert await world.read(sha256_of(ONE)) == ONE
 
 
+@embedded_only
 async def test_what_came_back_is_absolved(world: HurtWorld) -> None:
     """An operator copies lost objects back from a replica of the bucket."""
     await world.release(ONE)
@@ -91,6 +92,7 @@ async def test_what_came_back_is_absolved(world: HurtWorld) -> None:
     assert await world.read(sha256_of(ONE)) == ONE
 
 
+@embedded_only
 async def test_rows_that_disagree_with_the_manifest(world: HurtWorld) -> None:
     sha256 = await world.release(ONE)
     key = (await world.chunks_of(sha256))[0].pack_key
