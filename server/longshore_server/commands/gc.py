@@ -94,7 +94,7 @@ def _question(now: bool, taking_over: bool) -> str:
     if now:
         what.append("remove condemned objects at once, whoever reads them")
     if taking_over:
-        what.append("remove every object that this database does not know")
+        what.append("count every object that this database does not know as an orphan")
     return f"{' and '.join(what).capitalize()}?"
 
 
@@ -105,9 +105,9 @@ _LINES = (
     ("manifests dropped that nothing named", "drafts_dropped", ""),
     ("pack files dropped", "pack_files_dropped", ""),
     ("chunks dropped from the index", "chunks_dropped", ""),
+    ("orphans found", "orphans_found", "orphan_bytes"),
     ("objects condemned", "objects_condemned", "condemned_bytes"),
     ("condemned objects removed", "objects_removed", "removed_bytes"),
-    ("orphans removed", "orphans_removed", "orphan_bytes"),
 )
 
 

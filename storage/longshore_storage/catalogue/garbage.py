@@ -13,6 +13,7 @@ from datetime import datetime
 from typing import NamedTuple
 
 from sqlalchemy import ColumnElement, and_, case, delete, exists, func, insert, select, true, union_all
+from sqlalchemy.dialects import postgresql, sqlite
 
 from . import tables
 from .catalogue import Transaction
@@ -24,6 +25,8 @@ _p = tables.payload
 
 # What a manifest costs for each of its chunks.
 MANIFEST_ENTRY_BYTES = 53
+# Below every database's limit of parameters in a statement.
+_KEYS_AT_ONCE = 1000
 
 _ALWAYS = true()
 
@@ -37,8 +40,8 @@ class Dropped(NamedTuple):
     size_bytes: int = 0
 
 
-class CondemnedObject(NamedTuple):
-    """An object that is to be removed, with what is known of its size."""
+class StoredObject(NamedTuple):
+    """An object in the blob store, with what is known of its size."""
 
     key: str
     size_bytes: int
@@ -154,7 +157,7 @@ async def drop_packs(transaction: Transaction, keys: Collection[str]) -> Dropped
 
 async def condemned_objects(
     transaction: Transaction, *, before: datetime, after: str, limit: int
-) -> Sequence[CondemnedObject]:
+) -> Sequence[StoredObject]:
     """The next condemned objects by key that were condemned no later than ``before``."""
     rows = await transaction.all(
         select(_c.c.key, _c.c.size_bytes)
@@ -162,7 +165,7 @@ async def condemned_objects(
         .order_by(_c.c.key)
         .limit(limit)
     )
-    return [CondemnedObject(row.key, row.size_bytes) for row in rows]
+    return [StoredObject(row.key, row.size_bytes) for row in rows]
 
 
 async def count_condemned(transaction: Transaction, *, before: datetime) -> Dropped:
@@ -192,6 +195,59 @@ async def named_keys(transaction: Transaction, keys: Collection[str]) -> frozens
         )
     )
     return frozenset(row[0] for row in rows)
+
+
+async def new_orphans(transaction: Transaction, objects: Collection[StoredObject]) -> list[StoredObject]:
+    """Those of these objects that were not noted as orphans yet."""
+    o = tables.orphan
+    keys = [found.key for found in objects]
+    known = {row.key for row in await transaction.all(select(o.c.key).where(o.c.key.in_(keys)))}
+    return [found for found in objects if found.key not in known]
+
+
+async def note_orphans(transaction: Transaction, objects: Collection[StoredObject]) -> None:
+    """Note objects that no row names."""
+    o = tables.orphan
+    dialect = sqlite if transaction.dialect == "sqlite" else postgresql
+    now = await transaction.now()
+    await transaction.execute(
+        dialect.insert(o).on_conflict_do_nothing(),
+        [{"key": key, "size_bytes": size_bytes, "find_time": now} for key, size_bytes in sorted(objects)],
+    )
+
+
+async def old_orphans(
+    transaction: Transaction, *, before: datetime, after: str, limit: int
+) -> Sequence[StoredObject]:
+    """The next orphans by key that were found no later than ``before``."""
+    o = tables.orphan
+    rows = await transaction.all(
+        select(o.c.key, o.c.size_bytes)
+        .where(o.c.key > after, o.c.find_time <= before)
+        .order_by(o.c.key)
+        .limit(limit)
+    )
+    return [StoredObject(row.key, row.size_bytes) for row in rows]
+
+
+async def drop_orphans(transaction: Transaction, keys: Collection[str]) -> Dropped:
+    """Condemn those of these orphans that still no row names; the others are orphans no more."""
+    o = tables.orphan
+    found = await transaction.all(delete(o).where(o.c.key.in_(keys)).returning(o.c.key, o.c.size_bytes))
+    # Looked at only now: whoever names one deletes its row first, so either we see that or they see this.
+    named = await named_keys(transaction, [row.key for row in found])
+    doomed = sorted((row.key, row.size_bytes) for row in found if row.key not in named)
+    if not doomed:
+        return Dropped()
+    return Dropped(len(doomed), 0, len(doomed), await _condemn(transaction, doomed))
+
+
+async def claim_orphans(transaction: Transaction, keys: Collection[str]) -> None:
+    """Take objects off the list of orphans; then whoever names them looks whether they are condemned."""
+    o = tables.orphan
+    ordered = sorted(keys)
+    for at in range(0, len(ordered), _KEYS_AT_ONCE):
+        await transaction.execute(delete(o).where(o.c.key.in_(ordered[at : at + _KEYS_AT_ONCE])))
 
 
 async def _condemn(transaction: Transaction, objects: Sequence[tuple[str, int]]) -> int:

@@ -125,6 +125,15 @@ condemned = Table(
     Column("condemn_time", UtcTime, nullable=False),
 )
 
+# Objects that were found without a row: condemned later, unless a rebuild names them before.
+orphan = Table(
+    "orphan",
+    metadata,
+    Column("key", BytewiseText, primary_key=True),
+    Column("size_bytes", BigInteger, nullable=False),
+    Column("find_time", UtcTime, nullable=False),
+)
+
 # Which catalogue this is, among all that may share a blob store: a UUID under the name `catalogue`.
 identity = Table(
     "identity",

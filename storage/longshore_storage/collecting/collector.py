@@ -20,7 +20,7 @@ from longshore_storage.ports import BlobStore
 
 from . import unnamed
 from .dead_uploads import give_up_dead_uploads
-from .orphans import SLICES, remove_orphans
+from .orphans import SLICES, condemn_orphans, note_orphans
 from .ownership import leave_mark, why_not_ours_alone
 from .rehearsal import rehearse
 from .removal import remove_condemned
@@ -90,25 +90,27 @@ class Collector:
             report.add_drafts(dropped)
         async for dropped in unnamed.drop_packs(self._catalogue, settings):
             report.add_packs(dropped)
-        async for removed in remove_condemned(self._catalogue, self._blobs, settings.grace):
-            report.objects_removed += len(removed)
-            report.removed_bytes += sum(one.size_bytes for one in removed)
         await leave_mark(self._catalogue, self._blobs)
         report.orphans_skipped = await why_not_ours_alone(self._catalogue, self._blobs)
         if not report.orphans_skipped:
-            await self._remove_orphans(report, settings, listed_share)
+            await self._look_for_orphans(report, settings, listed_share)
+        async for removed in remove_condemned(self._catalogue, self._blobs, settings.grace):
+            report.objects_removed += len(removed)
+            report.removed_bytes += sum(one.size_bytes for one in removed)
         async with self._catalogue.transaction() as transaction:
             await chores.mark_done(transaction, CHORE)
 
-    async def _remove_orphans(
+    async def _look_for_orphans(
         self, report: CollectingReport, settings: CollectingSettings, listed_share: float
     ) -> None:
         slices = min(max(round(len(SLICES) * listed_share), 1), len(SLICES))
-        found = remove_orphans(self._catalogue, self._blobs, settings.orphans_after, slices=slices)
+        found = note_orphans(self._catalogue, self._blobs, settings.orphans_after, slices=slices)
         async with aclosing(found):
             async for orphans in found:
-                report.orphans_removed += len(orphans)
-                report.orphan_bytes += sum(orphan.size_bytes for orphan in orphans)
+                report.add_orphans(orphans)
+        async with aclosing(condemn_orphans(self._catalogue, settings.orphans_after)) as condemned:
+            async for dropped in condemned:
+                report.add_condemned(dropped)
 
     def _settings_of(self, now: bool) -> CollectingSettings:
         return replace(self._settings, grace=timedelta(0)) if now else self._settings

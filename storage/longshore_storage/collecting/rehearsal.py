@@ -14,16 +14,18 @@ from sqlalchemy import BigInteger, Column, MetaData, Select, Table, Text, func, 
 from sqlalchemy.schema import CreateTable
 
 from longshore_storage.catalogue import Catalogue, Transaction, garbage, tables
-from longshore_storage.catalogue.garbage import MANIFEST_ENTRY_BYTES, Dropped
+from longshore_storage.catalogue.garbage import MANIFEST_ENTRY_BYTES, Dropped, StoredObject
 from longshore_storage.catalogue.retaining import is_reclaimable
 from longshore_storage.ports import BlobStore
 
 from .dead_uploads import is_dead
-from .orphans import SLICES, find_orphans
+from .orphans import SLICES, new_orphans
 from .ownership import why_not_ours_alone
 from .report import CollectingReport
 from .retention import Retention, limited_projects
 from .settings import CollectingSettings
+
+_PAGE = 1000
 
 _temporary = MetaData()
 
@@ -60,13 +62,10 @@ async def rehearse(
         await _count_uploads(transaction, settings, report)
         await _count_releases(transaction, catalogue, retention, report)
         await _count_unnamed(transaction, settings, report)
-        await _count_condemned(transaction, settings, report)
     report.orphans_skipped = await why_not_ours_alone(catalogue, blobs)
-    for prefix in () if report.orphans_skipped else SLICES:
-        async with aclosing(find_orphans(catalogue, blobs, prefix, settings.orphans_after)) as found:
-            async for orphans in found:
-                report.orphans_removed += len(orphans)
-                report.orphan_bytes += sum(orphan.size_bytes for orphan in orphans)
+    if not report.orphans_skipped:
+        await _count_orphans(catalogue, blobs, settings, report)
+    await _count_condemned(catalogue, settings, report)
 
 
 async def _count_uploads(
@@ -133,14 +132,41 @@ async def _count_unnamed(
     report.add_packs(Dropped(rows, chunks, rows, size_bytes))
 
 
-async def _count_condemned(
-    transaction: Transaction, settings: CollectingSettings, report: CollectingReport
+async def _count_orphans(
+    catalogue: Catalogue, blobs: BlobStore, settings: CollectingSettings, report: CollectingReport
 ) -> None:
-    due = await garbage.count_condemned(transaction, before=await transaction.now() - settings.grace)
+    for prefix in SLICES:
+        async with aclosing(new_orphans(catalogue, blobs, prefix, settings.orphans_after)) as found:
+            async for orphans in found:
+                report.add_orphans(orphans)
+                if not settings.orphans_after:
+                    report.add_condemned(_condemned(orphans))
+    after = ""
+    while True:
+        async with catalogue.reading() as transaction:
+            before = await transaction.now() - settings.orphans_after
+            page = await garbage.old_orphans(transaction, before=before, after=after, limit=_PAGE)
+            named = await garbage.named_keys(transaction, [orphan.key for orphan in page])
+        report.add_condemned(_condemned([orphan for orphan in page if orphan.key not in named]))
+        if len(page) < _PAGE:
+            return
+        after = page[-1].key
+
+
+async def _count_condemned(
+    catalogue: Catalogue, settings: CollectingSettings, report: CollectingReport
+) -> None:
+    async with catalogue.reading() as transaction:
+        before = await transaction.now() - settings.grace
+        due = await garbage.count_condemned(transaction, before=before)
     report.objects_removed, report.removed_bytes = due.objects, due.size_bytes
     if not settings.grace:
         report.objects_removed += report.objects_condemned
         report.removed_bytes += report.condemned_bytes
+
+
+def _condemned(objects: Sequence[StoredObject]) -> Dropped:
+    return Dropped(0, 0, len(objects), sum(found.size_bytes for found in objects))
 
 
 async def _doom(transaction: Transaction, table: Table, keys: Select[Any]) -> int:

@@ -6,7 +6,7 @@ from collections.abc import AsyncIterator, Sequence
 from datetime import timedelta
 
 from longshore_storage.catalogue import Catalogue, garbage
-from longshore_storage.catalogue.garbage import CondemnedObject
+from longshore_storage.catalogue.garbage import StoredObject
 from longshore_storage.payloads.tasks import together
 from longshore_storage.ports import BlobStore
 
@@ -16,7 +16,7 @@ _AT_ONCE = 8
 
 async def remove_condemned(
     catalogue: Catalogue, blobs: BlobStore, grace: timedelta
-) -> AsyncIterator[Sequence[CondemnedObject]]:
+) -> AsyncIterator[Sequence[StoredObject]]:
     """Remove what was condemned longer than ``grace`` ago, page by page.
 
     A crash between the object's end and its row's only lets the next run remove it once more.
@@ -28,16 +28,11 @@ async def remove_condemned(
             page = await garbage.condemned_objects(transaction, before=before, after=after, limit=_PAGE)
         if page:
             keys = [condemned.key for condemned in page]
-            await remove_objects(blobs, keys)
+            for at in range(0, len(keys), _AT_ONCE):
+                await together(blobs.delete(key) for key in keys[at : at + _AT_ONCE])
             async with catalogue.transaction() as transaction:
                 await garbage.forget_condemned(transaction, keys)
             yield page
         if len(page) < _PAGE:
             return
         after = page[-1].key
-
-
-async def remove_objects(blobs: BlobStore, keys: Sequence[str]) -> None:
-    """Remove objects, some at a time; what is not there is fine."""
-    for at in range(0, len(keys), _AT_ONCE):
-        await together(blobs.delete(key) for key in keys[at : at + _AT_ONCE])

@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 
-from longshore_storage.catalogue.garbage import Dropped
+from longshore_storage.catalogue.garbage import Dropped, StoredObject
 
 
 @dataclass(slots=True)
@@ -25,28 +26,34 @@ class CollectingReport:
     chunks_dropped: int = 0
     objects_condemned: int = 0
     condemned_bytes: int = 0
+    orphans_found: int = 0
+    orphan_bytes: int = 0
     objects_removed: int = 0
     removed_bytes: int = 0
-    orphans_removed: int = 0
-    orphan_bytes: int = 0
     orphans_skipped: str = ""
 
     def add_payloads(self, dropped: Dropped) -> None:
         """Count payloads that went."""
         self.payloads_dropped += dropped.rows
-        self._add_condemned(dropped)
+        self.add_condemned(dropped)
 
     def add_drafts(self, dropped: Dropped) -> None:
         """Count manifests that nobody named."""
         self.drafts_dropped += dropped.rows
-        self._add_condemned(dropped)
+        self.add_condemned(dropped)
 
     def add_packs(self, dropped: Dropped) -> None:
         """Count pack files that went."""
         self.pack_files_dropped += dropped.rows
         self.chunks_dropped += dropped.chunks
-        self._add_condemned(dropped)
+        self.add_condemned(dropped)
 
-    def _add_condemned(self, dropped: Dropped) -> None:
+    def add_orphans(self, orphans: Sequence[StoredObject]) -> None:
+        """Count objects that were found without a row."""
+        self.orphans_found += len(orphans)
+        self.orphan_bytes += sum(orphan.size_bytes for orphan in orphans)
+
+    def add_condemned(self, dropped: Dropped) -> None:
+        """Count objects that are to be removed."""
         self.objects_condemned += dropped.objects
         self.condemned_bytes += dropped.size_bytes

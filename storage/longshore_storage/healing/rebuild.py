@@ -31,6 +31,7 @@ from longshore_storage.catalogue import (
     Catalogue,
     chunk_index,
     damage,
+    garbage,
     projects,
     rebuilding,
     stored_payloads,
@@ -144,6 +145,7 @@ class Rebuild:
             return False
         try:
             async with self._catalogue.transaction() as transaction:
+                await garbage.claim_orphans(transaction, [key, *header.pack_keys])
                 condemned = await rebuilding.condemned_among(transaction, [key, *header.pack_keys])
                 if condemned or await rebuilding.is_draft(transaction, key):
                     self._report.add_unusable(key, "it is condemned, or just being written")

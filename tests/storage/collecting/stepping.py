@@ -107,7 +107,7 @@ class Scene:
     first: Work
     second: Work
     check: Callable[[Any, Any], Awaitable[None]]
-    gated: Filter = lambda sql: True
+    gated: Filter = lambda sql: "clock_timestamp()" not in sql
 
 
 async def _play(

@@ -78,7 +78,7 @@ def data_of(blocks: tuple[object, ...]) -> bytes:
     return b"".join(_BLOCKS[block] for block in blocks if isinstance(block, int))
 
 
-@settings(max_examples=20, deadline=None)
+@settings(max_examples=12, deadline=None)
 @given(steps)
 def test_the_store_holds_exactly_what_is_named(taken: list[tuple[object, ...]]) -> None:
     async def play() -> None:

@@ -14,7 +14,16 @@ import google_crc32c
 import pytest
 
 from longshore_chunks import chunk_digest
-from longshore_storage.catalogue import Transaction, chores, journal, packs, stored_payloads, tables
+from longshore_storage.catalogue import (
+    Transaction,
+    chores,
+    garbage,
+    journal,
+    packs,
+    stored_payloads,
+    tables,
+)
+from longshore_storage.catalogue.garbage import StoredObject
 from longshore_storage.collecting import CollectingSettings, take_over
 from longshore_storage.collecting.orphans import SLICES
 from longshore_storage.errors import BlobStoreUnavailable
@@ -305,8 +314,9 @@ class TestBrokenOffPuts:
         await upload(await store.world.take_over(deployment_id))
         await store.record(deployment_id, DATA, "1.0.0")
         assert await store.is_readable(DATA)
-        report = await store.collect()
-        assert report.orphans_removed == 1, "the object whose row went before it was put"
+        # The object whose row went before it was put.
+        assert await store.objects() > await store.named()
+        await store.collect()
         assert await store.objects() == await store.named()
 
     @pytest.mark.parametrize("moment", ["before", "after"])
@@ -355,8 +365,35 @@ class TestOrphans:
         assert as_told(await store.collect(replace(AT_ONCE, orphans_after=DAY))) == {}
         assert orphans <= await store.objects()
         report = await store.collect()
-        assert (report.orphans_removed, report.orphan_bytes) == (3, 3 * len(BODY))
+        assert (report.orphans_found, report.orphan_bytes) == (3, 3 * len(BODY))
+        assert (report.objects_condemned, report.objects_removed) == (3, 3)
         assert await store.objects() == await store.named()
+
+    async def test_it_is_noted_first_and_condemned_later(self, store: Store) -> None:
+        """Whoever rebuilds rows has that time to name it."""
+        orphan, named = a_key("packs"), a_key("packs")
+        for key in (orphan, named):
+            await put(store, key)
+        noted = [StoredObject(key, len(BODY)) for key in (orphan, named)]
+        async with store.world.catalogue.transaction() as transaction:
+            await garbage.note_orphans(transaction, noted)
+            await garbage.note_orphans(transaction, noted)
+        patient = replace(AT_ONCE, orphans_after=DAY, keep_unfinished=DAY)
+        assert as_told(await store.collect(patient)) == {}
+        assert await store.count(tables.orphan) == 2
+        async with store.world.catalogue.transaction() as transaction:
+            await packs.begin_pack(transaction, named)
+        await store.make_older(tables.orphan, "find_time")
+        assert as_told(await store.rehearse(patient)) == as_told(await store.collect(patient))
+        assert await store.objects() == {named}
+        assert await store.count(tables.orphan) == 0
+
+    async def test_one_that_is_claimed_is_none_any_more(self, store: Store) -> None:
+        orphan = a_key("packs")
+        async with store.world.catalogue.transaction() as transaction:
+            await garbage.note_orphans(transaction, [StoredObject(orphan, 1)])
+            await garbage.claim_orphans(transaction, [orphan, a_key("packs")])
+        assert as_told(await store.collect()) == {}
 
     async def test_every_row_that_names_a_key_keeps_its_object(self, store: Store) -> None:
         keys = [a_key("packs"), a_key("manifests"), a_key("packs")]
@@ -393,11 +430,11 @@ class TestOrphans:
         share = 10 / len(SLICES)
         left = []
         for _ in range(4):
-            assert (await store.collect(listed_share=share)).orphans_removed <= 10
+            assert (await store.collect(listed_share=share)).orphans_found <= 10
             left.append(len(await store.objects()))
         assert left == [22, 12, 2, 0]
         await put(store, a_key("manifests", "8"))
-        assert (await store.collect(listed_share=share)).orphans_removed == 1, "it has begun anew"
+        assert (await store.collect(listed_share=share)).orphans_found == 1, "it has begun anew"
 
     async def test_a_broken_run_is_gone_on_with_where_it_was(self, store: Store) -> None:
         for slice_ in SLICES[:3]:
@@ -405,16 +442,18 @@ class TestOrphans:
         broken = BrokenListing(store, after=2)
         with pytest.raises(BlobStoreUnavailable):
             await broken.collect()
-        assert len(await store.objects()) == 1
+        assert await store.count(tables.orphan) == 2
         async with store.world.catalogue.reading() as transaction:
             assert (await chores.get_chore(transaction, "orphans")).place == SLICES[2]
-        assert (await store.collect(listed_share=1 / len(SLICES))).orphans_removed == 1
+        assert (await store.collect(listed_share=1 / len(SLICES))).orphans_found == 1
+        assert await store.objects() == set()
 
     async def test_many_are_looked_up_in_batches(self, store: Store, monkeypatch: pytest.MonkeyPatch) -> None:
         monkeypatch.setattr("longshore_storage.collecting.orphans._BATCH", 3)
         for _ in range(10):
             await put(store, a_key("packs", "7"))
-        assert (await store.collect()).orphans_removed == 10
+        assert (await store.collect()).orphans_found == 10
+        assert await store.objects() == set()
 
 
 class TestSharedStores:
@@ -426,7 +465,7 @@ class TestSharedStores:
         report = await store.collect()
         assert "another" in report.orphans_skipped
         assert "--take-over" in report.orphans_skipped
-        assert report.orphans_removed == 0
+        assert report.orphans_found == 0
         assert report.payloads_dropped == 1, "rows are enough for everything else"
         assert await store.objects() == {orphan}
         assert (await store.rehearse()).orphans_skipped == report.orphans_skipped
@@ -442,7 +481,7 @@ class TestSharedStores:
         await put(store, a_key("packs"))
         await put(store, "catalogues/another")
         await take_over(store.world.catalogue, store.world.blobs)
-        assert (await store.collect()).orphans_removed == 1
+        assert (await store.collect()).orphans_found == 1
         assert len(await store.world.keys("catalogues/")) == 1
 
 

@@ -23,6 +23,7 @@ from longshore_storage.catalogue import (
     open_catalogue,
     packs,
     projects,
+    rebuilding,
     releases,
     retaining,
     stored_payloads,
@@ -77,7 +78,7 @@ async def test_looking_chunks_up(catalogue: Catalogue) -> None:
 
         return Scene(lambda: drop_packs(catalogue, [key]), lambda: index.find(DIGESTS), check)
 
-    assert await in_every_order(catalogue, scene) >= 40
+    assert await in_every_order(catalogue, scene) >= 30
 
 
 async def test_making_a_pack_file_stored(catalogue: Catalogue) -> None:
@@ -112,7 +113,7 @@ async def test_making_a_pack_file_stored(catalogue: Catalogue) -> None:
             lambda: drop_packs(catalogue, [key]), commit, check, gated=about("pack_file", "pin", "chunk")
         )
 
-    assert await in_every_order(catalogue, scene) >= 30
+    assert await in_every_order(catalogue, scene) >= 35
 
 
 async def test_keeping_a_payload_that_is_stored_already(catalogue: Catalogue) -> None:
@@ -132,7 +133,7 @@ async def test_keeping_a_payload_that_is_stored_already(catalogue: Catalogue) ->
             check,
         )
 
-    assert await in_every_order(catalogue, scene) >= 100
+    assert await in_every_order(catalogue, scene) >= 25
 
 
 async def test_naming_a_payload_by_a_release(catalogue: Catalogue) -> None:
@@ -156,7 +157,7 @@ async def test_naming_a_payload_by_a_release(catalogue: Catalogue) -> None:
 
         return Scene(lambda: drop_payloads(catalogue, [sha256]), record, check)
 
-    assert await in_every_order(catalogue, scene) >= 30
+    assert await in_every_order(catalogue, scene) >= 8
 
 
 async def test_inserting_a_payload(catalogue: Catalogue) -> None:
@@ -189,7 +190,7 @@ async def test_inserting_a_payload(catalogue: Catalogue) -> None:
 
         return Scene(lambda: drop_packs(catalogue, [key]), record, check)
 
-    assert await in_every_order(catalogue, scene) >= 40
+    assert await in_every_order(catalogue, scene) >= 20
 
 
 async def test_inserting_the_payload_that_is_being_dropped(catalogue: Catalogue) -> None:
@@ -228,7 +229,7 @@ async def test_inserting_the_payload_that_is_being_dropped(catalogue: Catalogue)
 
         return Scene(lambda: drop_payloads(catalogue, [sha256]), record, check)
 
-    assert await in_every_order(catalogue, scene) >= 80
+    assert await in_every_order(catalogue, scene) >= 20
 
 
 async def test_naming_a_manifest(catalogue: Catalogue) -> None:
@@ -253,7 +254,36 @@ async def test_naming_a_manifest(catalogue: Catalogue) -> None:
 
         return Scene(drop, name, check)
 
-    assert await in_every_order(catalogue, scene) >= 8
+    assert await in_every_order(catalogue, scene) >= 6
+
+
+async def test_naming_an_orphan(catalogue: Catalogue) -> None:
+    """A rebuild gives an object its row again that was noted as an orphan long ago."""
+
+    async def scene() -> Scene:
+        key = f"packs/{uuid.uuid4().hex}"
+        async with catalogue.transaction() as transaction:
+            await garbage.note_orphans(transaction, [garbage.StoredObject(key, 1)])
+
+        async def name() -> bool:
+            async with catalogue.transaction() as transaction:
+                await garbage.claim_orphans(transaction, [key])
+                if await rebuilding.condemned_among(transaction, [key]):
+                    return False
+                await packs.begin_pack(transaction, key)
+                return True
+
+        async def drop() -> garbage.Dropped:
+            async with catalogue.transaction() as transaction:
+                return await garbage.drop_orphans(transaction, [key])
+
+        async def check(dropped: garbage.Dropped, named: Any) -> None:
+            assert bool(dropped.rows) is not named
+            assert (key in await condemned(catalogue)) is bool(dropped.rows)
+
+        return Scene(drop, name, check)
+
+    assert await in_every_order(catalogue, scene) >= 5
 
 
 async def test_resuming_an_upload_that_is_given_up(catalogue: Catalogue) -> None:
@@ -296,7 +326,7 @@ async def test_resuming_an_upload_that_is_given_up(catalogue: Catalogue) -> None
 
         return Scene(give_up, resume, check, gated=about("upload", "deployment"))
 
-    assert await in_every_order(catalogue, scene) >= 10
+    assert await in_every_order(catalogue, scene) >= 8
 
 
 async def test_deploying_a_release_that_is_reclaimed(catalogue: Catalogue) -> None:
@@ -334,7 +364,7 @@ async def test_deploying_a_release_that_is_reclaimed(catalogue: Catalogue) -> No
 
         return Scene(reclaim, deploy, check)
 
-    assert await in_every_order(catalogue, scene) >= 5
+    assert await in_every_order(catalogue, scene) >= 7
 
 
 async def insert_queued(transaction: Any, project: str, release_id: int) -> None:

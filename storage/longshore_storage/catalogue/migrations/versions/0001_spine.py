@@ -72,6 +72,13 @@ def upgrade() -> None:
         sa.PrimaryKeyConstraint("key", name=op.f("pk_manifest_draft")),
     )
     op.create_table(
+        "orphan",
+        sa.Column("key", columns.BytewiseText(), nullable=False),
+        sa.Column("size_bytes", sa.BigInteger(), nullable=False),
+        sa.Column("find_time", columns.UtcTime(timezone=True), nullable=False),
+        sa.PrimaryKeyConstraint("key", name=op.f("pk_orphan")),
+    )
+    op.create_table(
         "pack_file",
         sa.Column("key", columns.BytewiseText(), nullable=False),
         sa.Column("state", sa.String(), nullable=False),
