@@ -7,7 +7,7 @@ cut alike.
 
 from __future__ import annotations
 
-from .codec import Codec, decode, decode_untrusted, encode, frame_bound, stored_form
+from .codec import Codec, decode, decode_untrusted, encode, encode_run, frame_bound, stored_form
 from .cutting import LARGEST_CHUNK_BYTES, Cutter, CuttingParameters
 from .digest import DIGEST_LENGTH, ChunkDigest, chunk_digest
 from .errors import (
@@ -79,6 +79,7 @@ __all__ = [
     "decode_segment",
     "decode_untrusted",
     "encode",
+    "encode_run",
     "encode_segment",
     "frame_bound",
     "parse_pack_footer",

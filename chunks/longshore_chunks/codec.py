@@ -9,6 +9,7 @@ a frame's header says.
 from __future__ import annotations
 
 import threading
+from collections.abc import Iterable, Iterator
 from enum import IntEnum
 from typing import Final
 
@@ -19,6 +20,8 @@ from .errors import MalformedFrame
 
 ZSTD_LEVEL: Final = 3
 
+_TRIES_IN_VAIN: Final = 4
+_TRIED_EVERY: Final = 8
 _FRAME_MAGIC: Final = b"\x28\xb5\x2f\xfd"
 
 
@@ -45,6 +48,23 @@ _contexts: Final = _Contexts()
 def encode(raw: bytes) -> tuple[Codec, bytes]:
     """The stored form of a chunk: compressed where that makes it smaller, else as it is."""
     return stored_form(raw, _contexts.compressor.compress(raw))
+
+
+def encode_run(raws: Iterable[bytes]) -> Iterator[tuple[Codec, bytes]]:
+    """The stored forms of chunks that follow each other in a payload.
+
+    After some in a row that compression did not make smaller, only now and then one is tried, until one
+    gets smaller again: what cannot be compressed lies together, and trying costs as much as hashing.
+    """
+    in_vain = 0
+    for raw in raws:
+        if in_vain < _TRIES_IN_VAIN or in_vain % _TRIED_EVERY == 0:
+            codec, stored = encode(raw)
+            in_vain = 0 if codec is Codec.ZSTD else in_vain + 1
+        else:
+            codec, stored = Codec.RAW, raw
+            in_vain += 1
+        yield codec, stored
 
 
 def stored_form(raw: bytes, frame: bytes) -> tuple[Codec, bytes]:

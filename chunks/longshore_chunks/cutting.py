@@ -85,12 +85,16 @@ class Cutter:
         self._pending = bytearray()
         self._finished = False
 
-    def feed(self, piece: bytes | bytearray | memoryview) -> list[bytes]:
+    def feed(self, *pieces: bytes | bytearray | memoryview) -> list[bytes]:
         """Take the next bytes of the stream and give back the chunks that are certain now."""
         if self._finished:
             raise ValueError("the cutter was finished: a new stream needs a new one")
-        self._pending += piece
-        return self._cut(until_left=self._max_size)
+        if len(self._pending) + sum(map(len, pieces)) < self._max_size:
+            for piece in pieces:
+                self._pending += piece
+            return []
+        # A cut is certain when a whole largest chunk was there to look at: more input cannot move it.
+        return self._cut(b"".join((self._pending, *pieces)), until_left=self._max_size)
 
     def cut_here(self) -> list[bytes]:
         """End the current chunk at the last byte fed and give back what was pending.
@@ -98,23 +102,20 @@ class Cutter:
         The bytes after this border are cut as if they began a stream. Without pending bytes it does
         nothing, so that borders never make empty chunks.
         """
-        return self._cut(until_left=1)
+        return self._cut(bytes(self._pending), until_left=1)
 
     def finish(self) -> list[bytes]:
         """End the stream and give back its last chunks; an empty stream has none."""
         self._finished = True
         return self.cut_here()
 
-    def _cut(self, *, until_left: int) -> list[bytes]:
-        # A cut is certain when a whole largest chunk was there to look at: more input cannot move it.
-        block = self._pending
-        left = len(block)
-        if left < until_left:
-            return []
+    def _cut(self, block: bytes, *, until_left: int) -> list[bytes]:
+        """The chunks of ``block`` up to where less than ``until_left`` is left, which becomes pending."""
         chunks: list[bytes] = []
+        left = len(block)
         cuts = self._fastcdc.cut_buf(block)
         while left >= until_left:
             chunks.append(bytes(next(cuts).data))
             left -= len(chunks[-1])
-        self._pending = block[len(block) - left :]
+        self._pending = bytearray(memoryview(block)[len(block) - left :])
         return chunks

@@ -17,6 +17,7 @@ from longshore_chunks import (
     decode,
     decode_untrusted,
     encode,
+    encode_run,
     frame_bound,
     stored_form,
 )
@@ -54,6 +55,25 @@ def test_encode_and_decode_round_trip(raw: bytes) -> None:
 def test_what_encode_compresses_is_a_frame_that_a_server_takes(raw: bytes) -> None:
     assert decode_untrusted(frame(raw), MAX) == raw
     assert len(frame(raw)) <= frame_bound(len(raw))
+
+
+@given(kinds=st.lists(st.booleans(), max_size=60))
+def test_a_run_is_given_back_whatever_was_tried(kinds: list[bool]) -> None:
+    raws = [TEXT if compresses else NOISE for compresses in kinds]
+    stored = list(encode_run(raws))
+    assert [decode(codec, each, len(raw)) for (codec, each), raw in zip(stored, raws, strict=True)] == raws
+    assert all(
+        codec is Codec.RAW for (codec, _), compresses in zip(stored, kinds, strict=True) if not compresses
+    )
+
+
+def test_in_a_run_compression_is_given_up_for_a_while_and_taken_up_again() -> None:
+    codecs = [codec for codec, _ in encode_run([TEXT] * 3 + [NOISE] * 8 + [TEXT] * 20)]
+    assert codecs[:3] == [Codec.ZSTD] * 3
+    assert codecs[3:11] == [Codec.RAW] * 8
+    found = codecs.index(Codec.ZSTD, 11)
+    assert found <= 11 + 8
+    assert codecs[found:] == [Codec.ZSTD] * (31 - found), "one that gets smaller ends it"
 
 
 def test_compression_is_used_only_where_it_helps() -> None:

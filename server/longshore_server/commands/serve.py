@@ -9,6 +9,7 @@ from pathlib import Path
 
 import click
 
+from longshore_server.memory import keep_freed_memory, spare_what_stays
 from longshore_server.settings import Settings
 
 from .running import run_with_settings, where
@@ -23,10 +24,12 @@ def serve(config: Path | None, data_dir: Path | None, listen: str | None) -> Non
     async def run(settings: Settings) -> None:
         from longshore_server.node import running_node
 
+        keep_freed_memory()
         stop = asyncio.Event()
         for number in (signal.SIGTERM, signal.SIGINT):
             asyncio.get_running_loop().add_signal_handler(number, stop.set)
         async with running_node(settings) as node:
+            spare_what_stays()
             click.echo(f"listening on {node.address}")
             sys.stdout.flush()
             await stop.wait()

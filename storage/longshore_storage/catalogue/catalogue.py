@@ -58,9 +58,11 @@ class Transaction:
         """The first row, or None."""
         return (await self.execute(statement)).first()
 
-    async def all(self, statement: Executable) -> Sequence[Row[Any]]:
+    async def all(
+        self, statement: Executable, parameters: Mapping[str, Any] | None = None
+    ) -> Sequence[Row[Any]]:
         """Every row; the statement bounds how many."""
-        return (await self.execute(statement)).all()
+        return (await self.execute(statement, parameters)).all()
 
     async def changed(self, statement: Executable) -> int:
         """Run an UPDATE or DELETE and tell how many rows it met."""

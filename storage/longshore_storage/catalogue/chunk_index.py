@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Collection
 
-from sqlalchemy import select
+from sqlalchemy import bindparam, select
 from sqlalchemy.dialects import postgresql, sqlite
 
 from longshore_chunks import ChunkDigest, Codec, PlacedChunk
@@ -19,6 +19,10 @@ from .catalogue import Transaction
 _c = tables.chunk
 # Below every database's limit of parameters in a statement.
 _DIGESTS_AT_ONCE = 1000
+# Made once: for a batch of an upload, making it costs as much as running it.
+_FIND = select(_c).where(
+    _c.c.project == bindparam("project"), _c.c.digest.in_(bindparam("digests", expanding=True))
+)
 
 
 async def find_chunks(
@@ -29,7 +33,7 @@ async def find_chunks(
     found: dict[ChunkDigest, PlacedChunk] = {}
     for at in range(0, len(ordered), _DIGESTS_AT_ONCE):
         rows = await transaction.all(
-            select(_c).where(_c.c.project == project, _c.c.digest.in_(ordered[at : at + _DIGESTS_AT_ONCE]))
+            _FIND, {"project": project, "digests": ordered[at : at + _DIGESTS_AT_ONCE]}
         )
         for row in rows:
             found[row.digest] = PlacedChunk(

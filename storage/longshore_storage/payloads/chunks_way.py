@@ -125,7 +125,7 @@ class ChunksWay:
             await self._workers.run(self._hash, pieces, placements, fetched.raws)
 
     def _hash(
-        self, pieces: Sequence[Piece], placements: Sequence[Placement], fetched: Sequence[bytes]
+        self, pieces: Sequence[Piece], placements: Sequence[Placement], fetched: Sequence[bytes | memoryview]
     ) -> None:
         stored = iter(fetched)
         for piece, (chunk, own) in zip(pieces, placements, strict=True):

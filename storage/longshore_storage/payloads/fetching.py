@@ -12,7 +12,7 @@ from contextlib import aclosing
 from dataclasses import dataclass
 from typing import NamedTuple
 
-from longshore_chunks import ChunksError, PlacedChunk, chunk_digest, decode
+from longshore_chunks import ChunksError, Codec, PlacedChunk, chunk_digest, decode
 from longshore_storage.errors import CorruptBlob
 from longshore_storage.ports import BlobStore
 
@@ -33,9 +33,12 @@ class Batch:
 
 
 class Fetched(NamedTuple):
-    """The raw bytes of a batch's chunks, in order, and what the blob store sent for them."""
+    """The raw bytes of a batch's chunks, in order, and how many bytes the blob store sent for them.
 
-    raws: list[bytes]
+    What is stored uncompressed is a view of what was sent.
+    """
+
+    raws: list[bytes | memoryview]
     fetched_bytes: int
 
 
@@ -118,8 +121,8 @@ def _joined(chunks: Iterable[PlacedChunk]) -> list[_Range]:
 
 def _verify_all(
     ranges: Sequence[_Range], bodies: Sequence[bytes]
-) -> tuple[dict[tuple[str, int], bytes], list[PlacedChunk]]:
-    raws: dict[tuple[str, int], bytes] = {}
+) -> tuple[dict[tuple[str, int], bytes | memoryview], list[PlacedChunk]]:
+    raws: dict[tuple[str, int], bytes | memoryview] = {}
     faults: list[PlacedChunk] = []
     for part, body in zip(ranges, bodies, strict=True):
         view = memoryview(body)
@@ -133,9 +136,9 @@ def _verify_all(
     return raws, faults
 
 
-def _verify(chunk: PlacedChunk, stored: bytes | memoryview) -> tuple[bytes, str]:
+def _verify(chunk: PlacedChunk, stored: bytes | memoryview) -> tuple[bytes | memoryview, str]:
     try:
-        raw = decode(chunk.codec, stored, chunk.raw_length)
+        raw = stored if chunk.codec is Codec.RAW else decode(chunk.codec, stored, chunk.raw_length)
     except ChunksError as error:
         return b"", str(error)
     if chunk_digest(raw) != chunk.digest:

@@ -81,13 +81,12 @@ class PlainWay:
             await self._assembler.place(pieces)
 
     def _cut(self, batch: list[bytes]) -> list[Piece]:
-        pieces: list[Piece] = []
         for data in batch:
             self._sha256.update(data)
-            pieces += map(_piece_of, self._cutter.feed(data))
+        raws = self._cutter.feed(*batch)
         # The chunks are copies: the data need not be kept beside them.
         batch.clear()
-        return pieces
+        return [_piece_of(raw) for raw in raws]
 
     def _cut_last(self) -> list[Piece]:
         return [_piece_of(raw) for raw in self._cutter.finish()]

@@ -7,7 +7,7 @@ does not match is looked at as a whole before anybody hears of it.
 
 from __future__ import annotations
 
-from collections.abc import AsyncGenerator, Awaitable, Callable
+from collections.abc import AsyncGenerator, Awaitable, Callable, Sequence
 from contextlib import aclosing
 from typing import TypeAlias
 
@@ -129,7 +129,7 @@ class PayloadReader:
         async def fetch(batch: Batch) -> list[bytes]:
             raws, fetched_bytes = await self._fetcher.fetch(batch.chunks)
             self._fetched_bytes += fetched_bytes
-            return await self._workers.run(_cut_into_pieces, raws, max(start - batch.offset, 0))
+            return await self._workers.run(_pieces_of, raws, max(start - batch.offset, 0))
 
         ahead = in_order(
             batches(manifest.chunks(), batch_bytes=self._settings.batch_bytes, start=start),
@@ -152,6 +152,21 @@ class PayloadReader:
         return has_another
 
 
-def _cut_into_pieces(raws: list[bytes], start: int) -> list[bytes]:
-    joined = b"".join(raws)
-    return [joined[at : at + _PIECE_MAX_BYTES] for at in range(start, len(joined), _PIECE_MAX_BYTES)]
+def _pieces_of(raws: Sequence[bytes | memoryview], start: int) -> list[bytes]:
+    """The chunks from byte ``start`` on, joined to pieces of at most 1 MiB."""
+    pieces: list[bytes] = []
+    held: list[bytes | memoryview] = []
+    held_bytes = 0
+    for raw in raws:
+        skipped = min(start, len(raw))
+        start -= skipped
+        left = memoryview(raw)[skipped:]
+        while left:
+            part = left[: _PIECE_MAX_BYTES - held_bytes]
+            held.append(part)
+            held_bytes += len(part)
+            left = left[len(part) :]
+            if held_bytes == _PIECE_MAX_BYTES:
+                pieces.append(b"".join(held))
+                held, held_bytes = [], 0
+    return [*pieces, b"".join(held)] if held else pieces

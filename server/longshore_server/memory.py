@@ -1,0 +1,37 @@
+"""How a node's process handles memory: what glibc keeps of it, and what Python's collector looks at.
+
+Bytes of an upload live for a moment each, in pieces of 64 KiB to 1 MiB. Left alone, glibc gives such pieces
+back to the system and gets them anew, zeroed page by page: measured, receiving took half as much time again,
+and the pieces freed in other threads' arenas made the peak a third higher.
+"""
+
+from __future__ import annotations
+
+import ctypes
+import gc
+from typing import Final
+
+_MIB: Final = 1024 * 1024
+# mallopt(3)
+_M_TRIM_THRESHOLD: Final = -1
+_M_MMAP_THRESHOLD: Final = -3
+_M_ARENA_MAX: Final = -8
+
+
+def keep_freed_memory() -> None:
+    """Let glibc keep up to 128 MiB that were freed, in one arena; does nothing where there is no glibc."""
+    mallopt = getattr(ctypes.CDLL(None), "mallopt", None)
+    if mallopt is None:
+        return
+    for parameter, value in (
+        (_M_TRIM_THRESHOLD, 128 * _MIB),
+        (_M_MMAP_THRESHOLD, 32 * _MIB),
+        (_M_ARENA_MAX, 1),
+    ):
+        mallopt(parameter, value)
+
+
+def spare_what_stays() -> None:
+    """Let Python's collector no longer look at what there is: modules and the node live to the end."""
+    gc.collect()
+    gc.freeze()
