@@ -10,6 +10,7 @@ import asyncio
 import contextlib
 import shutil
 from collections.abc import AsyncIterator, Coroutine
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import AsyncExitStack, asynccontextmanager
 from dataclasses import dataclass
 from typing import Any
@@ -31,16 +32,16 @@ from longshore_bundles import UnpackLimits
 from longshore_storage.catalogue import Catalogue, nodes
 from longshore_storage.catalogue.rows import Actor
 from longshore_storage.errors import Misconfigured, StorageError
-from longshore_storage.payloads import PayloadSettings, PayloadStore
+from longshore_storage.payloads import PayloadStore
 from longshore_storage.ports import Member
 
 from . import __version__
-from .agent import NodeAgent
+from .agent import BUILT_AT_ONCE, NodeAgent
 from .collecting import CollectingTimer, PayloadDeletion, make_collector
 from .deploying.downloads import Downloads
-from .deploying.examining import Examiner
-from .deploying.upload_session import UploadTools
+from .deploying.opening import open_uploads, payload_settings
 from .deploying.uploads import Uploads
+from .deploying.visibility import EverythingVisible, Visibility
 from .deploying.without_bytes import DeploymentsWithoutBytes
 from .disk import DataFolder, InstalledTrees
 from .healing import CompactionTimer, TreeRepair, open_healers
@@ -91,21 +92,19 @@ class Node:
 
 
 @asynccontextmanager
-async def running_node(settings: Settings) -> AsyncIterator[Node]:
-    """Run a node for as long as the block does. Raises ``Misconfigured`` and what the stores raise."""
+async def running_node(settings: Settings, *, visibility: Visibility | None = None) -> AsyncIterator[Node]:
+    """Run a node for as long as the block does. Raises ``Misconfigured`` and what the stores raise.
+
+    ``visibility`` says whose payloads count for whom; without one everybody's do.
+    """
     async with AsyncExitStack() as stack:
         folder = stack.enter_context(DataFolder.open(settings.data_dir))
         stores = await open_stores(settings, stack)
-        payload_settings = PayloadSettings(packs_in_flight=settings.uploads.packs_in_flight)
+        storing = payload_settings(settings.uploads)
         actor = Actor(f"node:{settings.node.name}")
-        healers = stack.enter_context(open_healers(stores.catalogue, stores.blobs, actor, payload_settings))
+        healers = stack.enter_context(open_healers(stores.catalogue, stores.blobs, actor, storing))
         payloads = await stack.enter_async_context(
-            PayloadStore(
-                stores.catalogue,
-                stores.blobs,
-                settings=payload_settings,
-                suspect=healers.marker.suspect,
-            )
+            PayloadStore(stores.catalogue, stores.blobs, settings=storing, suspect=healers.marker.suspect)
         )
         wakeups = Wakeups(stores.coordination)
         stack.push_async_callback(wakeups.close)
@@ -117,14 +116,18 @@ async def running_node(settings: Settings) -> AsyncIterator[Node]:
             max_total_bytes=settings.uploads.max_unpacked_bytes,
             max_file_bytes=settings.uploads.max_unpacked_bytes,
         )
-        upload_tools = UploadTools(
-            stores.catalogue,
-            payloads,
-            Examiner(payloads, folder.staging, limits),
-            wakeups,
-            settings.uploads.max_payload_bytes,
+        uploads = stack.enter_context(
+            open_uploads(
+                settings.uploads,
+                stores.catalogue,
+                payloads,
+                wakeups,
+                visibility or EverythingVisible(),
+                scratch=folder.staging,
+                limits=limits,
+                receives="receive" in identity.roles,
+            )
         )
-        uploads = Uploads(upload_tools, receives="receive" in identity.roles)
         hub = ProgressHub(stores.catalogue, wakeups)
         health = Health(stores.catalogue, stores.blobs, receives="receive" in identity.roles)
         calls = CallInterceptor()
@@ -146,7 +149,7 @@ async def running_node(settings: Settings) -> AsyncIterator[Node]:
         )
         cluster_service_pb2_grpc.add_ClusterServiceServicer_to_server(
             ClusterServicer(
-                stores.catalogue, stores.coordination, identity, settings.uploads, payloads.settings.cutting
+                stores.catalogue, stores.coordination, identity, settings.uploads, payloads.settings
             ),
             server,
         )
@@ -196,6 +199,8 @@ async def running_node(settings: Settings) -> AsyncIterator[Node]:
             every_s = settings.compacting.every_s
             tasks.append(CompactionTimer(healers.compaction, stores.coordination, every_s=every_s).run())
         if "install" in identity.roles:
+            building = ThreadPoolExecutor(BUILT_AT_ONCE, thread_name_prefix="building")
+            stack.enter_context(building)
             tasks.append(
                 TreeRepair(
                     stores.catalogue,
@@ -212,6 +217,7 @@ async def running_node(settings: Settings) -> AsyncIterator[Node]:
                     wakeups,
                     folder,
                     identity,
+                    building,
                     limits=limits,
                     kept_releases=settings.node.kept_releases,
                     poll_s=settings.poll_s,

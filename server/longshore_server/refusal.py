@@ -53,6 +53,9 @@ class Reason(StrEnum):
     ROLLOUT_FAILED = "ROLLOUT_FAILED"
     UPLOAD_ABANDONED = "UPLOAD_ABANDONED"
     PAYLOAD_IN_USE = "PAYLOAD_IN_USE"
+    TOO_MANY_UPLOADS = "TOO_MANY_UPLOADS"
+    UPLOAD_TOO_SLOW = "UPLOAD_TOO_SLOW"
+    STAGING_EXCEEDED = "STAGING_EXCEEDED"
 
 
 # Reasons for which the same upload can never succeed: the deployment ends and keeps the error. Everything
@@ -67,6 +70,7 @@ FINAL_REASONS = frozenset(
         Reason.VERSION_CONFLICT,
         Reason.VERSION_EXISTS,
         Reason.LIMIT_EXCEEDED,
+        Reason.STAGING_EXCEEDED,
     }
 )
 

@@ -35,6 +35,7 @@ from pydantic_settings import (
 
 from longshore_bundles import BundleError, check_environment
 from longshore_storage.errors import Misconfigured
+from longshore_storage.payloads import PayloadSettings
 
 _MIB = 1 << 20
 _GIB = 1 << 30
@@ -53,11 +54,14 @@ class DatabaseSettings(_Section):
 
 
 class BlobSettings(_Section):
-    """Where payloads are; key and secret win over those in the URL."""
+    """Where payloads are; key and secret win over those in the URL. The times count for S3 only."""
 
     url: SecretStr = SecretStr("")
     access_key: str = ""
     secret_key: SecretStr = SecretStr("")
+    # Together far below the hour after which collecting takes a put for dead.
+    silence_timeout_s: float = Field(default=30, gt=0, le=600)
+    retry_for_s: float = Field(default=20, ge=0, le=600)
 
 
 class CoordinationSettings(_Section):
@@ -102,14 +106,28 @@ class NodeSettings(_Section):
 
 
 class UploadSettings(_Section):
-    """What an upload may not exceed."""
+    """What an upload may not exceed, and what all of a node may not exceed together."""
 
     max_payload_bytes: int = Field(default=64 * _GIB, ge=1)
+    max_chunks: int = Field(default=4 * _MIB, ge=1)
     max_archive_entries: int = Field(default=500_000, ge=1)
     max_unpacked_bytes: int = Field(default=256 * _GIB, ge=1)
     idle_timeout_s: float = Field(default=60, gt=0)
-    packs_in_flight: int = Field(default=6, ge=1)
+    min_rate_bytes_s: float = Field(default=16 * 1024, ge=0)
+    at_once: int = Field(default=8, ge=1)
+    waiting: int = Field(default=64, ge=0)
+    memory_bytes: int = 384 * _MIB
+    examined_at_once: int = Field(default=4, ge=1)
+    staging_bytes: int = Field(default=64 * _GIB, ge=0)
     resume_for_s: float = Field(default=86_400, ge=60)
+
+    @field_validator("memory_bytes")
+    @classmethod
+    def _memory_bytes(cls, value: int) -> int:
+        least = PayloadSettings.least_memory_bytes()
+        if value < least:
+            raise ValueError(f"must be at least {least}: so much one upload needs")
+        return value
 
 
 class RolloutSettings(_Section):

@@ -39,6 +39,8 @@ async def open_stores(settings: Settings, stack: AsyncExitStack) -> Stores:
             settings.blobs_url,
             access_key=settings.blobs.access_key,
             secret_key=settings.blobs.secret_key.get_secret_value(),
+            read_timeout_s=settings.blobs.silence_timeout_s,
+            retry_for_s=settings.blobs.retry_for_s,
         )
     )
     try:

@@ -14,6 +14,7 @@ from .findings import told
 from .refusal import MOST_FINDINGS_TOLD, Reason, Refusal
 
 _RETRY_AFTER_S = 2.0
+_PLACES_RETRY_AFTER_S = 5.0
 
 
 def _as(reason: Reason, *, retry_after_s: float | None = None) -> Callable[[Exception], Refusal]:
@@ -35,6 +36,22 @@ def _offset_mismatch(error: Exception) -> Refusal:
     return Refusal(Reason.OFFSET_MISMATCH, str(error), metadata={"expected_offset": str(error.expected)})
 
 
+def _too_many_uploads(error: Exception) -> Refusal:
+    return Refusal(
+        Reason.TOO_MANY_UPLOADS,
+        f"{error} (`uploads.at_once`, `uploads.waiting`): try again in {_PLACES_RETRY_AFTER_S:g} s, or at "
+        "another node",
+        retry_after_s=_PLACES_RETRY_AFTER_S,
+    )
+
+
+def _chunk_limit_exceeded(error: Exception) -> Refusal:
+    return Refusal(
+        Reason.LIMIT_EXCEEDED,
+        f"{error}, the limit of this server (`uploads.max_chunks`): cut with the server's parameters",
+    )
+
+
 TABLE: dict[type[Exception], Callable[[Exception], Refusal]] = {
     storage.Unavailable: _as(Reason.DEPENDENCY_UNAVAILABLE, retry_after_s=_RETRY_AFTER_S),
     storage.CommitUnknown: _as(Reason.DEPENDENCY_UNAVAILABLE, retry_after_s=_RETRY_AFTER_S),
@@ -51,6 +68,8 @@ TABLE: dict[type[Exception], Callable[[Exception], Refusal]] = {
     payloads.ChunkMissing: _as(Reason.CHUNK_MISSING),
     payloads.UploadWayMixed: _as(Reason.UPLOAD_PROTOCOL),
     payloads.TooManyChunks: _as(Reason.UPLOAD_PROTOCOL),
+    payloads.ChunkLimitExceeded: _chunk_limit_exceeded,
+    payloads.TooManyUploads: _too_many_uploads,
     payloads.PackFileGone: _as(Reason.CHUNK_MISSING),
     payloads.PackFileDamaged: _as(Reason.CHUNK_MISSING),
     payloads.UploadTakenOver: _as(Reason.UPLOAD_TAKEN_OVER),

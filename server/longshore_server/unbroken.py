@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Awaitable, Callable
+from concurrent.futures import Executor
 from functools import partial
 from typing import ParamSpec, TypeVar
 
@@ -16,8 +17,16 @@ R = TypeVar("R")
 
 
 async def in_thread(work: Callable[P, R], /, *args: P.args, **kwargs: P.kwargs) -> R:
-    """Run ``work`` in a thread; a cancellation is raised only after the thread has ended."""
-    return await to_the_end(asyncio.get_running_loop().run_in_executor(None, partial(work, *args, **kwargs)))
+    """Run short ``work`` in a thread; a cancellation is raised only after the thread has ended."""
+    return await in_executor(None, work, *args, **kwargs)
+
+
+async def in_executor(
+    executor: Executor | None, work: Callable[P, R], /, *args: P.args, **kwargs: P.kwargs
+) -> R:
+    """The same in a thread of ``executor``: for long work, which has threads of its own."""
+    loop = asyncio.get_running_loop()
+    return await to_the_end(loop.run_in_executor(executor, partial(work, *args, **kwargs)))
 
 
 async def to_the_end(work: Awaitable[R]) -> R:

@@ -10,6 +10,7 @@ from typing import Any
 import grpc
 import pytest
 
+from longshore_server.deploying.visibility import Visibility
 from longshore_server.node import running_node
 from longshore_server.settings import load_settings
 from longshore_storage.catalogue import Catalogue, open_catalogue
@@ -33,7 +34,9 @@ def start_node(tmp_path: Path, stores: dict[str, Any]) -> StartNode:
     """Start a node: ``async with start_node("a") as running``."""
 
     @asynccontextmanager
-    async def start(name: str = "one", **options: Any) -> AsyncIterator[RunningNode]:
+    async def start(
+        name: str = "one", visibility: Visibility | None = None, **options: Any
+    ) -> AsyncIterator[RunningNode]:
         settings = load_settings(
             None,
             {
@@ -49,7 +52,10 @@ def start_node(tmp_path: Path, stores: dict[str, Any]) -> StartNode:
             catalogue = open_catalogue(settings.database_url)
             await catalogue.migrate()
             await catalogue.close()
-        async with running_node(settings) as node, grpc.aio.insecure_channel(node.address) as channel:
+        async with (
+            running_node(settings, visibility=visibility) as node,
+            grpc.aio.insecure_channel(node.address) as channel,
+        ):
             catalogue = open_catalogue(settings.database_url)
             try:
                 yield RunningNode(node, settings.data_dir, channel, catalogue)

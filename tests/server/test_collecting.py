@@ -32,7 +32,6 @@ from longshore_server.stores import open_stores
 from longshore_storage.catalogue import Catalogue, chores, tables
 from longshore_storage.catalogue.retaining import RetentionPolicy
 from longshore_storage.catalogue.rows import Actor
-from longshore_storage.collecting import CollectingReport
 from longshore_storage.coordination.local import LocalCoordination, LocalHub
 from longshore_storage.errors import Misconfigured
 from longshore_storage.ports import BlobStore
@@ -52,12 +51,12 @@ from .calls import (
     sha256_of,
     until,
 )
+from .collected import AT_ONCE, collect
 from .contents import canonical_tar, random_bytes, small_tree
 from .running import RunningNode, StartNode, count, embedded
 
 S = grpc.StatusCode
 MIB = 1 << 20
-AT_ONCE = {"grace_s": 0, "keep_unnamed_s": 0, "every_s": 0}
 
 
 @pytest.fixture(autouse=True)
@@ -92,17 +91,6 @@ async def stored_versions(node: RunningNode) -> list[str]:
 async def blobs_of(settings: Settings) -> AsyncIterator[BlobStore]:
     async with AsyncExitStack() as stack:
         yield (await open_stores(settings, stack)).blobs
-
-
-async def collect(node: RunningNode, stores: dict[str, Any], **collecting: Any) -> set[str]:
-    """Run once as another process would; the keys that are left."""
-    settings = load_settings(
-        None, {"data_dir": node.data_dir, **stores, "collecting": {**AT_ONCE, **collecting}}
-    )
-    async with AsyncExitStack() as stack:
-        opened = await open_stores(settings, stack)
-        await make_collector(settings, opened.catalogue, opened.blobs, Actor("admin")).run(CollectingReport())
-        return {blob.key async for blob in opened.blobs.list("") if not blob.key.startswith("catalogues/")}
 
 
 class TestDeletePayload:

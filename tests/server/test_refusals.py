@@ -6,9 +6,7 @@ right bytes complete.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable
-from dataclasses import dataclass, field
-from typing import Any
+from collections.abc import Iterable
 
 import grpc
 import pytest
@@ -16,11 +14,10 @@ import zstandard
 
 from longshore.v1 import deployment_pb2 as d
 from longshore.v1 import deployment_service_pb2 as pb
-from longshore_chunks import chunk_digest
 
+from .bad_uploads import NOTHING, Bad, end, frame, one_chunk, send
 from .calls import (
     MIB,
-    Refused,
     UploadCall,
     chunk,
     chunks_message,
@@ -36,36 +33,11 @@ from .calls import (
     sha256_of,
     status_name,
 )
-from .contents import canonical_tar, small_tree, text_bytes
+from .contents import canonical_tar, small_tree
 from .running import RunningNode, counts, embedded
 
 S = grpc.StatusCode
 TAR = canonical_tar(small_tree())
-NOTHING = {"release": 0, "payload": 0, "upload": 0, "upload_segment": 0, "pin": 0}
-
-
-@dataclass(frozen=True)
-class Bad:
-    """An upload that is refused: its header's fields and its messages."""
-
-    name: str
-    reason: str
-    messages: Callable[[], Iterable[pb.DeployRequest]]
-    code: grpc.StatusCode = S.INVALID_ARGUMENT
-    header: dict[str, Any] = field(default_factory=dict)
-    says: str = ""
-
-    def __str__(self) -> str:
-        return self.name
-
-
-async def send(node: RunningNode, bad: Bad, deployment_id: str) -> Refused:
-    with refused(bad.code, bad.reason) as told:
-        async with UploadCall(node, header(deployment_id, **bad.header)) as call:
-            await call.send(bad.messages())
-            await call.answer()
-    assert bad.says in told.message, told.message
-    return told
 
 
 async def audited(node: RunningNode, deployment_id: str) -> list[tuple[str, str]]:
@@ -125,18 +97,6 @@ async def test_what_can_never_succeed(node: RunningNode, bad: Bad) -> None:
         await deploy(node, TAR, deployment_id, **bad.header)
     assert (again.message, again.violations) == (told.message, told.violations)
     assert (await get(node, deployment_id)).last_sequence == failed.last_sequence
-
-
-def one_chunk(**values: Any) -> Callable[[], list[pb.DeployRequest]]:
-    raw = text_bytes(20_000)
-    message = pb.PayloadChunk(digest=chunk_digest(raw), raw_size_bytes=len(raw))
-    for name, value in values.items():
-        setattr(message, name, value(raw) if callable(value) else value)
-    return lambda: [chunks_message(0, [message])]
-
-
-def frame(raw: bytes, **parameters: Any) -> bytes:
-    return zstandard.ZstdCompressor(**parameters).compress(raw)
 
 
 def framed_with_window(raw: bytes) -> bytes:
@@ -301,10 +261,6 @@ BROKEN_OFF = [
         header={"payload_size_bytes": len(TAR)},
     ),
 ]
-
-
-def end(size_bytes: int, sha256: str = "") -> pb.DeployRequest:
-    return pb.DeployRequest(end=pb.PayloadEnd(payload_size_bytes=size_bytes, payload_sha256=sha256))
 
 
 @pytest.mark.parametrize("bad", BROKEN_OFF, ids=str)

@@ -26,7 +26,7 @@ from google.protobuf import duration_pb2 as google_dot_protobuf_dot_duration__pb
 from google.protobuf import timestamp_pb2 as google_dot_protobuf_dot_timestamp__pb2
 
 
-DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n\"longshore/v1/cluster_service.proto\x12\x0clongshore.v1\x1a\x1egoogle/protobuf/duration.proto\x1a\x1fgoogle/protobuf/timestamp.proto\"\x16\n\x14GetServerInfoRequest\"\xf2\x01\n\x15GetServerInfoResponse\x12\x16\n\x0eserver_version\x18\x01 \x01(\t\x12\x0f\n\x07node_id\x18\x02 \x01(\t\x12\x11\n\tnode_name\x18\x03 \x01(\t\x12\x13\n\x0b\x65nvironment\x18\x04 \x01(\t\x12%\n\x05roles\x18\x05 \x03(\x0e\x32\x16.longshore.v1.NodeRole\x12;\n\x12\x63utting_parameters\x18\x06 \x01(\x0b\x32\x1f.longshore.v1.CuttingParameters\x12$\n\x06limits\x18\x07 \x01(\x0b\x32\x14.longshore.v1.Limits\"\x9a\x01\n\x11\x43uttingParameters\x12\x11\n\talgorithm\x18\x01 \x01(\t\x12\x16\n\x0emin_size_bytes\x18\x02 \x01(\x05\x12\x1a\n\x12\x61verage_size_bytes\x18\x03 \x01(\x05\x12\x16\n\x0emax_size_bytes\x18\x04 \x01(\x05\x12\x17\n\x0f\x64igest_function\x18\x05 \x01(\t\x12\r\n\x05\x63odec\x18\x06 \x01(\t\"\xe0\x01\n\x06Limits\x12\x1e\n\x16max_payload_size_bytes\x18\x01 \x01(\x03\x12\x1e\n\x16max_message_size_bytes\x18\x02 \x01(\x05\x12 \n\x18max_find_missing_digests\x18\x03 \x01(\x05\x12\x1b\n\x13max_archive_entries\x18\x04 \x01(\x03\x12\x1f\n\x17max_unpacked_size_bytes\x18\x05 \x01(\x03\x12\x36\n\x13upload_idle_timeout\x18\x06 \x01(\x0b\x32\x19.google.protobuf.Duration\"\xac\x02\n\x04Node\x12\x0f\n\x07node_id\x18\x01 \x01(\t\x12\x11\n\tnode_name\x18\x02 \x01(\t\x12\x13\n\x0b\x65nvironment\x18\x03 \x01(\t\x12%\n\x05roles\x18\x04 \x03(\x0e\x32\x16.longshore.v1.NodeRole\x12\x0f\n\x07\x61\x64\x64ress\x18\x05 \x01(\t\x12\x16\n\x0eserver_version\x18\x06 \x01(\t\x12\r\n\x05\x61live\x18\x07 \x01(\x08\x12\x13\n\x0b\x62oot_number\x18\x08 \x01(\x03\x12-\n\tboot_time\x18\t \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12\x17\n\x0f\x66ree_disk_bytes\x18\n \x01(\x03\x12/\n\x0breport_time\x18\x0b \x01(\x0b\x32\x1a.google.protobuf.Timestamp\"N\n\x10ListNodesRequest\x12\x13\n\x0b\x65nvironment\x18\x01 \x01(\t\x12\x11\n\tpage_size\x18\x02 \x01(\x05\x12\x12\n\npage_token\x18\x03 \x01(\t\"O\n\x11ListNodesResponse\x12!\n\x05nodes\x18\x01 \x03(\x0b\x32\x12.longshore.v1.Node\x12\x17\n\x0fnext_page_token\x18\x02 \x01(\t*j\n\x08NodeRole\x12\x19\n\x15NODE_ROLE_UNSPECIFIED\x10\x00\x12\x15\n\x11NODE_ROLE_RECEIVE\x10\x01\x12\x15\n\x11NODE_ROLE_CONTROL\x10\x02\x12\x15\n\x11NODE_ROLE_INSTALL\x10\x03\x32\xc2\x01\n\x0e\x43lusterService\x12]\n\rGetServerInfo\x12\".longshore.v1.GetServerInfoRequest\x1a#.longshore.v1.GetServerInfoResponse\"\x03\x90\x02\x01\x12Q\n\tListNodes\x12\x1e.longshore.v1.ListNodesRequest\x1a\x1f.longshore.v1.ListNodesResponse\"\x03\x90\x02\x01\x42<\n\x10\x64\x65v.longshore.v1P\x01Z&longshore.dev/longshore/v1;longshorev1b\x06proto3')
+DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n\"longshore/v1/cluster_service.proto\x12\x0clongshore.v1\x1a\x1egoogle/protobuf/duration.proto\x1a\x1fgoogle/protobuf/timestamp.proto\"\x16\n\x14GetServerInfoRequest\"\xf2\x01\n\x15GetServerInfoResponse\x12\x16\n\x0eserver_version\x18\x01 \x01(\t\x12\x0f\n\x07node_id\x18\x02 \x01(\t\x12\x11\n\tnode_name\x18\x03 \x01(\t\x12\x13\n\x0b\x65nvironment\x18\x04 \x01(\t\x12%\n\x05roles\x18\x05 \x03(\x0e\x32\x16.longshore.v1.NodeRole\x12;\n\x12\x63utting_parameters\x18\x06 \x01(\x0b\x32\x1f.longshore.v1.CuttingParameters\x12$\n\x06limits\x18\x07 \x01(\x0b\x32\x14.longshore.v1.Limits\"\x9a\x01\n\x11\x43uttingParameters\x12\x11\n\talgorithm\x18\x01 \x01(\t\x12\x16\n\x0emin_size_bytes\x18\x02 \x01(\x05\x12\x1a\n\x12\x61verage_size_bytes\x18\x03 \x01(\x05\x12\x16\n\x0emax_size_bytes\x18\x04 \x01(\x05\x12\x17\n\x0f\x64igest_function\x18\x05 \x01(\t\x12\r\n\x05\x63odec\x18\x06 \x01(\t\"\x91\x03\n\x06Limits\x12\x1e\n\x16max_payload_size_bytes\x18\x01 \x01(\x03\x12\x1e\n\x16max_message_size_bytes\x18\x02 \x01(\x05\x12 \n\x18max_find_missing_digests\x18\x03 \x01(\x05\x12\x1b\n\x13max_archive_entries\x18\x04 \x01(\x03\x12\x1f\n\x17max_unpacked_size_bytes\x18\x05 \x01(\x03\x12\x36\n\x13upload_idle_timeout\x18\x06 \x01(\x0b\x32\x19.google.protobuf.Duration\x12\x12\n\nmax_chunks\x18\x07 \x01(\x03\x12\x1b\n\x13max_uploads_at_once\x18\x08 \x01(\x05\x12\x1b\n\x13max_uploads_waiting\x18\t \x01(\x05\x12 \n\x18upload_memory_size_bytes\x18\n \x01(\x03\x12\x1a\n\x12staging_size_bytes\x18\x0b \x01(\x03\x12#\n\x1bmin_upload_bytes_per_second\x18\x0c \x01(\x03\"\xac\x02\n\x04Node\x12\x0f\n\x07node_id\x18\x01 \x01(\t\x12\x11\n\tnode_name\x18\x02 \x01(\t\x12\x13\n\x0b\x65nvironment\x18\x03 \x01(\t\x12%\n\x05roles\x18\x04 \x03(\x0e\x32\x16.longshore.v1.NodeRole\x12\x0f\n\x07\x61\x64\x64ress\x18\x05 \x01(\t\x12\x16\n\x0eserver_version\x18\x06 \x01(\t\x12\r\n\x05\x61live\x18\x07 \x01(\x08\x12\x13\n\x0b\x62oot_number\x18\x08 \x01(\x03\x12-\n\tboot_time\x18\t \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12\x17\n\x0f\x66ree_disk_bytes\x18\n \x01(\x03\x12/\n\x0breport_time\x18\x0b \x01(\x0b\x32\x1a.google.protobuf.Timestamp\"N\n\x10ListNodesRequest\x12\x13\n\x0b\x65nvironment\x18\x01 \x01(\t\x12\x11\n\tpage_size\x18\x02 \x01(\x05\x12\x12\n\npage_token\x18\x03 \x01(\t\"O\n\x11ListNodesResponse\x12!\n\x05nodes\x18\x01 \x03(\x0b\x32\x12.longshore.v1.Node\x12\x17\n\x0fnext_page_token\x18\x02 \x01(\t*j\n\x08NodeRole\x12\x19\n\x15NODE_ROLE_UNSPECIFIED\x10\x00\x12\x15\n\x11NODE_ROLE_RECEIVE\x10\x01\x12\x15\n\x11NODE_ROLE_CONTROL\x10\x02\x12\x15\n\x11NODE_ROLE_INSTALL\x10\x03\x32\xc2\x01\n\x0e\x43lusterService\x12]\n\rGetServerInfo\x12\".longshore.v1.GetServerInfoRequest\x1a#.longshore.v1.GetServerInfoResponse\"\x03\x90\x02\x01\x12Q\n\tListNodes\x12\x1e.longshore.v1.ListNodesRequest\x1a\x1f.longshore.v1.ListNodesResponse\"\x03\x90\x02\x01\x42<\n\x10\x64\x65v.longshore.v1P\x01Z&longshore.dev/longshore/v1;longshorev1b\x06proto3')
 
 _globals = globals()
 _builder.BuildMessageAndEnumDescriptors(DESCRIPTOR, _globals)
@@ -38,8 +38,8 @@ if not _descriptor._USE_C_DESCRIPTORS:
   _globals['_CLUSTERSERVICE'].methods_by_name['GetServerInfo']._serialized_options = b'\220\002\001'
   _globals['_CLUSTERSERVICE'].methods_by_name['ListNodes']._loaded_options = None
   _globals['_CLUSTERSERVICE'].methods_by_name['ListNodes']._serialized_options = b'\220\002\001'
-  _globals['_NODEROLE']._serialized_start=1234
-  _globals['_NODEROLE']._serialized_end=1340
+  _globals['_NODEROLE']._serialized_start=1411
+  _globals['_NODEROLE']._serialized_end=1517
   _globals['_GETSERVERINFOREQUEST']._serialized_start=117
   _globals['_GETSERVERINFOREQUEST']._serialized_end=139
   _globals['_GETSERVERINFORESPONSE']._serialized_start=142
@@ -47,13 +47,13 @@ if not _descriptor._USE_C_DESCRIPTORS:
   _globals['_CUTTINGPARAMETERS']._serialized_start=387
   _globals['_CUTTINGPARAMETERS']._serialized_end=541
   _globals['_LIMITS']._serialized_start=544
-  _globals['_LIMITS']._serialized_end=768
-  _globals['_NODE']._serialized_start=771
-  _globals['_NODE']._serialized_end=1071
-  _globals['_LISTNODESREQUEST']._serialized_start=1073
-  _globals['_LISTNODESREQUEST']._serialized_end=1151
-  _globals['_LISTNODESRESPONSE']._serialized_start=1153
-  _globals['_LISTNODESRESPONSE']._serialized_end=1232
-  _globals['_CLUSTERSERVICE']._serialized_start=1343
-  _globals['_CLUSTERSERVICE']._serialized_end=1537
+  _globals['_LIMITS']._serialized_end=945
+  _globals['_NODE']._serialized_start=948
+  _globals['_NODE']._serialized_end=1248
+  _globals['_LISTNODESREQUEST']._serialized_start=1250
+  _globals['_LISTNODESREQUEST']._serialized_end=1328
+  _globals['_LISTNODESRESPONSE']._serialized_start=1330
+  _globals['_LISTNODESRESPONSE']._serialized_end=1409
+  _globals['_CLUSTERSERVICE']._serialized_start=1520
+  _globals['_CLUSTERSERVICE']._serialized_end=1714
 # @@protoc_insertion_point(module_scope)

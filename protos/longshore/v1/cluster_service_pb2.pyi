@@ -174,6 +174,12 @@ class Limits(_message.Message):
     MAX_ARCHIVE_ENTRIES_FIELD_NUMBER: _builtins.int
     MAX_UNPACKED_SIZE_BYTES_FIELD_NUMBER: _builtins.int
     UPLOAD_IDLE_TIMEOUT_FIELD_NUMBER: _builtins.int
+    MAX_CHUNKS_FIELD_NUMBER: _builtins.int
+    MAX_UPLOADS_AT_ONCE_FIELD_NUMBER: _builtins.int
+    MAX_UPLOADS_WAITING_FIELD_NUMBER: _builtins.int
+    UPLOAD_MEMORY_SIZE_BYTES_FIELD_NUMBER: _builtins.int
+    STAGING_SIZE_BYTES_FIELD_NUMBER: _builtins.int
+    MIN_UPLOAD_BYTES_PER_SECOND_FIELD_NUMBER: _builtins.int
     max_payload_size_bytes: _builtins.int
     """Largest payload in bytes."""
     max_message_size_bytes: _builtins.int
@@ -184,6 +190,20 @@ class Limits(_message.Message):
     """Most entries of an archive."""
     max_unpacked_size_bytes: _builtins.int
     """Largest unpacked tree in bytes."""
+    max_chunks: _builtins.int
+    """Most chunks of a payload."""
+    max_uploads_at_once: _builtins.int
+    """How many uploads take bytes at once on this node; the others that are accepted wait for their turn."""
+    max_uploads_waiting: _builtins.int
+    """How many accepted uploads may wait; above that a header is refused (TOO_MANY_UPLOADS)."""
+    upload_memory_size_bytes: _builtins.int
+    """Memory in bytes that all uploads of this node hold at most together."""
+    staging_size_bytes: _builtins.int
+    """Disk in bytes that all uploads of this node hold at most together while their content is examined."""
+    min_upload_bytes_per_second: _builtins.int
+    """An upload that sends less, averaged over `upload_idle_timeout` of waiting for it, gives its place up
+    while others wait (UPLOAD_TOO_SLOW).
+    """
     @_builtins.property
     def upload_idle_timeout(self) -> _duration_pb2.Duration:
         """How long the server waits for the next message of an upload."""
@@ -197,10 +217,16 @@ class Limits(_message.Message):
         max_archive_entries: _builtins.int = ...,
         max_unpacked_size_bytes: _builtins.int = ...,
         upload_idle_timeout: _duration_pb2.Duration | None = ...,
+        max_chunks: _builtins.int = ...,
+        max_uploads_at_once: _builtins.int = ...,
+        max_uploads_waiting: _builtins.int = ...,
+        upload_memory_size_bytes: _builtins.int = ...,
+        staging_size_bytes: _builtins.int = ...,
+        min_upload_bytes_per_second: _builtins.int = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _typing.Literal["upload_idle_timeout", b"upload_idle_timeout"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["max_archive_entries", b"max_archive_entries", "max_find_missing_digests", b"max_find_missing_digests", "max_message_size_bytes", b"max_message_size_bytes", "max_payload_size_bytes", b"max_payload_size_bytes", "max_unpacked_size_bytes", b"max_unpacked_size_bytes", "upload_idle_timeout", b"upload_idle_timeout"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["max_archive_entries", b"max_archive_entries", "max_chunks", b"max_chunks", "max_find_missing_digests", b"max_find_missing_digests", "max_message_size_bytes", b"max_message_size_bytes", "max_payload_size_bytes", b"max_payload_size_bytes", "max_unpacked_size_bytes", b"max_unpacked_size_bytes", "max_uploads_at_once", b"max_uploads_at_once", "max_uploads_waiting", b"max_uploads_waiting", "min_upload_bytes_per_second", b"min_upload_bytes_per_second", "staging_size_bytes", b"staging_size_bytes", "upload_idle_timeout", b"upload_idle_timeout", "upload_memory_size_bytes", b"upload_memory_size_bytes"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 

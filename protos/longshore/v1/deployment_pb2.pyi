@@ -265,7 +265,8 @@ class Deployment(_message.Message):
     """Where it stands. Terminal states never change again."""
     status_reason: _builtins.str
     """One word on why the status is what it is, for programs: `interrupted` (an upload that was broken off),
-    `no_nodes` (QUEUED, but no node of the environment can install), or empty.
+    `waiting` (an upload whose turn has not come), `no_nodes` (QUEUED, but no node of the environment can
+    install), or empty.
     """
     status_message: _builtins.str
     """A sentence on the same, for people; may be empty."""

@@ -114,6 +114,18 @@ class _ErrorReasonEnumTypeWrapper(_enum_type_wrapper._EnumTypeWrapper[_ErrorReas
     """FAILED_PRECONDITION. The release's payload is needed: it is live, assigned to a node, on its way, or
     among those that can be rolled back to; the message says where.
     """
+    ERROR_REASON_TOO_MANY_UPLOADS: _ErrorReason.ValueType  # 39
+    """RESOURCE_EXHAUSTED. As many uploads are accepted on this node as may take bytes and wait; nothing was
+    begun. RetryInfo says when to try again, there or at another node.
+    """
+    ERROR_REASON_UPLOAD_TOO_SLOW: _ErrorReason.ValueType  # 40
+    """UNAVAILABLE. The upload sent too little while others waited for its place; what came is kept. RetryInfo
+    says when to go on, with the same id.
+    """
+    ERROR_REASON_STAGING_EXCEEDED: _ErrorReason.ValueType  # 41
+    """RESOURCE_EXHAUSTED. To examine the payload takes more of the node's disk than uploads may have there:
+    send it as a tar in canonical order, which takes none.
+    """
 
 class ErrorReason(_ErrorReason, metaclass=_ErrorReasonEnumTypeWrapper):
     """Why a call failed, for programs. It is the `reason` of the `google.rpc.ErrorInfo` in the status
@@ -212,5 +224,17 @@ outcome, and what a call with its id gets from then on: deploy again with a new 
 ERROR_REASON_PAYLOAD_IN_USE: ErrorReason.ValueType  # 38
 """FAILED_PRECONDITION. The release's payload is needed: it is live, assigned to a node, on its way, or
 among those that can be rolled back to; the message says where.
+"""
+ERROR_REASON_TOO_MANY_UPLOADS: ErrorReason.ValueType  # 39
+"""RESOURCE_EXHAUSTED. As many uploads are accepted on this node as may take bytes and wait; nothing was
+begun. RetryInfo says when to try again, there or at another node.
+"""
+ERROR_REASON_UPLOAD_TOO_SLOW: ErrorReason.ValueType  # 40
+"""UNAVAILABLE. The upload sent too little while others waited for its place; what came is kept. RetryInfo
+says when to go on, with the same id.
+"""
+ERROR_REASON_STAGING_EXCEEDED: ErrorReason.ValueType  # 41
+"""RESOURCE_EXHAUSTED. To examine the payload takes more of the node's disk than uploads may have there:
+send it as a tar in canonical order, which takes none.
 """
 Global___ErrorReason: _TypeAlias = ErrorReason  # noqa: Y015

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import AsyncIterator
+from concurrent.futures import Executor
 from contextlib import asynccontextmanager
 from pathlib import Path
 from time import monotonic
@@ -16,7 +17,7 @@ import structlog
 
 from longshore_bundles import UnpackLimits
 from longshore_server.disk import DataFolder, DiskError, InstalledTree, InstalledTrees, LiveLinks
-from longshore_server.unbroken import in_thread
+from longshore_server.unbroken import in_executor, in_thread
 from longshore_server.wakeups import Kind, Wakeups, rollout_ident
 from longshore_storage.catalogue import Catalogue, Transaction, assignments, releases
 from longshore_storage.catalogue.lifecycle import ActivationStatus
@@ -47,6 +48,7 @@ class ActivationWork:
         payloads: PayloadStore,
         wakeups: Wakeups,
         folder: DataFolder,
+        threads: Executor,
         *,
         limits: UnpackLimits,
         kept_releases: int,
@@ -55,7 +57,8 @@ class ActivationWork:
         self._wakeups = wakeups
         self._trees = InstalledTrees(folder)
         self._links = LiveLinks(folder)
-        self._builder = TreeBuilder(payloads, folder, self._trees, limits)
+        self._threads = threads
+        self._builder = TreeBuilder(payloads, folder, self._trees, limits, threads)
         self._kept_releases = kept_releases
 
     def repair(self) -> None:
@@ -83,7 +86,7 @@ class ActivationWork:
         _log.info(
             "activation.done", version=release.version if release else "", path=str(tree.path) if tree else ""
         )
-        await in_thread(self._prune, assignment.project, tree.path if tree else None)
+        await in_executor(self._threads, self._prune, assignment.project, tree.path if tree else None)
 
     async def still_here(self, assignment: Assignment) -> None:
         """Show that the node will come to the assignment. Raises ``Superseded``, but never for a store."""
@@ -96,7 +99,9 @@ class ActivationWork:
     async def _tree(self, assignment: Assignment, release: Release) -> InstalledTree:
         moved = Moved(total_bytes=release.payload_size_bytes)
         async with self._reporting(assignment, moved):
-            kept = await in_thread(self._trees.find, release.project, release.version, release.payload_sha256)
+            kept = await in_executor(
+                self._threads, self._trees.find, release.project, release.version, release.payload_sha256
+            )
             if kept is not None:
                 moved.reused_bytes = moved.installed_bytes = release.payload_size_bytes
                 tree = kept

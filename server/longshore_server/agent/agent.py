@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import AsyncIterator
+from concurrent.futures import Executor
 from contextlib import asynccontextmanager
 
 import structlog
@@ -39,7 +40,7 @@ _log = structlog.get_logger(__name__)
 _LONGEST_RETRY_S = 15.0
 _UNREPORTED_PAUSE_S = 1.0
 # Unpacking is work for one core and one disk.
-_AT_ONCE = 2
+BUILT_AT_ONCE = 2
 
 # What passes by itself: the work may be repeated, so a commit of unknown outcome is just done again.
 _PASSING = (Unavailable, CommitUnknown)
@@ -49,7 +50,7 @@ _OPEN = (ActivationStatus.PENDING, ActivationStatus.FETCHING, ActivationStatus.S
 
 
 class NodeAgent:
-    """Runs until cancelled; see the module."""
+    """Runs until cancelled; see the module. ``threads`` are for ``BUILT_AT_ONCE`` trees, and nothing else."""
 
     def __init__(
         self,
@@ -58,6 +59,7 @@ class NodeAgent:
         wakeups: Wakeups,
         folder: DataFolder,
         identity: Identity,
+        threads: Executor,
         *,
         limits: UnpackLimits,
         kept_releases: int,
@@ -68,10 +70,10 @@ class NodeAgent:
         self._identity = identity
         self._poll_s = poll_s
         self._work = ActivationWork(
-            catalogue, payloads, wakeups, folder, limits=limits, kept_releases=kept_releases
+            catalogue, payloads, wakeups, folder, threads, limits=limits, kept_releases=kept_releases
         )
         self._look = asyncio.Event()
-        self._places = asyncio.Semaphore(_AT_ONCE)
+        self._places = asyncio.Semaphore(BUILT_AT_ONCE)
         self._tasks: dict[tuple[str, str], asyncio.Task[None]] = {}
 
     async def run(self) -> None:

@@ -3,14 +3,16 @@
 from __future__ import annotations
 
 import io
+from concurrent.futures import Executor
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 from typing import BinaryIO, cast
 
 from longshore_bundles import PayloadFormat, UnpackLimits, UnpackResult, unpack
-from longshore_server.deploying.examining import read_payload, spool
+from longshore_server.deploying.examining import lay_down, read_payload
 from longshore_server.disk import DataFolder, InstalledTree, InstalledTrees
-from longshore_server.unbroken import in_thread
+from longshore_server.unbroken import in_executor
 from longshore_storage.catalogue.rows import Release
 from longshore_storage.errors import CorruptBlob
 from longshore_storage.payloads import PayloadStore
@@ -54,15 +56,21 @@ class CountingReader(io.BufferedReader):
 
 
 class TreeBuilder:
-    """Builds trees in the data folder."""
+    """Builds trees in the data folder, in ``threads`` of its own."""
 
     def __init__(
-        self, payloads: PayloadStore, folder: DataFolder, trees: InstalledTrees, limits: UnpackLimits
+        self,
+        payloads: PayloadStore,
+        folder: DataFolder,
+        trees: InstalledTrees,
+        limits: UnpackLimits,
+        threads: Executor,
     ) -> None:
         self._payloads = payloads
         self._folder = folder
         self._trees = trees
         self._limits = limits
+        self._threads = threads
 
     async def build(self, release: Release, moved: Moved) -> InstalledTree:
         """Fetch, verify and unpack; the tree is installed but not live when this returns.
@@ -72,7 +80,9 @@ class TreeBuilder:
         assert release.stored_payload is not None
         form = PayloadFormat[release.payload_format]
         self._make_room(release, spooled=form is PayloadFormat.ZIP)
-        staging = await in_thread(self._folder.new_staging, f"{release.project}@{release.version}")
+        staging = await in_executor(
+            self._threads, self._folder.new_staging, f"{release.project}@{release.version}"
+        )
         try:
             tree = staging / "tree"
             unpacked = await self._unpack(release, form, staging, tree, moved)
@@ -83,7 +93,8 @@ class TreeBuilder:
                     f"it unpacks to content sha256:{scan.content_sha256}, the release has "
                     f"sha256:{release.content_sha256}",
                 )
-            return await in_thread(
+            return await in_executor(
+                self._threads,
                 self._trees.finalise,
                 tree,
                 project=release.project,
@@ -94,7 +105,7 @@ class TreeBuilder:
                 file_digests=unpacked.file_digests,
             )
         finally:
-            await in_thread(self._folder.discard_staging, staging)
+            await in_executor(self._threads, self._folder.discard_staging, staging)
 
     async def _unpack(
         self, release: Release, form: PayloadFormat, staging: Path, tree: Path, moved: Moved
@@ -107,8 +118,14 @@ class TreeBuilder:
         if form is PayloadFormat.ZIP:
             # A zip is read from its end, so it is laid down first.
             spooled = staging / "payload"
-            await spool(self._payloads, release.stored_payload, spooled, fetched)
-            unpacked = await in_thread(self._unpack_file, spooled, tree, form)
+            await read_payload(
+                self._payloads,
+                release.stored_payload,
+                partial(lay_down, spooled),
+                fetched,
+                threads=self._threads,
+            )
+            unpacked = await in_executor(self._threads, self._unpack_file, spooled, tree, form)
             moved.installed_bytes = release.payload_size_bytes
             return unpacked
 
@@ -116,7 +133,9 @@ class TreeBuilder:
             counting = CountingReader(source, moved)
             return unpack(counting, tree, form, self._limits, file_name=release.file_name)
 
-        return await read_payload(self._payloads, release.stored_payload, work, fetched)
+        return await read_payload(
+            self._payloads, release.stored_payload, work, fetched, threads=self._threads
+        )
 
     def _unpack_file(self, spooled: Path, tree: Path, form: PayloadFormat) -> UnpackResult:
         with spooled.open("rb") as source:

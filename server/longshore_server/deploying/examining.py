@@ -5,57 +5,115 @@ from __future__ import annotations
 import io
 import shutil
 from collections.abc import AsyncGenerator, Callable
+from concurrent.futures import Executor
 from contextlib import aclosing
+from dataclasses import replace
 from functools import partial
 from pathlib import Path
-from tempfile import TemporaryDirectory
 from typing import BinaryIO, TypeVar, cast
 
-from longshore_bundles import DETECT_BYTES, BundleScan, PayloadFormat, UnpackLimits, detect_format, scan
-from longshore_server.unbroken import in_thread
+from longshore_bundles import (
+    DETECT_BYTES,
+    BundleScan,
+    PayloadFormat,
+    SecondReadingNeeded,
+    UnpackLimits,
+    detect_format,
+    scan,
+    scan_by_unpacking,
+)
+from longshore_server.unbroken import in_executor
 from longshore_storage.payloads import PayloadReader, PayloadStore, read_in_thread
 
+from .staging import Staging
+
 _BUFFER_BYTES = 1 << 20
+# What a file system takes beside a file's bytes, and what stands around a tar's entries.
+_ENTRY_BYTES = 4096
+_ARCHIVE_BYTES = 1 << 20
 R = TypeVar("R")
 
 
 class Examiner:
-    """Reads payloads from the blob store in a thread; ``scratch`` is a folder on the node's disk."""
+    """Reads payloads from the blob store in ``threads`` of its own: as many at once as these are.
 
-    def __init__(self, payloads: PayloadStore, scratch: Path, limits: UnpackLimits) -> None:
+    A stream suffices for tars in canonical order. Other payloads take ``staging``.
+    """
+
+    def __init__(
+        self, payloads: PayloadStore, staging: Staging, limits: UnpackLimits, threads: Executor
+    ) -> None:
         self._payloads = payloads
-        self._scratch = scratch
+        self._staging = staging
         self._limits = limits
+        self._threads = threads
+
+    def check(self, payload_format: str, size_bytes: int) -> None:
+        """Raise ``Refusal`` where it is known before the first byte that there is no room to examine it."""
+        if payload_format == PayloadFormat.ZIP.name:
+            self._staging.check(size_bytes)
 
     async def examine(
         self, sha256: str, size_bytes: int, *, payload_format: str, file_name: str
     ) -> BundleScan:
-        """Look through; an empty ``payload_format`` is detected. What is wrong is in the result."""
+        """Look through; an empty ``payload_format`` is detected. What is wrong is in the result.
+
+        Raises ``Refusal`` where scratch is needed and cannot be had.
+        """
         form = PayloadFormat[payload_format] if payload_format else await self._detect(sha256, file_name)
         if form is PayloadFormat.FILE:
             # A file is what it is: its content checksum is the payload's, which was verified already.
             return BundleScan(form, sha256, entry_count=1, unpacked_bytes=size_bytes)
-        if form is not PayloadFormat.ZIP:
-            try:
-                return await read_payload(self._payloads, sha256, partial(self._scan, form, self._scratch))
-            except io.UnsupportedOperation:
-                # Its entries do not come in canonical order, so it has to be read twice.
-                pass
-        with TemporaryDirectory(prefix="scan-", dir=self._scratch) as folder:
-            spooled = Path(folder, "payload")
-            await spool(self._payloads, sha256, spooled)
-            return await in_thread(self._scan_file, form, spooled)
+        if form is PayloadFormat.ZIP:
+            return await self._scan_file(sha256, size_bytes, form)
+        try:
+            return await self._read(
+                sha256, lambda source: scan(source, form, self._limits, scratch=self._staging.folder)
+            )
+        except SecondReadingNeeded as needed:
+            return await self._read_again(sha256, form, needed)
 
     async def _detect(self, sha256: str, file_name: str) -> PayloadFormat:
-        head = await read_payload(self._payloads, sha256, lambda source: source.read(DETECT_BYTES))
+        head = await self._read(sha256, lambda source: source.read(DETECT_BYTES))
         return detect_format(head, file_name)
 
-    def _scan(self, form: PayloadFormat, scratch: Path, source: BinaryIO) -> BundleScan:
-        return scan(source, form, self._limits, scratch=scratch)
+    async def _scan_file(self, sha256: str, size_bytes: int, form: PayloadFormat) -> BundleScan:
+        async with self._staging.room(size_bytes) as folder:
+            spooled = folder / "payload"
+            await self._read(sha256, partial(lay_down, spooled))
+            return await in_executor(self._threads, self._scan_spooled, spooled, form)
 
-    def _scan_file(self, form: PayloadFormat, path: Path) -> BundleScan:
+    async def _read_again(self, sha256: str, form: PayloadFormat, needed: SecondReadingNeeded) -> BundleScan:
+        tree_bytes = needed.unpacked_bytes + needed.entry_count * _ENTRY_BYTES + _ARCHIVE_BYTES
+        found = await self._scan_by_unpacking(sha256, form, tree_bytes)
+        if found is None and tree_bytes < self._staging.limit_bytes:
+            # What hard links stand for shows only when it is copied.
+            tree_bytes = self._staging.limit_bytes
+            found = await self._scan_by_unpacking(sha256, form, tree_bytes)
+        if found is None:
+            raise self._staging.too_large()
+        return found
+
+    async def _scan_by_unpacking(
+        self, sha256: str, form: PayloadFormat, tree_bytes: int
+    ) -> BundleScan | None:
+        """Unpack into so much scratch; None when that is not enough."""
+        limits = replace(self._limits, max_total_bytes=min(self._limits.max_total_bytes, tree_bytes))
+        async with self._staging.room(tree_bytes) as folder:
+            found = await self._read(
+                sha256, lambda source: scan_by_unpacking(source, form, limits, scratch=folder)
+            )
+        is_tightened = limits.max_total_bytes < self._limits.max_total_bytes
+        if is_tightened and any(finding.code == "TOTAL_TOO_LARGE" for finding in found.findings):
+            return None
+        return found
+
+    async def _read(self, sha256: str, work: Callable[[BinaryIO], R]) -> R:
+        return await read_payload(self._payloads, sha256, work, threads=self._threads, sparing=True)
+
+    def _scan_spooled(self, path: Path, form: PayloadFormat) -> BundleScan:
         with path.open("rb") as source:
-            return self._scan(form, path.parent, source)
+            return scan(source, form, self._limits, scratch=path.parent)
 
 
 async def read_payload(
@@ -63,10 +121,14 @@ async def read_payload(
     sha256: str,
     work: Callable[[BinaryIO], R],
     counted: Callable[[int], None] | None = None,
+    *,
+    threads: Executor,
+    sparing: bool = False,
 ) -> R:
-    """Run ``work`` in a thread with a stored payload as its file, which cannot seek.
+    """Run ``work`` in one of ``threads`` with a stored payload as its file, which cannot seek.
 
-    ``counted`` is told how many bytes the blob store has sent, now and then.
+    ``counted`` is told how many bytes the blob store has sent, now and then. A ``sparing`` reader does with
+    the memory of an upload's place.
     """
 
     async def pieces(reader: PayloadReader) -> AsyncGenerator[bytes, None]:
@@ -76,19 +138,15 @@ async def read_payload(
                     counted(reader.fetched_bytes)
                 yield piece
 
-    async with payloads.open(sha256) as reader:
+    async with payloads.open(sha256, sparing=sparing) as reader:
         return await read_in_thread(
-            pieces(reader), lambda raw: work(cast(BinaryIO, io.BufferedReader(raw, _BUFFER_BYTES)))
+            pieces(reader),
+            lambda raw: work(cast(BinaryIO, io.BufferedReader(raw, _BUFFER_BYTES))),
+            executor=threads,
         )
 
 
-async def spool(
-    payloads: PayloadStore, sha256: str, path: Path, counted: Callable[[int], None] | None = None
-) -> None:
+def lay_down(path: Path, source: BinaryIO) -> None:
     """Write a payload to a file, for formats that cannot be read as a stream."""
-
-    def copy(source: BinaryIO) -> None:
-        with path.open("wb") as target:
-            shutil.copyfileobj(source, target, _BUFFER_BYTES)
-
-    await read_payload(payloads, sha256, copy, counted)
+    with path.open("wb") as target:
+        shutil.copyfileobj(source, target, _BUFFER_BYTES)

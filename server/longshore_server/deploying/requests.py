@@ -52,8 +52,7 @@ class Header:
             raise invalid("header.attempt", "must be 1 or more")
         if self.payload_size_bytes is not None and self.payload_size_bytes < 0:
             raise invalid("header.payload_size_bytes", "must not be negative")
-        if self.payload_sha256 and not _SHA256.fullmatch(self.payload_sha256):
-            raise invalid("header.payload_sha256", "must be 64 hexadecimal digits")
+        check_sha256("header.payload_sha256", self.payload_sha256)
         if self.payload_format == "FILE" and not self.file_name:
             raise invalid(
                 "header.file_name", "is required for PAYLOAD_FORMAT_FILE: the name to install it under"
@@ -130,6 +129,12 @@ class RollbackRequest:
     def digest(self, actor: Actor) -> str:
         """Of every field, and of the caller."""
         return _digest("Rollback", actor, asdict(self))
+
+
+def check_sha256(field_name: str, value: str) -> None:
+    """Raise ``Refusal`` for what is neither empty nor a sha256."""
+    if value and not _SHA256.fullmatch(value):
+        raise invalid(field_name, "must be 64 hexadecimal digits")
 
 
 def check_deployment_id(value: str) -> str:

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager
 
 import structlog
 
@@ -24,9 +24,11 @@ from longshore_storage.catalogue.journal import change_status
 from longshore_storage.catalogue.lifecycle import UPLOADING, DeploymentKind, DeploymentStatus
 from longshore_storage.catalogue.rows import Actor, Deployment
 from longshore_storage.errors import CommitUnknown, ConstraintViolated
+from longshore_storage.payloads import Place
 
 from .requests import Header
-from .upload_session import UploadSession, UploadTools
+from .upload_session import UploadSession
+from .upload_tools import UploadTools
 from .without_bytes import check_environment_exists, id_reused
 
 _log = structlog.get_logger(__name__)
@@ -69,7 +71,8 @@ class Uploads:
     async def accept(self, header: Header, actor: Actor) -> UploadSession | Deployment:
         """Accept a header: a session to send bytes to, or the deployment when it is recorded already.
 
-        Raises ``Refusal``; the error that ended an earlier call with this id is raised again.
+        A session is to be entered at once: it has a place. Raises ``Refusal``, and ``TooManyUploads`` before
+        anything is written; the error that ended an earlier call with this id is raised again.
         """
         if not self._receives:
             raise Refusal(Reason.ROLE_MISSING, "this node takes no uploads: its roles lack `receive`")
@@ -79,15 +82,18 @@ class Uploads:
                 "this node is shutting down: call another one with the same deployment_id",
                 retry_after_s=1,
             )
-        self._tools.check_size(header.payload_size_bytes or 0)
+        self._tools.check_header(header)
         structlog.contextvars.bind_contextvars(deployment_id=header.deployment_id)
-        try:
-            async with self._tools.catalogue.transaction() as transaction:
-                accepted = await self._accept(transaction, header, actor)
-        except (ConstraintViolated, CommitUnknown):
-            # Another call with this id was faster, or the commit's outcome is not known: look again.
-            async with self._tools.catalogue.transaction() as transaction:
-                accepted = await self._accept(transaction, header, actor)
+        with ExitStack() as booked:
+            try:
+                async with self._tools.catalogue.transaction() as transaction:
+                    accepted = await self._accept(transaction, header, actor, booked)
+            except (ConstraintViolated, CommitUnknown):
+                # Another call with this id was faster, or the commit's outcome is not known: look again.
+                booked.close()
+                async with self._tools.catalogue.transaction() as transaction:
+                    accepted = await self._accept(transaction, header, actor, booked)
+            booked.pop_all()
         self._tools.wakeups.send(Kind.PROGRESS, header.deployment_id)
         return accepted
 
@@ -98,7 +104,7 @@ class Uploads:
         async with self._tools.catalogue.reading() as transaction:
             deployment = await deployments.get_deployment(transaction, deployment_id)
             upload = await uploads.get_upload(transaction, deployment_id)
-        if deployment is None or upload is None:
+        if deployment is None or upload is None or deployment.deployed_by != actor.principal:
             raise Refusal(
                 Reason.DEPLOYMENT_NOT_FOUND, f"there is no upload under way with the id {deployment_id!r}"
             )
@@ -108,21 +114,25 @@ class Uploads:
                 "another session or a newer attempt holds this upload: stop this one",
             )
         return await self._tools.payloads.find_missing(
-            deployment_id=deployment_id, project=deployment.project, digests=digests
+            deployment_id=deployment_id,
+            project=deployment.project,
+            digests=digests,
+            readable=await self._tools.visibility.may_read(actor, deployment.project),
         )
 
     async def _accept(
-        self, transaction: Transaction, header: Header, actor: Actor
+        self, transaction: Transaction, header: Header, actor: Actor, booked: ExitStack
     ) -> UploadSession | Deployment:
         deployment = await deployments.get_deployment(transaction, header.deployment_id)
         if deployment is None:
-            return await self._begin(transaction, header, actor)
+            return await self._begin(transaction, header, actor, self._book(booked))
         if deployment.request_digest != header.digest(actor):
             raise id_reused(deployment)
         if deployment.status not in UPLOADING:
             if deployment.record_time is None and deployment.error is not None:
                 raise Refusal.from_row(deployment.error)
             return deployment
+        place = self._book(booked)
         taken = await uploads.take_over(
             transaction,
             deployment.id,
@@ -141,9 +151,16 @@ class Uploads:
                 retry_after_s=max(taken.retry_after_s, 1.0),
             )
         await deployments.set_columns(transaction, deployment.id, status_reason="", status_message="")
-        return UploadSession(self._tools, header, actor, deployment, taken.epoch)
+        return UploadSession(self._tools, header, actor, deployment, epoch=taken.epoch, place=place)
 
-    async def _begin(self, transaction: Transaction, header: Header, actor: Actor) -> UploadSession:
+    def _book(self, booked: ExitStack) -> Place:
+        place = self._tools.payloads.places.book()
+        booked.callback(place.leave)
+        return place
+
+    async def _begin(
+        self, transaction: Transaction, header: Header, actor: Actor, place: Place
+    ) -> UploadSession:
         await check_environment_exists(transaction, header.environment)
         await projects.ensure_project(transaction, header.project, header.project)
         deployment = await deployments.insert_deployment(
@@ -174,4 +191,4 @@ class Uploads:
             actor=actor,
             action="deployment.receiving",
         )
-        return UploadSession(self._tools, header, actor, deployment, epoch)
+        return UploadSession(self._tools, header, actor, deployment, epoch=epoch, place=place)

@@ -8,12 +8,12 @@ from google.protobuf.duration_pb2 import Duration
 
 from longshore.v1 import cluster_service_pb2 as pb
 from longshore.v1.cluster_service_pb2_grpc import ClusterServiceServicer
-from longshore_chunks import CuttingParameters
 from longshore_server import __version__
 from longshore_server.identity import Identity
 from longshore_server.settings import UploadSettings
 from longshore_storage.catalogue import Catalogue, nodes
 from longshore_storage.errors import StorageError
+from longshore_storage.payloads import PayloadSettings
 from longshore_storage.ports import Coordination
 
 from . import convert
@@ -31,18 +31,19 @@ class ClusterServicer(ClusterServiceServicer):
         coordination: Coordination,
         identity: Identity,
         uploads: UploadSettings,
-        cutting: CuttingParameters,
+        storing: PayloadSettings,
     ) -> None:
         self._catalogue = catalogue
         self._coordination = coordination
         self._identity = identity
         self._uploads = uploads
-        self._cutting = cutting
+        self._storing = storing
 
     async def GetServerInfo(  # noqa: N802
         self, request: pb.GetServerInfoRequest, context: Any
     ) -> pb.GetServerInfoResponse:
         """Nothing is read: clients ask this before every upload."""
+        cutting = self._storing.cutting
         idle = Duration()
         idle.FromMilliseconds(int(self._uploads.idle_timeout_s * 1000))
         return pb.GetServerInfoResponse(
@@ -52,12 +53,12 @@ class ClusterServicer(ClusterServiceServicer):
             environment=self._identity.environment,
             roles=convert.roles(self._identity.roles),
             cutting_parameters=pb.CuttingParameters(
-                algorithm=self._cutting.algorithm,
-                min_size_bytes=self._cutting.min_size_bytes,
-                average_size_bytes=self._cutting.avg_size_bytes,
-                max_size_bytes=self._cutting.max_size_bytes,
-                digest_function=self._cutting.digest,
-                codec=self._cutting.codec,
+                algorithm=cutting.algorithm,
+                min_size_bytes=cutting.min_size_bytes,
+                average_size_bytes=cutting.avg_size_bytes,
+                max_size_bytes=cutting.max_size_bytes,
+                digest_function=cutting.digest,
+                codec=cutting.codec,
             ),
             limits=pb.Limits(
                 max_payload_size_bytes=self._uploads.max_payload_bytes,
@@ -66,6 +67,12 @@ class ClusterServicer(ClusterServiceServicer):
                 max_archive_entries=self._uploads.max_archive_entries,
                 max_unpacked_size_bytes=self._uploads.max_unpacked_bytes,
                 upload_idle_timeout=idle,
+                max_chunks=self._storing.max_chunks,
+                max_uploads_at_once=self._storing.uploads_at_once,
+                max_uploads_waiting=self._storing.uploads_waiting,
+                upload_memory_size_bytes=self._storing.memory_bytes,
+                staging_size_bytes=self._uploads.staging_bytes,
+                min_upload_bytes_per_second=int(self._uploads.min_rate_bytes_s),
             ),
         )
 

@@ -13,7 +13,7 @@ from typing import Any
 from longshore.v1 import deployment_pb2
 from longshore.v1 import deployment_service_pb2 as pb
 from longshore_bundles import Bump
-from longshore_server.deploying.requests import Header
+from longshore_server.deploying.requests import Header, check_sha256
 from longshore_server.deploying.upload_session import UploadSession
 from longshore_server.deploying.uploads import Uploads
 from longshore_server.refusal import Reason, Refusal, invalid
@@ -129,7 +129,7 @@ class UploadCall:
         """Take everything up to the end of the call; gives back ``end`` where it was sent."""
         empty = 0
         end: pb.PayloadEnd | None = None
-        while (request := await self._read()) is not None:
+        while (request := await self._next(session)) is not None:
             if end is not None:
                 raise Refusal(Reason.UPLOAD_PROTOCOL, "nothing may follow `end`")
             match request.WhichOneof("message"):
@@ -152,6 +152,7 @@ class UploadCall:
                     raise Refusal(Reason.UPLOAD_PROTOCOL, "the header comes first and once")
                 case "end":
                     end = request.end
+                    check_sha256("end.payload_sha256", end.payload_sha256)
                 case _:
                     empty += 1
             if empty > _MOST_EMPTY_MESSAGES:
@@ -159,6 +160,14 @@ class UploadCall:
                     Reason.UPLOAD_PROTOCOL, f"more than {_MOST_EMPTY_MESSAGES} messages carried nothing"
                 )
         return end
+
+    async def _next(self, session: UploadSession) -> pb.DeployRequest | None:
+        loop = asyncio.get_running_loop()
+        begun_s = loop.time()
+        request = await self._read()
+        if request is not None:
+            await session.note_wait(loop.time() - begun_s)
+        return request
 
     async def _read(self) -> pb.DeployRequest | None:
         try:

@@ -27,8 +27,8 @@ from longshore_storage.errors import BlobNotFound, BlobStoreUnavailable, Corrupt
 from longshore_storage.ports import BlobStat
 
 from .keys import check_key, check_prefix
-from .s3_errors import OtherRegion, PassingFault, Place, translated
-from .s3_put import object_url, put_object
+from .s3_errors import OTHER_CHECKSUM, OtherRegion, PassingFault, Place, translated
+from .s3_put import crc32c_of, object_url, put_object
 
 T = TypeVar("T")
 
@@ -41,8 +41,9 @@ _log = structlog.get_logger(__name__)
 class S3BlobStore:
     """A ``BlobStore`` over one bucket; see the port for what its methods promise.
 
-    Passing faults (no connection, time-outs, 408, 429, 5xx) are tried again with growing, random pauses for
-    ``retry_for_s`` seconds. Without a ``region`` requests are signed for us-east-1 until the store names
+    Passing faults (no connection, time-outs, 408, 429, 5xx, bodies changed on their way in) are tried again
+    with growing, random pauses for ``retry_for_s`` seconds, at least once however long the first try took;
+    0 is never. Without a ``region`` requests are signed for us-east-1 until the store names
     another one, which is then taken.
     """
 
@@ -146,7 +147,11 @@ class S3BlobStore:
 
         retrying = tenacity.AsyncRetrying(
             retry=tenacity.retry_if_exception_type(PassingFault),
-            stop=tenacity.stop_before_delay(self._retry_for_s),
+            # One that hangs takes longer than all tries should, and the next connection may be a good one.
+            stop=tenacity.stop_all(
+                tenacity.stop_after_attempt(2 if self._retry_for_s else 1),
+                tenacity.stop_before_delay(self._retry_for_s),
+            ),
             wait=tenacity.wait_random_exponential(multiplier=0.1, max=3.0),
             before_sleep=log_retry,
             reraise=True,
@@ -180,7 +185,16 @@ class S3BlobStore:
 
     def _put(self, name: str, parts: Sequence[bytes | memoryview], crc32c: int) -> None:
         url = object_url(self._client, self._bucket, name)
-        put_object(self._pool, url, parts, crc32c=crc32c, credentials=self._credentials, region=self._region)
+        credentials, region = self._credentials, self._region
+        try:
+            put_object(self._pool, url, parts, crc32c=crc32c, credentials=credentials, region=region)
+        except S3Error as error:
+            if error.code in OTHER_CHECKSUM and crc32c_of(parts) == crc32c:
+                raise PassingFault(
+                    f"what arrived in bucket {self._bucket!r} at {self._endpoint} is not what was sent: "
+                    "the network or a proxy changes it"
+                ) from error
+            raise
 
     def _get(self, key: str, offset: int, length: int | None) -> bytes:
         try:

@@ -44,7 +44,9 @@ _FULL: Final = frozenset(
 _OTHER_REGION: Final = frozenset(
     {"AuthorizationHeaderMalformed", "PermanentRedirect", "Redirect", "TemporaryRedirect", "BadRequest"}
 )
-_OTHER_CHECKSUM: Final = frozenset({"XAmzContentChecksumMismatch", "BadDigest"})
+OTHER_CHECKSUM: Final = frozenset({"XAmzContentChecksumMismatch", "BadDigest"})
+# S3 tells these with status 400: the body came too slowly, or not all of it.
+_PASSING: Final = frozenset({"RequestTimeout", "IncompleteBody"})
 _REGION: Final = re.compile(r"<Region>([a-z0-9-]{1,40})</Region>")
 
 
@@ -99,7 +101,7 @@ def _of_s3_error(error: S3Error, place: Place, where: str, key: str) -> StorageE
         return BlobNotFound(key)
     if code in _FULL or status == 507:
         return BlobStoreFull(f"{where} is full ({code}): make room, or raise its quota")
-    if code in _OTHER_CHECKSUM:
+    if code in OTHER_CHECKSUM:
         return CorruptBlob(key, "the body does not have the CRC32C that was announced")
     region = _region_told_by(error)
     if code in _OTHER_REGION and region not in ("", place.region):
@@ -110,7 +112,8 @@ def _of_s3_error(error: S3Error, place: Place, where: str, key: str) -> StorageE
     if code in _MISCONFIGURED:
         return Misconfigured(f"{where} answered {code}: {_MISCONFIGURED[code]}")
     detail = f"{where} answered {code or status}: {error.message}"
-    return PassingFault(detail) if _is_passing(status) else BlobStoreUnavailable(detail)
+    passing = code in _PASSING or _is_passing(status)
+    return PassingFault(detail) if passing else BlobStoreUnavailable(detail)
 
 
 def _of_status(status: int, where: str) -> StorageError:

@@ -8,11 +8,13 @@ with SHA-256. Here the body is unsigned and the store checks it against its CRC3
 from __future__ import annotations
 
 import base64
+import functools
 from collections.abc import Iterator, Sequence
 from datetime import UTC, datetime
 from typing import Final
 from urllib.parse import urlsplit, urlunsplit
 
+import google_crc32c
 import urllib3
 from minio import Minio
 from minio.credentials.credentials import Credentials
@@ -72,6 +74,11 @@ def put_object(
     if response.data and "xml" in response.headers.get("content-type", ""):
         raise S3Error.fromxml(response)
     raise ServerError(f"server failed with HTTP status code {response.status}", response.status)
+
+
+def crc32c_of(parts: Sequence[bytes | memoryview]) -> int:
+    """The CRC32C of the concatenation of ``parts``."""
+    return functools.reduce(lambda found, part: google_crc32c.extend(found, bytes(part)), parts, 0)
 
 
 def _pieces(parts: Sequence[bytes | memoryview]) -> Iterator[memoryview]:

@@ -7,6 +7,7 @@ before 4. Event kinds and their bodies:
 ``status_changed``    {from_status, to_status, reason}
 ``nodes_stepped``     {steps: [{node_id, node_name, status, message}]}
 ``content_examined``  {content_sha256, entries, unpacked_size_bytes, findings: [...], total_findings}
+``upload_waits``      {}, and ``upload_goes_on`` {}: no place is free for its bytes, and then one is
 """
 
 from __future__ import annotations

@@ -4,11 +4,13 @@ Owns the way of a payload's bytes between a caller and the blob store, with the 
 no gRPC, no releases, and nothing of what a payload contains.
 """
 
+from .admission import Place, Places
 from .blocking_reader import BlockingReader, read_in_thread
 from .entries import ChunkEntry, StoredPayload
 from .errors import (
     ChunkFrameInvalid,
     ChunkInvalid,
+    ChunkLimitExceeded,
     ChunkMissing,
     OffsetMismatch,
     PackFileDamaged,
@@ -20,11 +22,13 @@ from .errors import (
     Sha256Mismatch,
     SizeMismatch,
     TooManyChunks,
+    TooManyUploads,
     UploadLost,
     UploadRefused,
     UploadTakenOver,
     UploadWayMixed,
 )
+from .holding import Hold
 from .reader import PayloadReader
 from .settings import PayloadSettings
 from .store import PayloadStore
@@ -35,7 +39,9 @@ __all__ = [
     "ChunkEntry",
     "ChunkFrameInvalid",
     "ChunkInvalid",
+    "ChunkLimitExceeded",
     "ChunkMissing",
+    "Hold",
     "OffsetMismatch",
     "PackFileDamaged",
     "PackFileGone",
@@ -46,11 +52,14 @@ __all__ = [
     "PayloadSettings",
     "PayloadStore",
     "PayloadWriter",
+    "Place",
+    "Places",
     "ReadingAbandoned",
     "Sha256Mismatch",
     "SizeMismatch",
     "StoredPayload",
     "TooManyChunks",
+    "TooManyUploads",
     "UploadLost",
     "UploadRefused",
     "UploadTakenOver",

@@ -11,8 +11,9 @@ import uuid
 from collections.abc import Iterable, Sequence
 from typing import NamedTuple
 
-from longshore_chunks import ChunkDigest, Codec, PackWriter, PlacedChunk, encode
+from longshore_chunks import ChunkDigest, Codec, PackWriter, PlacedChunk, encode_run
 
+from .chunk_count import ChunkCount
 from .committing import Segment, SegmentCommitter
 from .entries import Piece
 from .errors import ChunkInvalid, ChunkMissing
@@ -42,6 +43,7 @@ class Assembler:
         workers: Workers,
         index: PinnedIndex,
         committer: SegmentCommitter,
+        count: ChunkCount,
         *,
         pack_bytes: int,
         encoders: int,
@@ -49,6 +51,7 @@ class Assembler:
         self._workers = workers
         self._index = index
         self._committer = committer
+        self._count = count
         self._pack_bytes = pack_bytes
         self._encoders = encoders
         self._segment = Segment()
@@ -58,8 +61,9 @@ class Assembler:
         """Place the next pieces of the payload and tell where each lies.
 
         Raises ``ChunkMissing`` for references to what is nowhere, ``ChunkInvalid`` for a reference with a
-        wrong size; nothing of the batch is taken then.
+        wrong size, ``ChunkLimitExceeded``; nothing of the batch is taken then.
         """
+        self._count.add(len(pieces))
         # Held on to, for what becomes durable meanwhile leaves `_unstored`.
         at_hand = {
             piece.digest: self._unstored[piece.digest] for piece in pieces if piece.digest in self._unstored
@@ -148,4 +152,4 @@ def _check_references(pieces: Sequence[Piece], at_hand: dict[ChunkDigest, Placem
 
 
 def _encode_all(raws: Sequence[tuple[ChunkDigest, bytes]]) -> dict[ChunkDigest, tuple[Codec, bytes]]:
-    return {digest: encode(raw) for digest, raw in raws}
+    return dict(zip((digest for digest, _ in raws), encode_run(raw for _, raw in raws), strict=True))

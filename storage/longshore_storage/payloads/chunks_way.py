@@ -18,6 +18,7 @@ from longshore_chunks import (
     chunk_digest,
     decode,
     decode_untrusted,
+    frame_bound,
     stored_form,
 )
 
@@ -83,6 +84,8 @@ class ChunksWay:
             raise ChunkInvalid(
                 entry.digest, f"its size is {entry.raw_size}, must be 1 to {self._max_chunk_bytes}"
             )
+        # Before it is held: a batch is full by what its chunks say of their sizes.
+        _check_body(entry)
         self._chunk_count += 1
         self._size_bytes += entry.raw_size
         if self._chunk_count > _CHUNKS_ALLOWANCE + self._size_bytes // _LEAST_MEAN_CHUNK_BYTES:
@@ -138,6 +141,21 @@ class ChunksWay:
                 self._sha256.update(next(stored))
 
 
+def _check_body(entry: ChunkEntry) -> None:
+    """Refuse more bytes than a chunk of its size can come as."""
+    if entry.raw is not None and len(entry.raw) != entry.raw_size:
+        raise _other_size(entry, len(entry.raw))
+    if entry.zstd_frame is not None and len(entry.zstd_frame) > frame_bound(entry.raw_size):
+        raise ChunkFrameInvalid(
+            entry.digest,
+            f"frame has {len(entry.zstd_frame)} bytes for a chunk of only {entry.raw_size}",
+        )
+
+
+def _other_size(entry: ChunkEntry, size_bytes: int) -> ChunkInvalid:
+    return ChunkInvalid(entry.digest, f"it has {size_bytes} bytes, {entry.raw_size} were declared")
+
+
 def _verify_all(entries: Sequence[ChunkEntry]) -> list[Piece]:
     return [_verify(entry) for entry in entries]
 
@@ -152,7 +170,7 @@ def _verify(entry: ChunkEntry) -> Piece:
     if raw is None:
         return Piece(digest, entry.raw_size, received_bytes=0)
     if len(raw) != entry.raw_size:
-        raise ChunkInvalid(digest, f"it has {len(raw)} bytes, {entry.raw_size} were declared")
+        raise _other_size(entry, len(raw))
     if chunk_digest(raw) != digest:
         raise ChunkInvalid(digest, f"its bytes have the digest {chunk_digest(raw).hex()}")
     if frame is None:

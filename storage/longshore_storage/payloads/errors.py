@@ -7,10 +7,12 @@ PayloadError
 │   ├── ChunkInvalid           a chunk is not what its digest or its size promises
 │   │   └── ChunkFrameInvalid  a compressed chunk breaks the rules for frames
 │   ├── TooManyChunks          chunks far smaller than any cutter makes them
+│   ├── ChunkLimitExceeded     more chunks than a payload may have
 │   ├── ChunkMissing           references to chunks that are not there: send their bytes
 │   ├── PayloadEmpty           the upload ended without a byte
 │   ├── SizeMismatch           the payload has another size than declared
 │   └── Sha256Mismatch         the payload has another sha256 than declared
+├── TooManyUploads             as many uploads are in as may take bytes and wait: try again soon
 ├── UploadLost                 the upload cannot be gone on with from here, its stored part remains
 │   ├── UploadTakenOver        another session holds it now, or it has ended
 │   ├── PackFileGone           a pack file it counted on was collected: send those bytes again
@@ -76,6 +78,14 @@ class TooManyChunks(UploadRefused):
         self.size_bytes = size_bytes
 
 
+class ChunkLimitExceeded(UploadRefused):
+    """The payload has more than ``limit`` chunks, whatever their size."""
+
+    def __init__(self, limit: int) -> None:
+        super().__init__(f"the payload has more than {limit} chunks")
+        self.limit = limit
+
+
 class ChunkMissing(UploadRefused):
     """References name chunks that are not there for this project; their bytes have to be sent."""
 
@@ -110,6 +120,15 @@ class Sha256Mismatch(UploadRefused):
         super().__init__(f"the payload was declared with sha256 {declared}, what was sent has {got}")
         self.declared = declared
         self.got = got
+
+
+class TooManyUploads(PayloadError):
+    """``at_once`` uploads take bytes and ``waiting`` wait: no more are let in for now."""
+
+    def __init__(self, at_once: int, waiting: int) -> None:
+        super().__init__(f"{at_once} uploads take bytes on this node and {waiting} more wait for their turn")
+        self.at_once = at_once
+        self.waiting = waiting
 
 
 class UploadLost(PayloadError):

@@ -15,6 +15,9 @@ from .threads import Workers
 if TYPE_CHECKING:
     from hashlib import _Hash
 
+# Messages of a few bytes would fill memory by their number: each costs fifty bytes more than it brings.
+_BATCH_MAX_MESSAGES = 4096
+
 
 class PlainWay:
     """Cuts and hashes an upload's data in batches, several under way at a time.
@@ -50,7 +53,7 @@ class PlainWay:
         """Take the next bytes of the payload."""
         self._batch.append(data)
         self._batch_size += len(data)
-        if self._batch_size >= self._batch_bytes:
+        if self._batch_size >= self._batch_bytes or len(self._batch) >= _BATCH_MAX_MESSAGES:
             await self._hand_over()
 
     async def placed(self) -> None:

@@ -19,7 +19,7 @@ from longshore_storage.ports import BlobStore
 from .errors import PayloadNotStored
 from .fetching import Batch, ChunkFetcher, batches
 from .manifest_reading import StoredManifest
-from .settings import MIB, PayloadSettings
+from .settings import MIB
 from .tasks import in_order
 from .threads import Workers
 
@@ -48,8 +48,9 @@ class PayloadReader:
         blobs: BlobStore,
         workers: Workers,
         fetcher: ChunkFetcher,
-        settings: PayloadSettings,
         *,
+        batch_bytes: int,
+        batches_in_flight: int,
         suspect: Suspect,
     ) -> None:
         self._row = row
@@ -57,7 +58,8 @@ class PayloadReader:
         self._blobs = blobs
         self._workers = workers
         self._fetcher = fetcher
-        self._settings = settings
+        self._batch_bytes = batch_bytes
+        self._batches_in_flight = batches_in_flight
         self._suspect = suspect
         self._streams: list[AsyncGenerator[bytes, None]] = []
         self._manifests: list[StoredManifest] = []
@@ -132,9 +134,9 @@ class PayloadReader:
             return await self._workers.run(_pieces_of, raws, max(start - batch.offset, 0))
 
         ahead = in_order(
-            batches(manifest.chunks(), batch_bytes=self._settings.batch_bytes, start=start),
+            batches(manifest.chunks(), batch_bytes=self._batch_bytes, start=start),
             fetch,
-            at_once=self._settings.batches_in_flight,
+            at_once=self._batches_in_flight,
         )
         async with aclosing(ahead) as fetched:
             async for pieces in fetched:

@@ -17,8 +17,11 @@ from longshore_storage.catalogue.stored_payloads import PayloadRow
 from longshore_storage.errors import BlobNotFound, CorruptBlob
 from longshore_storage.ports import BlobStore
 
+from .admission import Place, Places
 from .errors import PackFileDamaged, PayloadNotStored, UploadTakenOver
 from .fetching import ChunkFetcher
+from .holding import Hold
+from .own_chunks import OwnChunks
 from .pinned_index import PinnedIndex
 from .reader import PayloadReader, Suspect, leave_alone
 from .recording import keep_stored_payload
@@ -32,16 +35,11 @@ from .writer import PayloadWriter
 class PayloadStore:
     """Writes and reads payloads; one for a node.
 
-    Memory, whatever the payloads' sizes and however many uploads come at once: an admitted upload holds
-    the pack file it fills, and up to ``batches_in_flight + 1`` batches, each as received or fetched, raw,
-    and compressed; beside them are the pack files in flight. So all uploads together hold at most::
-
-        uploads_at_once × (pack_bytes + 3 × (batches_in_flight + 1) × batch_bytes)
-            + packs_in_flight × pack_bytes
-
-    and a message each; and, while an upload is recorded, its manifest (53 bytes a chunk). Uploads above
-    the limit wait in ``add_data`` and ``add_chunks``. An admitted upload waits only for pack files in
-    flight, and these wait for nothing but the stores, so that no ring of waiting can form.
+    Memory, whatever the payloads' sizes and however many uploads come at once: ``PayloadSettings`` tells
+    what all uploads together hold at most, beside a message each; and, while an upload is recorded, its
+    manifest (53 bytes a chunk). Uploads above the limit wait for a place: in ``Place.take``, which
+    ``add_data`` and ``add_chunks`` call. One that has its place waits only for pack files in flight, and
+    these wait for nothing but the stores, so that no ring of waiting can form.
 
     ``suspect`` is told of every object that a reader, an upload's read-back included, found wrong or gone.
     """
@@ -59,7 +57,9 @@ class PayloadStore:
         self._suspect = suspect
         self.settings = settings or PayloadSettings()
         self._workers = Workers(self.settings.threads)
-        self._uploads = asyncio.Semaphore(self.settings.uploads_at_once)
+        self.places = Places(self.settings.uploads_at_once, self.settings.uploads_waiting)
+        # Of the uploads that are written here just now, where their project may not be read.
+        self._own_chunks: dict[str, OwnChunks] = {}
         self._packs = asyncio.Semaphore(self.settings.packs_in_flight)
         self._fetcher = ChunkFetcher(blobs, self._workers, asyncio.Semaphore(self.settings.reads_in_flight))
 
@@ -72,36 +72,65 @@ class PayloadStore:
         self._workers.close()
 
     @asynccontextmanager
-    async def writer(self, *, deployment_id: str, project: str, epoch: int) -> AsyncIterator[PayloadWriter]:
+    async def writer(
+        self,
+        *,
+        deployment_id: str,
+        project: str,
+        epoch: int,
+        readable: bool = True,
+        place: Place | None = None,
+    ) -> AsyncIterator[PayloadWriter]:
         """Write an upload, new or resumed, that this session holds under ``epoch``.
 
-        Chunks are shared within ``project``. The block's task is cancelled, and the block raises, when
-        storing fails or the upload is taken over. At the end nothing of the session is left running; the
-        upload's row stays, for the caller to drop or to let go. Raises ``UploadTakenOver``.
+        Chunks are shared within ``project``; where it is not ``readable`` for the caller, references lead
+        only to what the upload sent itself. A ``place`` that was booked for the upload is left at the end.
+
+        The block's task is cancelled, and the block raises, when storing fails or the upload is taken over.
+        At the end nothing of the session is left running; the upload's row stays, for the caller to drop or
+        to let go. Raises ``UploadTakenOver``, and without a ``place`` ``TooManyUploads``.
         """
-        async with self._catalogue.reading() as transaction:
-            upload = await uploads.get_upload(transaction, deployment_id)
-        if upload is None or upload.epoch != epoch:
-            raise UploadTakenOver(deployment_id)
-        upload = await without_damage(self._catalogue, self._workers, upload)
-        async with self._damage_noted(), TaskScope() as scope:
-            writer = PayloadWriter(
-                self._catalogue,
-                self._blobs,
-                self._workers,
-                self.settings,
-                upload=upload,
-                project=project,
-                scope=scope,
-                fetcher=self._fetcher,
-                node_uploads=self._uploads,
-                node_packs=self._packs,
-            )
-            scope.start(writer.keep_alive())
-            try:
+        place = place or self.places.book()
+        own_chunks = None
+        if not readable:
+            own_chunks = self._own_chunks[deployment_id] = OwnChunks()
+        try:
+            async with self._catalogue.reading() as transaction:
+                upload = await uploads.get_upload(transaction, deployment_id)
+            if upload is None or upload.epoch != epoch:
+                raise UploadTakenOver(deployment_id)
+            upload = await without_damage(self._catalogue, self._workers, upload)
+            async with self._damage_noted(), TaskScope() as scope:
+                writer = PayloadWriter(
+                    self._catalogue,
+                    self._blobs,
+                    self._workers,
+                    self.settings,
+                    upload=upload,
+                    project=project,
+                    scope=scope,
+                    fetcher=self._fetcher,
+                    node_packs=self._packs,
+                    place=place,
+                    own_chunks=own_chunks,
+                )
+                scope.start(writer.hold.keep())
                 yield writer
-            finally:
-                writer.release()
+        finally:
+            place.leave()
+            if own_chunks is not None and self._own_chunks.get(deployment_id) is own_chunks:
+                del self._own_chunks[deployment_id]
+
+    @asynccontextmanager
+    async def hold(self, *, deployment_id: str, epoch: int) -> AsyncIterator[Hold]:
+        """Hold an upload of which nothing is to be written: show that the session is alive.
+
+        The block's task is cancelled, and the block raises ``UploadTakenOver``, when it is lost.
+        """
+        async with TaskScope() as scope:
+            hold = Hold(self._catalogue, deployment_id, epoch, heartbeat_s=self.settings.heartbeat_s)
+            scope.start(hold.keep())
+            yield hold
 
     @asynccontextmanager
     async def _damage_noted(self) -> AsyncIterator[None]:
@@ -121,19 +150,24 @@ class PayloadStore:
         return await keep_stored_payload(self._catalogue, deployment_id, epoch, sha256)
 
     @asynccontextmanager
-    async def open(self, sha256: str) -> AsyncIterator[PayloadReader]:
-        """Read a stored payload. Raises ``PayloadNotStored``."""
+    async def open(self, sha256: str, *, sparing: bool = False) -> AsyncIterator[PayloadReader]:
+        """Read a stored payload; a ``sparing`` reader does with the memory of an upload's place.
+
+        Raises ``PayloadNotStored``.
+        """
         async with self._catalogue.reading() as transaction:
             row = await stored_payloads.get_payload(transaction, sha256)
         if row is None:
             raise PayloadNotStored(sha256)
+        of = self.settings
         reader = PayloadReader(
             row,
             self._catalogue,
             self._blobs,
             self._workers,
             self._fetcher,
-            self.settings,
+            batch_bytes=of.batch_bytes if sparing else of.read_batch_bytes,
+            batches_in_flight=of.batches_in_flight if sparing else of.read_batches_in_flight,
             suspect=self._suspect,
         )
         try:
@@ -142,12 +176,16 @@ class PayloadStore:
             await reader.close()
 
     async def find_missing(
-        self, *, deployment_id: str, project: str, digests: Sequence[ChunkDigest]
+        self, *, deployment_id: str, project: str, digests: Sequence[ChunkDigest], readable: bool = True
     ) -> list[int]:
         """Which of ``digests`` (by place) the project lacks; what it has is pinned for the upload.
 
-        Raises ``UploadTakenOver`` when there is no such upload.
+        Where it is not ``readable`` for the caller, everything is missing but what the upload's session
+        here has sent. Raises ``UploadTakenOver`` when there is no such upload.
         """
+        if not readable:
+            own_chunks = self._own_chunks.get(deployment_id, OwnChunks())
+            return [place for place, digest in enumerate(digests) if digest not in own_chunks]
         index = PinnedIndex(self._catalogue, project=project, deployment_id=deployment_id)
         found = await index.find(frozenset(digests))
         return [place for place, digest in enumerate(digests) if digest not in found]

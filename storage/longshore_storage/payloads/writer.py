@@ -14,10 +14,11 @@ from contextlib import aclosing
 
 from longshore_storage.catalogue import Catalogue, uploads
 from longshore_storage.catalogue.uploads import Upload
-from longshore_storage.errors import CommitUnknown, Unavailable
 from longshore_storage.ports import BlobStore
 
+from .admission import Place
 from .assembling import Assembler
+from .chunk_count import ChunkCount
 from .chunks_way import ChunksWay
 from .committing import SegmentCommitter, StoredPart
 from .entries import ChunkEntry, StoredPayload
@@ -30,6 +31,8 @@ from .errors import (
     UploadWayMixed,
 )
 from .fetching import Batch, ChunkFetcher, Fetched, batches
+from .holding import Hold
+from .own_chunks import OwnChunks
 from .pinned_index import PinnedIndex
 from .plain_way import PlainWay
 from .recording import record_payload
@@ -57,8 +60,9 @@ class PayloadWriter:
         project: str,
         scope: TaskScope,
         fetcher: ChunkFetcher,
-        node_uploads: asyncio.Semaphore,
         node_packs: asyncio.Semaphore,
+        place: Place,
+        own_chunks: OwnChunks | None,
     ) -> None:
         self._catalogue = catalogue
         self._blobs = blobs
@@ -67,7 +71,9 @@ class PayloadWriter:
         self._upload = upload
         self._scope = scope
         self._fetcher = fetcher
-        self._node_uploads = node_uploads
+        self._place = place
+        self._own_chunks = own_chunks
+        self._count = ChunkCount(settings.max_chunks)
         self._part = StoredPart(
             durable_bytes=upload.durable_bytes,
             next_segment=upload.next_segment,
@@ -90,12 +96,24 @@ class PayloadWriter:
             packs_per_upload=settings.packs_per_upload,
         )
         self._assembler = Assembler(
-            workers, index, self._committer, pack_bytes=settings.pack_bytes, encoders=settings.threads
+            workers,
+            index,
+            self._committer,
+            self._count,
+            pack_bytes=settings.pack_bytes,
+            encoders=settings.threads,
+        )
+        self.hold = Hold(
+            catalogue,
+            upload.deployment_id,
+            upload.epoch,
+            heartbeat_s=settings.heartbeat_s,
+            last_sign_s=lambda: self._committer.last_commit_s,
         )
         self._sha256 = hashlib.sha256()
         self._offset = upload.durable_bytes
         self._way: PlainWay | ChunksWay | None = None
-        self._admitted = self._begun = self._finished = False
+        self._begun = False
 
     @property
     def durable_bytes(self) -> int:
@@ -110,8 +128,8 @@ class PayloadWriter:
     async def add_data(self, offset: int, data: bytes) -> None:
         """Take the payload's next bytes, which begin at ``offset``.
 
-        Waits while enough is under way. Raises ``OffsetMismatch``, ``UploadWayMixed``, ``SizeMismatch``, and
-        what storing raises.
+        Waits while enough is under way. Raises ``OffsetMismatch``, ``UploadWayMixed``, ``SizeMismatch``,
+        ``ChunkLimitExceeded`` now or at a later call, and what storing raises.
         """
         self._expect(offset, len(data))
         way = await self._plain_way()
@@ -126,6 +144,8 @@ class PayloadWriter:
         """
         self._expect(offset, sum(entry.raw_size for entry in entries))
         way = await self._chunks_way()
+        if self._own_chunks is not None:
+            self._own_chunks.take(entries)
         for entry in entries:
             self._offset += entry.raw_size
             await way.add(entry)
@@ -168,7 +188,6 @@ class PayloadWriter:
             pack_keys=self._part.pack_keys,
             cutting=self._settings.cutting,
         )
-        self._finished = True
         return StoredPayload(
             sha256=row.sha256,
             size_bytes=row.size_bytes,
@@ -178,32 +197,6 @@ class PayloadWriter:
             reused_bytes=self._part.reused_bytes,
             stored_bytes=self._part.stored_bytes,
         )
-
-    async def keep_alive(self) -> None:
-        """Show that this session is alive whenever no segment did so for a while; ends when it is lost."""
-        loop = asyncio.get_running_loop()
-        while True:
-            due_s = self._committer.last_commit_s + self._settings.heartbeat_s
-            await asyncio.sleep(max(due_s - loop.time(), self._settings.heartbeat_s / 4))
-            if loop.time() < self._committer.last_commit_s + self._settings.heartbeat_s:
-                continue
-            try:
-                async with self._catalogue.transaction() as transaction:
-                    held = await uploads.heartbeat(
-                        transaction, self._upload.deployment_id, self._upload.epoch
-                    )
-            except (Unavailable, CommitUnknown):
-                # Whoever writes next learns it; a heartbeat can wait for the next one.
-                continue
-            if not held:
-                if self._finished:
-                    return
-                raise UploadTakenOver(self._upload.deployment_id)
-
-    def release(self) -> None:
-        """Let the next waiting upload begin."""
-        if self._admitted:
-            self._node_uploads.release()
 
     def _expect(self, offset: int, size_bytes: int) -> None:
         if offset != self._offset:
@@ -264,8 +257,7 @@ class PayloadWriter:
         """Wait for this upload's turn on this node, then hash the stored part of earlier sessions."""
         if self._begun:
             return
-        await self._node_uploads.acquire()
-        self._admitted = True
+        await self._place.take()
         if self._upload.durable_bytes:
             await self._read_back()
         self._begun = True
@@ -280,11 +272,14 @@ class PayloadWriter:
         async with aclosing(ahead) as fetched:
             async for batch, (raws, _) in fetched:
                 self._part.add_chunks(batch.chunks)
+                self._count.add(len(batch.chunks))
+                if self._own_chunks is not None:
+                    self._own_chunks.add(chunk.digest for chunk in batch.chunks)
                 await self._workers.run(self._hash, raws)
 
     async def _fetch(self, batch: Batch) -> tuple[Batch, Fetched]:
         return batch, await self._fetcher.fetch(batch.chunks)
 
-    def _hash(self, raws: Sequence[bytes]) -> None:
+    def _hash(self, raws: Sequence[bytes | memoryview]) -> None:
         for raw in raws:
             self._sha256.update(raw)

@@ -44,7 +44,7 @@ def open_world(catalogue: Catalogue, blob_store_url: str) -> OpenWorld:
                 assert asyncio.all_tasks() == {asyncio.current_task()}
                 # Places are given back by callbacks, which run a turn of the loop later.
                 await asyncio.sleep(0)
-                assert store._uploads._value == settings.uploads_at_once
+                assert store.places.booked == 0
                 assert store._packs._value == settings.packs_in_flight
 
     return opened

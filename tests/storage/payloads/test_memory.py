@@ -19,13 +19,9 @@ SETTINGS = PayloadSettings(
     packs_per_upload=2,
     batch_bytes=1 * MIB,
     batches_in_flight=2,
+    read_batch_bytes=1 * MIB,
+    read_batches_in_flight=2,
     threads=2,
-)
-# As the docstring of PayloadStore has it.
-BATCHES_BYTES = 3 * (SETTINGS.batches_in_flight + 1) * SETTINGS.batch_bytes
-BOUND = (
-    SETTINGS.uploads_at_once * (SETTINGS.pack_bytes + BATCHES_BYTES)
-    + SETTINGS.packs_in_flight * SETTINGS.pack_bytes
 )
 # Messages, rows, compiled statements.
 ALLOWANCE = 8 * MIB
@@ -53,11 +49,11 @@ async def test_memory_stays_under_the_bound(open_world: OpenWorld) -> None:
         try:
             names = await asyncio.gather(upload(world, 1, 80), upload(world, 2, 60), upload(world, 3, 60))
             peak_bytes = tracemalloc.get_traced_memory()[1]
-            assert peak_bytes < BOUND + ALLOWANCE
+            assert peak_bytes < SETTINGS.memory_bytes + ALLOWANCE
             tracemalloc.reset_peak()
             before = tracemalloc.get_traced_memory()[0]
             assert await read(world, names[0]) == 80 * MIB
             read_bytes = tracemalloc.get_traced_memory()[1] - before
-            assert read_bytes < BATCHES_BYTES + ALLOWANCE
+            assert read_bytes < SETTINGS.stream_bytes + ALLOWANCE
         finally:
             tracemalloc.stop()

@@ -221,6 +221,7 @@ async def test_the_row_may_go_once_the_payload_is_recorded(open_world: OpenWorld
         async with world.writer(deployment_id) as writer:
             await send(writer, DATA)
             stored = await writer.finish()
+            writer.hold.end()
             async with world.catalogue.transaction() as transaction:
                 await uploads.drop_upload(transaction, deployment_id)
             await until(lambda: len(asyncio.all_tasks()) == 1)

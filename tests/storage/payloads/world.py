@@ -35,6 +35,8 @@ SMALL = PayloadSettings(
     packs_per_upload=2,
     batch_bytes=24 * KIB,
     batches_in_flight=2,
+    read_batch_bytes=24 * KIB,
+    read_batches_in_flight=2,
     threads=2,
 )
 

@@ -1,0 +1,90 @@
+"""Which uploads of a node take bytes at a time: so many do, some wait in order, the others are refused.
+
+A place is the right to the memory that one upload needs. It is booked when an upload is accepted, taken
+when its first bytes come or its stored payload is looked through, and left when its session ends. Whoever
+has one waits for no other, so that no ring of waiting can form.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections import deque
+
+from .errors import TooManyUploads
+
+
+class Places:
+    """The places of one node: ``at_once`` can be taken, and ``waiting`` more be booked."""
+
+    def __init__(self, at_once: int, waiting: int) -> None:
+        self._at_once = at_once
+        self._waiting = waiting
+        self._taken = self._given_up = 0
+        self._queue: deque[Place] = deque()
+        self.booked = 0
+
+    def book(self) -> Place:
+        """Let an upload in. Raises ``TooManyUploads`` when as many are in as may take bytes and wait."""
+        if self.booked >= self._at_once + self._waiting:
+            raise TooManyUploads(self._at_once, self._waiting)
+        self.booked += 1
+        return Place(self)
+
+    def _join(self, place: Place) -> None:
+        self._queue.append(place)
+        self._let_in()
+
+    def _leave(self, place: Place) -> None:
+        self.booked -= 1
+        if place.is_taken:
+            self._taken -= 1
+            self._let_in()
+        elif place in self._queue:
+            self._queue.remove(place)
+
+    def _let_in(self) -> None:
+        while self._queue and self._taken < self._at_once:
+            self._queue.popleft()._turn.set()
+            self._taken += 1
+
+
+class Place:
+    """One upload's place, made by ``Places.book``. What is not left stays booked."""
+
+    def __init__(self, places: Places) -> None:
+        self._places = places
+        self._turn = asyncio.Event()
+        self._joined = self._gives_up = self._left = False
+
+    @property
+    def is_taken(self) -> bool:
+        """Whether the upload may take bytes."""
+        return self._turn.is_set()
+
+    def join(self) -> int:
+        """Take the place or stand in the queue for it; tells how many stand there up to this one."""
+        if not self._joined:
+            self._joined = True
+            self._places._join(self)
+        return 0 if self.is_taken else self._places._queue.index(self) + 1
+
+    async def take(self) -> None:
+        """Wait until the place is taken; who joined earlier comes first."""
+        self.join()
+        await self._turn.wait()
+
+    def give_up(self) -> bool:
+        """Whether the upload is to leave for one that waits: as many are as wait, and not more."""
+        places = self._places
+        if not self.is_taken or len(places._queue) <= places._given_up:
+            return False
+        self._gives_up = True
+        places._given_up += 1
+        return True
+
+    def leave(self) -> None:
+        """Let the next one in; once is enough."""
+        if not self._left:
+            self._left = True
+            self._places._given_up -= self._gives_up
+            self._places._leave(self)
