@@ -17,6 +17,7 @@ if TYPE_CHECKING:
     from .catalog_models import (
         AuditEntry,
         Node,
+        PayloadDeletion,
         Project,
         ProjectEnvironment,
         ProjectOverview,
@@ -51,7 +52,8 @@ if TYPE_CHECKING:
 
 _HOMES = {
     "catalog_models": (
-        *("AuditEntry", "Node", "Project", "ProjectEnvironment", "ProjectOverview", "Release", "ServerInfo"),
+        *("AuditEntry", "Node", "PayloadDeletion", "Project", "ProjectEnvironment", "ProjectOverview"),
+        *("Release", "ServerInfo"),
     ),
     "addresses": ("DEFAULT_SERVER",),
     "client": ("DEFAULT_ENVIRONMENT", "Client", "new_deployment_id"),
@@ -89,6 +91,7 @@ __all__ = [
     "NodeRole",
     "NodeStep",
     "NodesStepped",
+    "PayloadDeletion",
     "PayloadFormat",
     "Project",
     "ProjectEnvironment",

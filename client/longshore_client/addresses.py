@@ -10,11 +10,21 @@ DEFAULT_SERVER: Final = "127.0.0.1:7420"
 _ADDRESS: Final = re.compile(r"(\[[0-9a-fA-F:.]+\]|[A-Za-z0-9._-]+):([0-9]{1,5})")
 
 
-def checked_address(server: str) -> str:
-    """Return ``server`` if it is ``host:port``, IPv6 in brackets. Raises ``ValueError``."""
+def checked_addresses(servers: str) -> tuple[str, ...]:
+    """The addresses in ``servers``: ``host:port``, IPv6 in brackets, several with commas between them.
+
+    In their order, each once. Raises ``ValueError``.
+    """
+    return tuple(dict.fromkeys(_checked(each.strip()) for each in servers.split(",")))
+
+
+def _checked(server: str) -> str:
     match = _ADDRESS.fullmatch(server)
     if match is None or not 0 < int(match[2]) < 65536:
-        raise ValueError(f"{server!r} is not the address of a server: write HOST:PORT, like {DEFAULT_SERVER}")
+        raise ValueError(
+            f"{server!r} is not the address of a server: write HOST:PORT, like {DEFAULT_SERVER}, and commas "
+            "between several"
+        )
     return server
 
 

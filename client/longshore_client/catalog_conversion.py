@@ -120,6 +120,12 @@ def server_info(message: cluster_service_pb2.GetServerInfoResponse) -> catalog_m
             max_archive_entries=limits.max_archive_entries,
             max_unpacked_size_bytes=limits.max_unpacked_size_bytes,
             upload_idle_timeout_s=limits.upload_idle_timeout.ToTimedelta().total_seconds(),
+            max_chunks=limits.max_chunks,
+            max_uploads_at_once=limits.max_uploads_at_once,
+            max_uploads_waiting=limits.max_uploads_waiting,
+            upload_memory_size_bytes=limits.upload_memory_size_bytes,
+            staging_size_bytes=limits.staging_size_bytes,
+            min_upload_bytes_per_second=limits.min_upload_bytes_per_second,
         ),
     )
 

@@ -57,6 +57,20 @@ class Release:
 
 
 @dataclass(frozen=True, slots=True)
+class PayloadDeletion:
+    """A release's payload that was deleted; both sizes are 0 where none was stored any more.
+
+    ``freed_size_bytes`` were stored for it alone and are freed; ``shared_size_bytes`` lie in pack files that
+    something else needs as well, and stay for now.
+    """
+
+    project: str
+    version: str
+    freed_size_bytes: int
+    shared_size_bytes: int
+
+
+@dataclass(frozen=True, slots=True)
 class AuditEntry:
     """One change: who did what, from where, with what result; no status where none changed."""
 
@@ -114,6 +128,12 @@ class Limits:
     max_archive_entries: int
     max_unpacked_size_bytes: int
     upload_idle_timeout_s: float
+    max_chunks: int
+    max_uploads_at_once: int
+    max_uploads_waiting: int
+    upload_memory_size_bytes: int
+    staging_size_bytes: int
+    min_upload_bytes_per_second: int
 
 
 @dataclass(frozen=True, slots=True)

@@ -1,4 +1,4 @@
-"""The asyncio client: one object a server, one method a call.
+"""The asyncio client: one object for one or more servers of a fleet, one method a call.
 
 Invariants: what goes in and comes out is plain; every error is a ``LongshoreError`` (but for wrong use:
 ``ValueError``, ``RuntimeError``); every call that changes something carries an id, made here or by the
@@ -17,7 +17,8 @@ from typing import Final, Self
 from longshore.v1 import deployment_service_pb2
 
 from . import conversion
-from .addresses import DEFAULT_SERVER, checked_address
+from .addresses import DEFAULT_SERVER, checked_addresses
+from .catalog_models import PayloadDeletion
 from .connection import Connection
 from .deploying import Parcel, PayloadSource, send
 from .downloading import Download, DownloadCallback, PayloadStream, download_file
@@ -38,17 +39,19 @@ def new_deployment_id() -> str:
 class Client(Reads):
     """Talks to the server at ``server`` (``host:port``) inside an ``async with`` block.
 
-    ``timeout_s`` bounds calls with a single answer, never an upload, a download or a stream. Safe for use
-    by many tasks of one event loop at once.
+    Several servers on the same stores are given with commas between them: ``"a:7420,b:7420"``. What one
+    cannot do because it is away, drains or lacks a role goes on at the next; the one that answered last is
+    asked first. ``timeout_s`` bounds each try of a call with a single answer, never an upload, a download or
+    a stream. Safe for use by many tasks of one event loop at once.
     """
 
     def __init__(self, server: str = DEFAULT_SERVER, *, timeout_s: float = 30.0) -> None:
-        self._server = checked_address(server)
+        self._addresses = checked_addresses(server)
         self._timeout_s = timeout_s
         self._opened: Connection | None = None
 
     async def __aenter__(self) -> Self:
-        self._opened = Connection(self._server, timeout_s=self._timeout_s)
+        self._opened = Connection(self._addresses, timeout_s=self._timeout_s)
         return self
 
     async def __aexit__(
@@ -84,9 +87,10 @@ class Client(Reads):
 
         A directory goes as its canonical tar. The project is that of the manifest (``package.json``,
         ``pyproject.toml``) unless given; the version the manifest's, else the highest release's, raised.
-        ``sha256`` and ``size_bytes`` are declared where known, and verified by the server. A broken call is
-        resumed; bytes from an iterator are kept in a temporary file for that. ``on_progress`` is called in
-        the event loop, first when the server has accepted the header. Raises ``LongshoreError``.
+        ``sha256`` and ``size_bytes`` are declared where known, and verified by the server; what the project
+        has stored already is then not sent. A broken call is resumed, at whichever server answers; bytes
+        from an iterator are kept in a temporary file for that. ``on_progress`` is called in the event loop,
+        first when a server has accepted the header. Raises ``LongshoreError``.
         """
         if version is not None and bump is not None:
             raise ValueError("give a version or a bump, not both")
@@ -130,7 +134,7 @@ class Client(Reads):
     ) -> Deployment:
         """Make an existing release live in an environment; no bytes move."""
         answer = await self._connection.unary(
-            self._connection.deployments.DeployRelease,
+            lambda server: server.deployments.DeployRelease,
             deployment_service_pb2.DeployReleaseRequest(
                 deployment_id=deployment_id or new_deployment_id(),
                 project=project,
@@ -162,7 +166,7 @@ class Client(Reads):
             request.version = version
         elif target_deployment_id is not None:
             request.target_deployment_id = target_deployment_id
-        answer = await self._connection.unary(self._connection.deployments.Rollback, request)
+        answer = await self._connection.unary(lambda server: server.deployments.Rollback, request)
         return None if answer.nothing_to_do else conversion.deployment(answer.deployment)
 
     def follow(
@@ -176,8 +180,9 @@ class Client(Reads):
     ) -> AsyncGenerator[Event | Snapshot, None]:
         """A deployment's events after number ``after``, in order, and snapshots, to its terminal event.
 
-        It connects again by itself after a break, which ``on_break`` is told, until nothing was heard for
-        ``patience_s``. Raises ``DeploymentNotFound``, ``ProgressCompacted`` (follow from 0 then).
+        It connects again by itself after a break, which ``on_break`` is told, at whichever server answers,
+        until nothing was heard for ``patience_s``. Raises ``DeploymentNotFound``, ``ProgressCompacted``
+        (follow from 0 then).
         """
         return follow(
             self._connection,
@@ -224,3 +229,15 @@ class Client(Reads):
     def read_payload(self, project: str, version: str) -> AsyncGenerator[bytes, None]:
         """A release's payload in pieces; raises ``DownloadDamaged`` at the end if they are not its bytes."""
         return PayloadStream(self._connection, project, version).pieces()
+
+    async def delete_payload(self, project: str, version: str, *, force: bool = False) -> PayloadDeletion:
+        """Delete a release's payload, so that its space can be used again; the release stays in history.
+
+        ``force`` deletes what an environment could be rolled back to as well; what is live or on its way
+        never is. Raises ``PayloadInUse``, ``ReleaseNotFound``, ``ProjectNotFound``.
+        """
+        answer = await self._connection.unary(
+            lambda server: server.deployments.DeletePayload,
+            deployment_service_pb2.DeletePayloadRequest(project=project, version=version, force=force),
+        )
+        return PayloadDeletion(project, version, answer.freed_size_bytes, answer.shared_size_bytes)

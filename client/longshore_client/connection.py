@@ -1,57 +1,25 @@
-"""The one channel to a server, its stubs, and how a call with a single answer is made and tried again.
+"""The servers a client may call, and how a call with a single answer is made and tried again.
 
 Invariants: a call that is tried again is the same call (every unary call of the contract is idempotent, by
-its nature or by its deployment id); only errors that pass by themselves are retried, a bounded number of
-times; what leaves is an error of ``errors``.
+its nature or by its deployment id), at whichever server; it is tried a bounded number of times; what leaves
+is an error of ``errors``.
 """
 
 from __future__ import annotations
 
+import asyncio
 import uuid
-from collections.abc import Awaitable
-from typing import TYPE_CHECKING, Any, Final, Protocol, TypeVar
+from collections.abc import Awaitable, Callable, Sequence
+from typing import Any, Final, Protocol, TypeVar
 
-import tenacity
 from google.protobuf.message import Message
-from grpc import aio
 
-from longshore.v1.catalog_service_pb2_grpc import CatalogServiceStub
-from longshore.v1.cluster_service_pb2_grpc import ClusterServiceStub
-from longshore.v1.deployment_service_pb2_grpc import DeploymentServiceStub
-
-from .addresses import is_loopback
-from .errors import Conflict, LongshoreError, Unavailable
+from .errors import LongshoreError
+from .routing import Route
+from .server import Server
 from .statuses import translated
 
-if TYPE_CHECKING:
-    # These exist for type checkers only; the stub's class gives them for an asyncio channel.
-    from longshore.v1.catalog_service_pb2_grpc import CatalogServiceAsyncStub
-    from longshore.v1.cluster_service_pb2_grpc import ClusterServiceAsyncStub
-    from longshore.v1.deployment_service_pb2_grpc import DeploymentServiceAsyncStub
-
-MIB: Final = 1024 * 1024
-LARGEST_MESSAGE_BYTES: Final = 4 * MIB
-"""gRPC's own default, named so that no environment changes it."""
-
-_CHANNEL_OPTIONS: Final = (
-    ("grpc.max_send_message_length", LARGEST_MESSAGE_BYTES),
-    ("grpc.max_receive_message_length", LARGEST_MESSAGE_BYTES),
-    # A connection that died silently is noticed within 20 s, as long as a call is open on it.
-    ("grpc.keepalive_time_ms", 10_000),
-    ("grpc.keepalive_timeout_ms", 10_000),
-    ("grpc.http2.max_pings_without_data", 0),
-    ("grpc.initial_reconnect_backoff_ms", 100),
-    ("grpc.min_reconnect_backoff_ms", 2_000),
-    ("grpc.max_reconnect_backoff_ms", 2_000),
-    # Retries are ours: a call that is tried again has to know it.
-    ("grpc.enable_retries", 0),
-    ("grpc.use_local_subchannel_pool", 1),
-)
-
-_UNARY_TRIES: Final = 4
-_FIRST_WAIT_S: Final = 0.2
-_LONGEST_BACKOFF_S: Final = 5.0
-_LONGEST_WAIT_S: Final = 15.0
+_UNARY_ROUNDS: Final = 4
 
 _Request = TypeVar("_Request", bound=Message, contravariant=True)
 _Response = TypeVar("_Response", bound=Message, covariant=True)
@@ -66,37 +34,44 @@ class _UnaryMethod(Protocol[_Request, _Response]):
 
 
 class Connection:
-    """A channel to ``server`` (``host:port``) and the stubs on it. Closed once, by its owner."""
+    """The servers at ``addresses`` (``host:port``), the one that answered last first. Closed once."""
 
-    def __init__(self, server: str, *, timeout_s: float) -> None:
-        self.server = server
+    def __init__(self, addresses: Sequence[str], *, timeout_s: float) -> None:
         self._timeout_s = timeout_s
-        # A proxy that the environment names never leads back to this machine.
-        proxy = () if not is_loopback(server) else (("grpc.enable_http_proxy", 0),)
-        self._channel = aio.insecure_channel(server, options=(*_CHANNEL_OPTIONS, *proxy))
-        self.deployments: DeploymentServiceAsyncStub = DeploymentServiceStub(self._channel)
-        self.catalog: CatalogServiceAsyncStub = CatalogServiceStub(self._channel)
-        self.cluster: ClusterServiceAsyncStub = ClusterServiceStub(self._channel)
+        self._servers = [Server(address) for address in addresses]
+        self._preferred = self._servers[0]
 
     async def close(self) -> None:
-        """End every call that is still open and close the channel."""
-        await self._channel.close()
+        """End every call that is still open and close the channels."""
+        await asyncio.gather(*(server.close() for server in self._servers))
 
-    async def unary(self, method: _UnaryMethod[_Request, _Response], request: _Request) -> _Response:
-        """Call a method with one answer; passing faults are retried. Raises ``LongshoreError``."""
+    @property
+    def servers(self) -> list[Server]:
+        """The servers in the order in which a new call tries them."""
+        first = self._servers.index(self._preferred)
+        return self._servers[first:] + self._servers[:first]
+
+    def prefer(self, server: Server) -> None:
+        """Let new calls begin with this server."""
+        self._preferred = server
+
+    async def unary(
+        self, method: Callable[[Server], _UnaryMethod[_Request, _Response]], request: _Request
+    ) -> _Response:
+        """Call a server's method with one answer; passing faults are retried. Raises ``LongshoreError``."""
         request_id = new_request_id()
-
-        async def once() -> _Response:
-            with translated(self.server, request_id):
-                return await method(request, timeout=self._timeout_s, metadata=request_metadata(request_id))
-
-        retrying = tenacity.AsyncRetrying(
-            retry=tenacity.retry_if_exception(passes_by_itself),
-            stop=tenacity.stop_after_attempt(_UNARY_TRIES),
-            wait=wait_before_next_try,
-            reraise=True,
-        )
-        return await retrying(once)
+        route = Route(self, most_rounds=_UNARY_ROUNDS)
+        while True:
+            try:
+                with translated(route.server.address, request_id):
+                    answer = await method(route.server)(
+                        request, timeout=self._timeout_s, metadata=request_metadata(request_id)
+                    )
+            except LongshoreError as error:
+                await asyncio.sleep(route.pause_s(error))
+            else:
+                route.answered()
+                return answer
 
 
 def new_request_id() -> str:
@@ -107,20 +82,3 @@ def new_request_id() -> str:
 def request_metadata(request_id: str) -> tuple[tuple[str, str], ...]:
     """The metadata that goes with every call."""
     return (("longshore-request-id", request_id),)
-
-
-def passes_by_itself(error: BaseException) -> bool:
-    """Whether the same call may succeed a moment later."""
-    return isinstance(error, Unavailable) or (isinstance(error, Conflict) and error.reason == "CONFLICT")
-
-
-def wait_before_next_try(state: tenacity.RetryCallState) -> float:
-    """Seconds to wait between the tries of a unary call."""
-    return wait_s(state.outcome.exception() if state.outcome else None, state.attempt_number)
-
-
-def wait_s(error: BaseException | None, tries: int) -> float:
-    """Seconds to wait after so many tries in vain: the server's advice, else twice as long each time."""
-    if isinstance(error, LongshoreError) and error.retry_after_s is not None:
-        return min(error.retry_after_s, _LONGEST_WAIT_S)
-    return min(_FIRST_WAIT_S * 2.0 ** min(tries - 1, 10), _LONGEST_BACKOFF_S)

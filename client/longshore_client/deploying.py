@@ -7,6 +7,7 @@ import uuid
 from collections.abc import AsyncIterable
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Final
 
 from longshore.v1 import deployment_service_pb2
 from longshore_chunks.cutting import CuttingParameters
@@ -16,10 +17,17 @@ from . import conversion
 from .catalog_models import Cutting, ServerInfo
 from .connection import Connection
 from .contents import project_named_in
-from .errors import PayloadUnreadable, ProjectUnknown
+from .errors import PayloadChanged, PayloadMismatch, PayloadUnreadable, ProjectUnknown
 from .models import PayloadFormat, VersionBump
-from .payloads import DirectoryPayload, FilePayload, Payload, StreamedPayload
+from .payloads import DirectoryPayload, FilePayload, Payload, StoredPayload, StreamedPayload
 from .uploading import ProgressCallback, Upload, Way
+
+HASHED_AHEAD_BYTES: Final = 64 * 1024 * 1024
+"""A payload on disk of at most this size is read for its sha256 before it is offered, so that one which is
+stored already costs no bytes. That delays the first byte by at most a fraction of a second. A larger one
+that is stored costs its references, 0.08 % of its size, instead of being read twice whenever it is not."""
+
+_WHOLE_MISMATCHES: Final = ("SIZE_MISMATCH", "SHA256_MISMATCH")
 
 PayloadSource = str | Path | AsyncIterable[bytes]
 
@@ -60,7 +68,7 @@ async def send(
         upload = Upload(
             connection,
             payload,
-            _header(parcel, payload, project),
+            _header(parcel, payload, project, sha256=parcel.sha256 or await _sha256_ahead(payload)),
             # A server that cuts in a way not known here is still served, at its own cost.
             way=way if cutting is not None else Way.PLAIN,
             cutting=cutting or CuttingParameters(),
@@ -68,9 +76,21 @@ async def send(
             on_progress=on_progress,
         )
         return await upload.run()
+    except PayloadMismatch as error:
+        if parcel.sha256 or isinstance(payload, StreamedPayload) or error.reason not in _WHOLE_MISMATCHES:
+            raise
+        # Nobody but this library declared size and sha256, by reading the payload before.
+        raise PayloadChanged(f"{payload.path} changed since its upload began") from error
     finally:
         if isinstance(payload, StreamedPayload):
             await payload.close()
+
+
+async def _sha256_ahead(payload: Payload) -> str:
+    """The payload's sha256 where it is cheap to know, else nothing."""
+    if isinstance(payload, StoredPayload) and payload.size_bytes <= HASHED_AHEAD_BYTES:
+        return await asyncio.to_thread(payload.sha256)
+    return ""
 
 
 def _payload(parcel: Parcel) -> Payload:
@@ -84,7 +104,9 @@ def _payload(parcel: Parcel) -> Payload:
     return FilePayload(path)
 
 
-def _header(parcel: Parcel, payload: Payload, project: str) -> deployment_service_pb2.DeployHeader:
+def _header(
+    parcel: Parcel, payload: Payload, project: str, *, sha256: str
+) -> deployment_service_pb2.DeployHeader:
     directory = isinstance(payload, DirectoryPayload)
     header = deployment_service_pb2.DeployHeader(
         deployment_id=parcel.deployment_id,
@@ -93,7 +115,7 @@ def _header(parcel: Parcel, payload: Payload, project: str) -> deployment_servic
         environment=parcel.environment,
         payload_format=conversion.format_number(PayloadFormat.TAR if directory else parcel.payload_format),
         file_name=parcel.file_name or (payload.path.name if isinstance(payload, FilePayload) else ""),
-        payload_sha256=parcel.sha256 or "",
+        payload_sha256=sha256,
     )
     if payload.size_bytes is not None:
         header.payload_size_bytes = payload.size_bytes

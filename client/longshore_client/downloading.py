@@ -24,12 +24,13 @@ from longshore_bundles import InvalidName, check_file_name
 
 from .catalog_conversion import payload_info
 from .catalog_models import PayloadInfo
-from .connection import Connection, new_request_id, passes_by_itself, request_metadata, wait_s
+from .connection import Connection, new_request_id, request_metadata
 from .errors import DestinationUnusable, DownloadDamaged, LongshoreError
+from .routing import Route
+from .server import Server
 from .statuses import translated
 
-_TRIES_WITHOUT_PROGRESS: Final = 8
-_SILENCE_S: Final = 60.0
+_ROUNDS_WITHOUT_PROGRESS: Final = 8
 
 
 @dataclass(frozen=True, slots=True)
@@ -68,27 +69,27 @@ class PayloadStream:
 
         Raises ``DownloadDamaged`` at the end when the bytes are not the payload's, and ``LongshoreError``.
         """
-        tries = 0
+        route = Route(self._connection, most_rounds=_ROUNDS_WITHOUT_PROGRESS)
         while True:
             before = self._received_bytes
             try:
-                async with aclosing(self._one_call()) as pieces:
+                async with aclosing(self._one_call(route.server)) as pieces:
                     async for piece in pieces:
+                        route.answered()
                         yield piece
                 break
             except LongshoreError as error:
-                tries = 1 if self._received_bytes > before else tries + 1
-                if not passes_by_itself(error) or tries >= _TRIES_WITHOUT_PROGRESS:
-                    raise
-                pause_s = wait_s(error, tries)
+                if self._received_bytes > before:
+                    route.progressed()
+                pause_s = route.pause_s(error)
             await asyncio.sleep(pause_s)
         self._check_whole()
 
-    async def _one_call(self) -> AsyncGenerator[bytes, None]:
+    async def _one_call(self, server: Server) -> AsyncGenerator[bytes, None]:
         request_id = new_request_id()
         call: aio.UnaryStreamCall[
             deployment_service_pb2.DownloadPayloadRequest, deployment_service_pb2.DownloadPayloadResponse
-        ] = self._connection.deployments.DownloadPayload(
+        ] = server.deployments.DownloadPayload(
             deployment_service_pb2.DownloadPayloadRequest(
                 project=self._project, version=self._version, offset=self._received_bytes
             ),
@@ -96,7 +97,7 @@ class PayloadStream:
         )
         try:
             while True:
-                with translated(self._connection.server, request_id):
+                with translated(server.address, request_id):
                     message = await call.read()
                 if not isinstance(message, deployment_service_pb2.DownloadPayloadResponse):
                     return

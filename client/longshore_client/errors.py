@@ -33,7 +33,8 @@ LongshoreError
 ├── PermissionDenied           the caller may not do this
 ├── Unavailable                the server cannot be reached, or not do it now: try again
 │   ├── DependencyUnavailable  a service behind the server is away
-│   └── Draining               the server is shutting down: go on at another one
+│   ├── Draining               the server is shutting down: go on at another one
+│   └── ServerBusy             the server has no place for the upload now
 ├── TimedOut                   no answer in time; whether it took effect is found out by reading
 │   └── UploadIdle             the upload sent nothing for too long
 ├── StoredDataCorrupt          stored bytes are damaged
@@ -228,6 +229,10 @@ class DependencyUnavailable(Unavailable):
 
 class Draining(Unavailable):
     """The server is shutting down: go on at another one, with the same id."""
+
+
+class ServerBusy(Unavailable):
+    """The server has no place for the upload now: try again, or at another one, with the same id."""
 
 
 class TimedOut(LongshoreError):

@@ -16,10 +16,12 @@ from grpc import aio
 
 from longshore.v1 import deployment_service_pb2
 
-from .connection import Connection, new_request_id, passes_by_itself, request_metadata, wait_s
+from .connection import Connection, new_request_id, request_metadata
 from .conversion import event, snapshot
 from .errors import LongshoreError, ProgressCompacted, Unavailable
 from .models import Event, Snapshot, StatusChanged
+from .routing import Route
+from .server import Server
 from .statuses import translated
 
 _SILENCE_S: Final = 45.0
@@ -42,12 +44,11 @@ async def follow(
     After a break it connects again, until nothing was heard for ``patience_s``; ``on_break`` is told.
     Raises ``LongshoreError``.
     """
-    loop = asyncio.get_running_loop()
+    route = Route(connection, patience_s=patience_s)
     last, begin = after, after
-    heard_s, tries = loop.time(), 0
     while True:
         broken: LongshoreError | None = None
-        stream = _Stream(connection, deployment_id, begin, wait_for_creation_s)
+        stream = _Stream(route.server, deployment_id, begin, wait_for_creation_s)
         try:
             while True:
                 try:
@@ -57,7 +58,8 @@ async def follow(
                     break
                 if updates is None:
                     return
-                heard_s, tries = loop.time(), 0
+                route.answered()
+                route.progressed()
                 for update in updates:
                     if isinstance(update, Event):
                         if update.sequence <= last:
@@ -72,10 +74,7 @@ async def follow(
             # What came while the connection was broken is compacted: begin again, known numbers are skipped.
             begin = 0
             continue
-        tries += 1
-        pause_s = wait_s(broken, tries)
-        if not passes_by_itself(broken) or loop.time() + pause_s - heard_s > patience_s:
-            raise broken
+        pause_s = route.pause_s(broken)
         if on_break is not None:
             on_break(broken)
         await asyncio.sleep(pause_s)
@@ -90,10 +89,8 @@ def _is_terminal(update: Event | Snapshot) -> bool:
 class _Stream:
     """One StreamProgress call."""
 
-    def __init__(
-        self, connection: Connection, deployment_id: str, after: int, wait_for_creation_s: float
-    ) -> None:
-        self._server = connection.server
+    def __init__(self, server: Server, deployment_id: str, after: int, wait_for_creation_s: float) -> None:
+        self._address = server.address
         self._request_id = new_request_id()
         request = deployment_service_pb2.StreamProgressRequest(
             deployment_id=deployment_id, after_sequence=after
@@ -106,17 +103,17 @@ class _Stream:
         self._silence_s = _SILENCE_S + wait_for_creation_s
         self._call: aio.UnaryStreamCall[
             deployment_service_pb2.StreamProgressRequest, deployment_service_pb2.StreamProgressResponse
-        ] = connection.deployments.StreamProgress(request, metadata=request_metadata(self._request_id))
+        ] = server.deployments.StreamProgress(request, metadata=request_metadata(self._request_id))
 
     async def read(self) -> list[Event | Snapshot] | None:
         """What the next message tells, None at the end of the stream."""
         try:
-            with translated(self._server, self._request_id):
+            with translated(self._address, self._request_id):
                 async with asyncio.timeout(self._silence_s):
                     message = await self._call.read()
         except TimeoutError:
             raise Unavailable(
-                f"the server at {self._server} was silent for {self._silence_s:.0f} s"
+                f"the server at {self._address} was silent for {self._silence_s:.0f} s"
             ) from None
         if not isinstance(message, deployment_service_pb2.StreamProgressResponse):
             return None

@@ -1,7 +1,7 @@
-"""From windows of chunks to messages: bytes for what is missing and references for the rest, or all bytes.
+"""From what was read to messages: bytes for what is missing and references for the rest, or all bytes.
 
-Asking and compressing run ahead of sending; the payload's order is kept. Memory: at most ``_AHEAD`` windows
-being prepared, one being read and one being sent, 80 MiB of payload and the frames made of it.
+Reading, asking and compressing run ahead of sending; the payload's order is kept. Memory: at most ``_AHEAD``
+windows being prepared, one being read and one being sent, 80 MiB of payload and the frames made of it.
 """
 
 from __future__ import annotations
@@ -10,15 +10,16 @@ import asyncio
 import itertools
 import os
 from collections import deque
-from collections.abc import AsyncGenerator, AsyncIterator, Iterator, Sequence
+from collections.abc import AsyncGenerator, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import aclosing
 from dataclasses import dataclass
-from typing import Final, NamedTuple, Protocol
+from typing import Final, NamedTuple, Protocol, TypeVar
 
 from longshore.v1 import deployment_service_pb2
-from longshore_chunks.codec import Codec, encode
+from longshore_chunks.codec import Codec, encode_run
 
+from .pieces import Piece
 from .windows import Chunk, Window
 
 MESSAGE_BYTES: Final = 1024 * 1024
@@ -26,6 +27,8 @@ _MESSAGE_CHUNKS: Final = 4_096
 _BATCH_CHUNKS: Final = 32
 _AHEAD: Final = 3
 _MOST_COMPRESSORS: Final = 4
+
+_Item = TypeVar("_Item")
 
 
 @dataclass(frozen=True, slots=True)
@@ -63,50 +66,57 @@ async def thrifty_messages(
         return await _encoded(window, missing, compressors)
 
     preparing: deque[asyncio.Task[list[Message]]] = deque()
-    reading: asyncio.Task[Window | None] | None = None
     try:
-        reading = asyncio.create_task(_next(windows))
-        while (window := await reading) is not None:
-            reading = asyncio.create_task(_next(windows))
-            preparing.append(asyncio.create_task(prepare(window)))
-            del window
-            if len(preparing) >= _AHEAD:
+        async with aclosing(_one_ahead(windows)) as read:
+            async for window in read:
+                preparing.append(asyncio.create_task(prepare(window)))
+                del window
+                if len(preparing) >= _AHEAD:
+                    for message in await preparing.popleft():
+                        yield message
+            while preparing:
                 for message in await preparing.popleft():
                     yield message
-        while preparing:
-            for message in await preparing.popleft():
-                yield message
     finally:
-        tasks = [*preparing, *([reading] if reading else [])]
-        for task in tasks:
+        for task in preparing:
             task.cancel()
-        await asyncio.gather(*tasks, return_exceptions=True)
-        await windows.aclose()
+        await asyncio.gather(*preparing, return_exceptions=True)
         compressors.shutdown(cancel_futures=True)
 
 
-async def plain_messages(windows: AsyncGenerator[Window, None]) -> AsyncGenerator[Message, None]:
+async def plain_messages(pieces: AsyncGenerator[list[Piece], None]) -> AsyncGenerator[Message, None]:
     """The messages of the plain way: the payload's bytes as they are."""
-    async with aclosing(windows):
-        async for window in windows:
-            data = memoryview(b"".join(chunk.raw for chunk in window.chunks))
-            for begin in range(0, len(data), MESSAGE_BYTES):
-                part = bytes(data[begin : begin + MESSAGE_BYTES])
+    async with aclosing(_one_ahead(pieces)) as groups:
+        async for group in groups:
+            for offset, data in group:
                 request = deployment_service_pb2.DeployRequest(
-                    data=deployment_service_pb2.PayloadData(offset=window.offset + begin, data=part)
+                    data=deployment_service_pb2.PayloadData(offset=offset, data=data)
                 )
-                yield Message(request, len(part), len(part), 0)
+                yield Message(request, len(data), len(data), 0)
 
 
 def end_message(size_bytes: int, sha256: str) -> deployment_service_pb2.DeployRequest:
-    """What ends the payload, and lets the server compare all of it."""
+    """What ends the payload, and lets the server compare all of it; an empty ``sha256`` is not compared."""
     return deployment_service_pb2.DeployRequest(
         end=deployment_service_pb2.PayloadEnd(payload_size_bytes=size_bytes, payload_sha256=sha256)
     )
 
 
-async def _next(windows: AsyncIterator[Window]) -> Window | None:
-    return await anext(windows, None)
+async def _one_ahead(items: AsyncGenerator[_Item, None]) -> AsyncGenerator[_Item, None]:
+    """The same items, the next of which is being read while one is used."""
+    reading = asyncio.create_task(_next(items))
+    try:
+        while (item := await reading) is not None:
+            reading = asyncio.create_task(_next(items))
+            yield item
+    finally:
+        reading.cancel()
+        await asyncio.gather(reading, return_exceptions=True)
+        await items.aclose()
+
+
+async def _next(items: AsyncGenerator[_Item, None]) -> _Item | None:
+    return await anext(items, None)
 
 
 async def _encoded(window: Window, missing: set[int], compressors: ThreadPoolExecutor) -> list[Message]:
@@ -122,47 +132,55 @@ async def _encoded(window: Window, missing: set[int], compressors: ThreadPoolExe
     messages: list[Message] = []
     offset = window.offset
     for part in _parts(list(itertools.chain.from_iterable(batches))):
-        request = deployment_service_pb2.DeployRequest(
-            chunks=deployment_service_pb2.PayloadChunks(offset=offset, chunks=[each.entry for each in part])
-        )
-        payload_bytes = sum(each.entry.raw_size_bytes for each in part)
-        reused_bytes = sum(each.entry.raw_size_bytes for each in part if not each.sent_bytes)
-        messages.append(Message(request, payload_bytes, sum(each.sent_bytes for each in part), reused_bytes))
-        offset += payload_bytes
+        message = _message(offset, part)
+        messages.append(message)
+        offset += message.payload_bytes
     return messages
 
 
 class _Entry(NamedTuple):
-    """A chunk as it is sent; no ``sent_bytes`` for a reference."""
+    """A chunk as it is sent; no ``body`` for a reference."""
 
-    entry: deployment_service_pb2.PayloadChunk
-    sent_bytes: int
+    digest: bytes
+    raw_size: int
+    codec: Codec
+    body: bytes
 
 
 def _entries(chunks: Sequence[Chunk], first: int, missing: set[int]) -> list[_Entry]:
     """The entries of ``chunks``, the first of which is number ``first`` of its window."""
-    entries: list[_Entry] = []
-    for index, chunk in enumerate(chunks, first):
-        entry = deployment_service_pb2.PayloadChunk(digest=chunk.digest, raw_size_bytes=len(chunk.raw))
-        sent_bytes = 0
-        if index in missing:
-            codec, body = encode(chunk.raw)
-            sent_bytes = len(body)
-            if codec is Codec.ZSTD:
-                entry.zstd_frame = body
-            else:
-                entry.raw = body
-        entries.append(_Entry(entry, sent_bytes))
-    return entries
+    bodies = encode_run(chunk.raw for index, chunk in enumerate(chunks, first) if index in missing)
+    return [
+        _Entry(chunk.digest, len(chunk.raw), *(next(bodies) if index in missing else (Codec.RAW, b"")))
+        for index, chunk in enumerate(chunks, first)
+    ]
+
+
+def _message(offset: int, entries: Sequence[_Entry]) -> Message:
+    request = deployment_service_pb2.DeployRequest()
+    request.chunks.offset = offset
+    payload_bytes = sent_bytes = reused_bytes = 0
+    for digest, raw_size, codec, body in entries:
+        # Made in their place: a message that is put into another is copied.
+        chunk = request.chunks.chunks.add(digest=digest, raw_size_bytes=raw_size)
+        payload_bytes += raw_size
+        sent_bytes += len(body)
+        if not body:
+            reused_bytes += raw_size
+        elif codec is Codec.ZSTD:
+            chunk.zstd_frame = body
+        else:
+            chunk.raw = body
+    return Message(request, payload_bytes, sent_bytes, reused_bytes)
 
 
 def _parts(entries: Sequence[_Entry]) -> Iterator[Sequence[_Entry]]:
     """Cut a window's entries into what goes into a message each."""
     begin = size = 0
     for index, entry in enumerate(entries):
-        if index > begin and (size + entry.sent_bytes > MESSAGE_BYTES or index - begin == _MESSAGE_CHUNKS):
+        if index > begin and (size + len(entry.body) > MESSAGE_BYTES or index - begin == _MESSAGE_CHUNKS):
             yield entries[begin:index]
             begin, size = index, 0
-        size += entry.sent_bytes
+        size += len(entry.body)
     if begin < len(entries):
         yield entries[begin:]

@@ -7,6 +7,7 @@ whole in memory.
 
 from __future__ import annotations
 
+import hashlib
 import tempfile
 from abc import ABC, abstractmethod
 from collections import deque
@@ -41,6 +42,13 @@ class StoredPayload(ABC):
     @abstractmethod
     def blocks(self) -> Generator[Block, None, None]:
         """Read it from its beginning. Raises ``PayloadUnreadable`` and ``PayloadChanged``."""
+
+    def sha256(self) -> str:
+        """The sha256 of all of it, in hexadecimal, by reading it. Raises as ``blocks`` does."""
+        digest = hashlib.sha256()
+        for block in self.blocks():
+            digest.update(block.data)
+        return digest.hexdigest()
 
 
 class DirectoryPayload(StoredPayload):

@@ -28,7 +28,7 @@ class Reads(ABC):
     async def get(self, deployment_id: str) -> Deployment:
         """One deployment. Raises ``DeploymentNotFound``."""
         answer = await self._connection.unary(
-            self._connection.deployments.GetDeployment,
+            lambda server: server.deployments.GetDeployment,
             deployment_service_pb2.GetDeploymentRequest(deployment_id=deployment_id),
         )
         return conversion.deployment(answer.deployment)
@@ -47,7 +47,7 @@ class Reads(ABC):
 
         async def read_page(size: int, token: str) -> tuple[Iterable[Deployment], str]:
             answer = await self._connection.unary(
-                self._connection.deployments.ListDeployments,
+                lambda server: server.deployments.ListDeployments,
                 deployment_service_pb2.ListDeploymentsRequest(
                     project=project or "",
                     environment=environment or "",
@@ -68,7 +68,7 @@ class Reads(ABC):
 
         async def read_page(size: int, token: str) -> tuple[Iterable[Activation], str]:
             answer = await self._connection.unary(
-                self._connection.deployments.ListActivations,
+                lambda server: server.deployments.ListActivations,
                 deployment_service_pb2.ListActivationsRequest(
                     deployment_id=deployment_id, page_size=size, page_token=token
                 ),
@@ -82,7 +82,7 @@ class Reads(ABC):
 
         async def read_page(size: int, token: str) -> tuple[Iterable[Project], str]:
             answer = await self._connection.unary(
-                self._connection.catalog.ListProjects,
+                lambda server: server.catalog.ListProjects,
                 catalog_service_pb2.ListProjectsRequest(page_size=size, page_token=token),
             )
             return map(catalog_conversion.project, answer.projects), answer.next_page_token
@@ -92,7 +92,7 @@ class Reads(ABC):
     async def project(self, project: str) -> ProjectOverview:
         """One project and what it has live in each environment. Raises ``ProjectNotFound``."""
         answer = await self._connection.unary(
-            self._connection.catalog.GetProject, catalog_service_pb2.GetProjectRequest(project=project)
+            lambda server: server.catalog.GetProject, catalog_service_pb2.GetProjectRequest(project=project)
         )
         return catalog_conversion.project_overview(answer)
 
@@ -101,7 +101,7 @@ class Reads(ABC):
 
         async def read_page(size: int, token: str) -> tuple[Iterable[Release], str]:
             answer = await self._connection.unary(
-                self._connection.catalog.ListReleases,
+                lambda server: server.catalog.ListReleases,
                 catalog_service_pb2.ListReleasesRequest(project=project, page_size=size, page_token=token),
             )
             return map(catalog_conversion.release, answer.releases), answer.next_page_token
@@ -111,7 +111,7 @@ class Reads(ABC):
     async def release(self, project: str, version: str) -> Release:
         """One release. Raises ``ReleaseNotFound``."""
         answer = await self._connection.unary(
-            self._connection.catalog.GetRelease,
+            lambda server: server.catalog.GetRelease,
             catalog_service_pb2.GetReleaseRequest(project=project, version=version),
         )
         return catalog_conversion.release(answer.release)
@@ -131,7 +131,7 @@ class Reads(ABC):
 
         async def read_page(size: int, token: str) -> tuple[Iterable[AuditEntry], str]:
             answer = await self._connection.unary(
-                self._connection.deployments.ListAuditEntries,
+                lambda server: server.deployments.ListAuditEntries,
                 deployment_service_pb2.ListAuditEntriesRequest(
                     project=project or "",
                     environment=environment or "",
@@ -153,7 +153,7 @@ class Reads(ABC):
 
         async def read_page(size: int, token: str) -> tuple[Iterable[Node], str]:
             answer = await self._connection.unary(
-                self._connection.cluster.ListNodes,
+                lambda server: server.cluster.ListNodes,
                 cluster_service_pb2.ListNodesRequest(
                     environment=environment or "", page_size=size, page_token=token
                 ),
@@ -165,6 +165,6 @@ class Reads(ABC):
     async def server_info(self) -> ServerInfo:
         """Versions, limits and how payloads are cut, of the server that answers."""
         answer = await self._connection.unary(
-            self._connection.cluster.GetServerInfo, cluster_service_pb2.GetServerInfoRequest()
+            lambda server: server.cluster.GetServerInfo, cluster_service_pb2.GetServerInfoRequest()
         )
         return catalog_conversion.server_info(answer)

@@ -62,6 +62,9 @@ BY_REASON: Final[dict[str, type[errors.LongshoreError]]] = {
     "ROLLOUT_FAILED": errors.PreconditionFailed,
     "UPLOAD_ABANDONED": errors.PreconditionFailed,
     "PAYLOAD_IN_USE": errors.PayloadInUse,
+    "TOO_MANY_UPLOADS": errors.ServerBusy,
+    "UPLOAD_TOO_SLOW": errors.ServerBusy,
+    "STAGING_EXCEEDED": errors.LimitExceeded,
 }
 
 BY_CODE: Final[dict[grpc.StatusCode, type[errors.LongshoreError]]] = {

@@ -11,7 +11,15 @@ from types import TracebackType
 from typing import Self
 
 from .addresses import DEFAULT_SERVER
-from .catalog_models import AuditEntry, Node, Project, ProjectOverview, Release, ServerInfo
+from .catalog_models import (
+    AuditEntry,
+    Node,
+    PayloadDeletion,
+    Project,
+    ProjectOverview,
+    Release,
+    ServerInfo,
+)
 from .client import DEFAULT_ENVIRONMENT, Client
 from .downloading import Download, DownloadCallback
 from .event_thread import EventThread, each_in_thread
@@ -165,6 +173,10 @@ class SyncClient:
     def read_payload(self, project: str, version: str) -> Generator[bytes, None, None]:
         """See ``Client.read_payload``."""
         return self._thread.iterate(self._client.read_payload(project, version))
+
+    def delete_payload(self, project: str, version: str, *, force: bool = False) -> PayloadDeletion:
+        """See ``Client.delete_payload``."""
+        return self._thread.run(self._client.delete_payload(project, version, force=force))
 
     def get(self, deployment_id: str) -> Deployment:
         """See ``Client.get``."""

@@ -6,18 +6,17 @@ at the durable offset found there. A payload is read anew for every attempt, fro
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import AsyncGenerator, Callable, Sequence
 from contextlib import aclosing
 from dataclasses import dataclass
 from enum import StrEnum
 from typing import Final
 
-import tenacity
-
 from longshore.v1 import deployment_service_pb2
 from longshore_chunks.cutting import CuttingParameters
 
-from .connection import Connection, new_request_id, passes_by_itself, request_metadata, wait_s
+from .connection import Connection, new_request_id, request_metadata
 from .errors import (
     ChunkMissing,
     LongshoreError,
@@ -27,13 +26,16 @@ from .errors import (
     UploadIdle,
     UploadInProgress,
 )
+from .fingerprints import Fingerprints
 from .messages import Message, end_message, plain_messages, thrifty_messages
 from .payloads import Payload
+from .pieces import PieceReader
+from .routing import Route, passes_by_itself
 from .statuses import translated
 from .upload_call import CallEndedError, UploadCall
-from .windows import Fingerprints, WindowReader
+from .windows import WindowReader
 
-_TRIES_WITHOUT_PROGRESS: Final = 8
+_ROUNDS_WITHOUT_PROGRESS: Final = 8
 
 
 class Way(StrEnum):
@@ -58,17 +60,23 @@ class UploadProgress:
 
     ``done_bytes`` of ``total_bytes`` (None where unknown) were sent, referred to or durable before;
     ``sent_bytes`` went over the wire and ``reused_bytes`` did not, because the server had them.
-    In the phase ``WAITING`` the attempt broke off, by ``error``, and is tried again.
+    In the phase ``WAITING`` the attempt broke off, by ``error``, and is tried again, at ``server``.
     """
 
     deployment_id: str
     phase: UploadPhase
     attempt: int
+    server: str
     done_bytes: int
     total_bytes: int | None
     sent_bytes: int
     reused_bytes: int
     error: LongshoreError | None = None
+
+    @property
+    def already_stored(self) -> bool:
+        """Whether all of the payload was there, so that none of it was sent; known once it is recorded."""
+        return self.phase is UploadPhase.RECORDING and not self.sent_bytes
 
 
 ProgressCallback = Callable[[UploadProgress], None]
@@ -89,6 +97,7 @@ class Upload:
         on_progress: ProgressCallback | None,
     ) -> None:
         self._connection = connection
+        self._route = Route(connection, most_rounds=_ROUNDS_WITHOUT_PROGRESS, passes=self._worth_trying_again)
         self._payload = payload
         self._header = header
         self._way = way
@@ -97,42 +106,35 @@ class Upload:
         self._on_progress = on_progress
         self._fingerprints = Fingerprints()
         self._vanished_references = 0
-        self._tries_without_progress = 0
         self._furthest_durable = -1
         self._done_bytes = self._sent_bytes = self._reused_bytes = 0
 
     async def run(self) -> deployment_service_pb2.DeployResponse:
         """Send until the server has recorded it. Raises ``LongshoreError``."""
-        retrying = tenacity.AsyncRetrying(
-            retry=tenacity.retry_if_exception(self._worth_trying_again),
-            stop=lambda _: self._tries_without_progress >= _TRIES_WITHOUT_PROGRESS,
-            wait=lambda state: wait_s(_error_of(state), self._tries_without_progress),
-            before_sleep=lambda state: self._tell(UploadPhase.WAITING, _error_of(state)),
-            reraise=True,
-        )
-        async for attempt in retrying:
-            with attempt:
-                self._header.attempt = attempt.retry_state.attempt_number
+        while True:
+            self._header.attempt += 1
+            try:
                 return await self._attempt()
-        raise AssertionError("the loop ends by an answer or an error")
+            except LongshoreError as error:
+                pause_s = self._route.pause_s(error)
+                self._tell(UploadPhase.WAITING, error)
+            await asyncio.sleep(pause_s)
 
     async def _attempt(self) -> deployment_service_pb2.DeployResponse:
-        self._tries_without_progress += 1
         request_id = new_request_id()
-        call = UploadCall(self._connection.deployments.Deploy(metadata=request_metadata(request_id)))
-        reader: WindowReader | None = None
+        server = self._route.server
+        call = UploadCall(server.deployments.Deploy(metadata=request_metadata(request_id)))
+        reader: PieceReader | WindowReader | None = None
         try:
-            with translated(self._connection.server, request_id):
+            with translated(server.address, request_id):
                 offset = await call.accepted_offset(self._header)
                 if offset is not None:
                     self._note_accepted(offset)
-                    reader = WindowReader(
-                        self._payload, self._cutting, start_offset=offset, fingerprints=self._fingerprints
-                    )
-                    if offset != self._payload.size_bytes:
-                        await self._send(call, reader)
+                    reader = self._reader(offset)
+                    is_whole = offset == self._payload.size_bytes or await self._send(call, reader)
                     await call.close_writing()
-                    self._tell(UploadPhase.RECORDING)
+                    if is_whole:
+                        self._tell(UploadPhase.RECORDING)
                 answer = await call.answer()
         except ChunkMissing:
             self._vanished_references += 1
@@ -143,8 +145,15 @@ class Upload:
             _check_recorded(answer, reader.sha256)
         return answer
 
-    async def _send(self, call: UploadCall, reader: WindowReader) -> None:
-        """Send the payload until its end, or until the call has ended; its answer tells which."""
+    def _reader(self, offset: int) -> PieceReader | WindowReader:
+        if self._way is Way.PLAIN:
+            return PieceReader(self._payload, start_offset=offset, fingerprints=self._fingerprints)
+        return WindowReader(
+            self._payload, self._cutting, start_offset=offset, fingerprints=self._fingerprints
+        )
+
+    async def _send(self, call: UploadCall, reader: PieceReader | WindowReader) -> bool:
+        """Send the payload; False when the call ended before, for a reason that its answer tells."""
         async with aclosing(self._messages(reader)) as messages:
             try:
                 async for message in messages:
@@ -155,15 +164,17 @@ class Upload:
                     self._tell(UploadPhase.SENDING)
                 await call.write(end_message(reader.size_bytes, reader.sha256))
             except CallEndedError:
-                return
+                return False
             except LongshoreError:
                 # The question about missing chunks failed because the upload did: that says more.
                 if not call.ended:
                     raise
+                return False
+        return True
 
-    def _messages(self, reader: WindowReader) -> AsyncGenerator[Message, None]:
-        if self._way is Way.PLAIN:
-            return plain_messages(reader.windows())
+    def _messages(self, reader: PieceReader | WindowReader) -> AsyncGenerator[Message, None]:
+        if isinstance(reader, PieceReader):
+            return plain_messages(reader.pieces())
         references = self._vanished_references == 0
         return thrifty_messages(reader.windows(), self._find_missing, references=references)
 
@@ -171,7 +182,7 @@ class Upload:
         missing: list[int] = []
         for begin in range(0, len(digests), self._most_digests):
             answer = await self._connection.unary(
-                self._connection.deployments.FindMissingChunks,
+                lambda server: server.deployments.FindMissingChunks,
                 deployment_service_pb2.FindMissingChunksRequest(
                     deployment_id=self._header.deployment_id,
                     session_id=self._header.session_id,
@@ -183,9 +194,10 @@ class Upload:
         return missing
 
     def _note_accepted(self, offset: int) -> None:
+        self._route.answered()
         if offset > self._furthest_durable:
             self._furthest_durable = offset
-            self._tries_without_progress = 1
+            self._route.progressed()
         self._done_bytes = offset
         self._tell(UploadPhase.ACCEPTED)
 
@@ -196,6 +208,7 @@ class Upload:
                     deployment_id=self._header.deployment_id,
                     phase=phase,
                     attempt=self._header.attempt,
+                    server=self._route.server.address,
                     done_bytes=self._done_bytes,
                     total_bytes=self._payload.size_bytes,
                     sent_bytes=self._sent_bytes,
@@ -204,7 +217,7 @@ class Upload:
                 )
             )
 
-    def _worth_trying_again(self, error: BaseException) -> bool:
+    def _worth_trying_again(self, error: LongshoreError) -> bool:
         match error:
             case Unavailable() | UploadInProgress() | UploadIdle():
                 return True
@@ -217,14 +230,9 @@ class Upload:
                 return passes_by_itself(error)
 
 
-def _error_of(state: tenacity.RetryCallState) -> LongshoreError | None:
-    error = state.outcome.exception() if state.outcome else None
-    return error if isinstance(error, LongshoreError) else None
-
-
 def _check_recorded(answer: deployment_service_pb2.DeployResponse, sha256: str) -> None:
     recorded = answer.deployment.payload_sha256
-    if recorded and recorded != sha256:
+    if recorded and sha256 and recorded != sha256:
         raise PayloadChanged(
             f"deployment {answer.deployment.deployment_id} recorded the sha256 {recorded}, but what was "
             f"read has {sha256}: it changed since the upload began; take the deployment back"

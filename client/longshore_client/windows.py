@@ -18,7 +18,7 @@ from typing import Final
 from longshore_chunks.cutting import Cutter, CuttingParameters
 from longshore_chunks.digest import chunk_digest
 
-from .errors import PayloadChanged
+from .fingerprints import Fingerprints
 from .payloads import Block, Payload, StoredPayload
 from .reading_thread import ReadingThread
 
@@ -26,8 +26,6 @@ WINDOW_BYTES: Final = 16 * 1024 * 1024
 _WINDOW_CHUNKS: Final = 2_048
 _WINDOW_AGE_S: Final = 2.0
 """A slow payload's chunks are sent in time for the server's idle time-out, however few they are."""
-
-_FINGERPRINT_BYTES: Final = 8
 
 
 @dataclass(frozen=True, slots=True)
@@ -47,30 +45,10 @@ class Window:
     size_bytes: int = 0
 
 
-class Fingerprints:
-    """What a payload's chunks were when they were first read: 8 bytes each, 128 KiB for a GiB.
-
-    Kept over the attempts of one upload: what the server holds already is not sent again, so that a payload
-    which has changed meanwhile would otherwise be put together from two.
-    """
-
-    def __init__(self) -> None:
-        self._seen = bytearray()
-
-    def check(self, index: int, digest: bytes) -> None:
-        """Note the digest of chunk ``index``, or compare it. Raises ``PayloadChanged``."""
-        at = index * _FINGERPRINT_BYTES
-        mark = digest[:_FINGERPRINT_BYTES]
-        if at == len(self._seen):
-            self._seen += mark
-        elif self._seen[at : at + _FINGERPRINT_BYTES] != mark:
-            raise PayloadChanged("the payload changed between two attempts to send it")
-
-
 class WindowReader:
     """Reads a payload and gives it from ``start_offset`` on; what lies before is read and digested too.
 
-    ``sha256`` is that of all bytes read so far, ``complete`` says whether these are the whole payload.
+    ``complete`` says whether what was read so far is the whole payload.
     """
 
     def __init__(
@@ -85,7 +63,8 @@ class WindowReader:
         self._cutter = Cutter(parameters)
         self._start_offset = start_offset
         self._fingerprints = fingerprints
-        self._sha256 = hashlib.sha256()
+        # What this reader gives is under its chunks' digests; only what was stored before must be compared.
+        self._sha256 = hashlib.sha256() if start_offset else None
         self._cut_chunks = 0
         self._cut_bytes = 0
         self._window = Window(start_offset)
@@ -94,8 +73,8 @@ class WindowReader:
 
     @property
     def sha256(self) -> str:
-        """The sha256 of what was read so far, in hexadecimal."""
-        return self._sha256.hexdigest()
+        """The sha256 of what was read so far, in hexadecimal; empty when it began at the payload's begin."""
+        return self._sha256.hexdigest() if self._sha256 is not None else ""
 
     @property
     def size_bytes(self) -> int:
@@ -127,7 +106,8 @@ class WindowReader:
         yield from self._finish()
 
     def _take(self, block: Block) -> list[Window]:
-        self._sha256.update(block.data)
+        if self._sha256 is not None:
+            self._sha256.update(block.data)
         chunks = self._cutter.feed(block.data)
         if block.ends_part:
             chunks += self._cutter.cut_here()

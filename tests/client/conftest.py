@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import sys
 import uuid
 from collections.abc import AsyncIterator, Iterator
 from pathlib import Path
@@ -10,7 +11,22 @@ from pathlib import Path
 import pytest
 
 from longshore_client import Client
+from longshore_client.cli.program import run_program
+from tests.faults.conftest import nursery as nursery
+from tests.faults.invariants import Stores
+from tests.faults.nodes import Nursery
+from tests.faults.stores import migrate, variables
 from tests.services.processes import ServerProcess, serve
+
+from .command_line import Ran, Run
+from .fleet import Fleet
+
+
+@pytest.fixture(autouse=True)
+def state(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """Where the command line of this test remembers unfinished uploads."""
+    monkeypatch.setenv("XDG_STATE_HOME", str(tmp_path / "state"))
+    return tmp_path / "state" / "longshore" / "uploads"
 
 
 @pytest.fixture(scope="session")
@@ -24,9 +40,34 @@ def server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[ServerProcess]:
 
 
 @pytest.fixture
+async def fleet(
+    nursery: Nursery, postgres_database: str, s3_url: str, etcd_url: str, tmp_path: Path
+) -> Fleet:
+    """No node yet, and stores for all that will be started."""
+    await migrate(postgres_database)
+    return Fleet(nursery, tmp_path, variables(Stores(postgres_database, s3_url), etcd_url))
+
+
+@pytest.fixture
 async def client(server: ServerProcess) -> AsyncIterator[Client]:
     async with Client(server.address) as opened:
         yield opened
+
+
+@pytest.fixture
+def run(server: ServerProcess, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> Run:
+    """Run the program in this process, as its entry point does."""
+    monkeypatch.setenv("LONGSHORE_SERVER", server.address)
+    monkeypatch.delenv("LONGSHORE_DEBUG", raising=False)
+
+    def run_with(*arguments: str | Path) -> Ran:
+        monkeypatch.setattr(sys, "argv", ["longshore", *map(str, arguments)])
+        code = run_program()
+        captured = capsys.readouterr()
+        assert "Traceback" not in captured.err
+        return Ran(code, captured.out, captured.err)
+
+    return run_with
 
 
 @pytest.fixture

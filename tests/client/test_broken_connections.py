@@ -52,6 +52,7 @@ async def test_an_upload_goes_on_after_a_cut(
     assert _bytes(server.data_dir / "live" / project / "large.bin") == _bytes(large)
     assert [p.error is not None for p in seen if p.phase is UploadPhase.WAITING] == [True]
     assert {progress.attempt for progress in seen} == {1, 2}
+    assert [p.attempt for p in seen if p.phase is UploadPhase.RECORDING] == [2]
 
 
 async def test_an_iterators_upload_goes_on_after_a_cut(server: ServerProcess, project: str) -> None:

@@ -2,13 +2,11 @@
 
 from __future__ import annotations
 
-import json
 import os
 import signal
 import subprocess
 import sys
 import tarfile
-from collections.abc import Callable
 from pathlib import Path
 
 import click
@@ -16,42 +14,11 @@ import pytest
 import yaml
 
 from longshore_client.cli import program as cli_program
-from longshore_client.cli.program import run_program
 from tests.services.processes import ServerProcess
 
+from .command_line import Ran, Run
+
 _PROGRAM = str(Path(sys.executable).with_name("longshore"))
-
-
-class Ran:
-    """What one run left behind."""
-
-    def __init__(self, code: int, out: str, err: str) -> None:
-        self.code = code
-        self.out = out
-        self.err = err
-
-    @property
-    def objects(self) -> list[dict[str, object]]:
-        return [json.loads(line) for line in self.out.splitlines()]
-
-
-Run = Callable[..., Ran]
-
-
-@pytest.fixture
-def run(server: ServerProcess, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> Run:
-    """Run the program in this process, as its entry point does."""
-    monkeypatch.setenv("LONGSHORE_SERVER", server.address)
-    monkeypatch.delenv("LONGSHORE_DEBUG", raising=False)
-
-    def run_with(*arguments: str | Path) -> Ran:
-        monkeypatch.setattr(sys, "argv", ["longshore", *map(str, arguments)])
-        code = run_program()
-        captured = capsys.readouterr()
-        assert "Traceback" not in captured.err
-        return Ran(code, captured.out, captured.err)
-
-    return run_with
 
 
 def test_a_walk_for_people(run: Run, project: str, tree: Path, tmp_path: Path) -> None:
@@ -165,8 +132,13 @@ def test_failures_have_their_exit_codes_and_say_what_to_do(
     fails(4, "download", project, "1.0.0", tmp_path / "there", says="exists", advises="--force")
     monkeypatch.setenv("LONGSHORE_SERVER", "127.0.0.1:1")
     fails(6, "list", says="cannot reach the server at 127.0.0.1:1", advises="longshore serve")
-    unsent = fails(6, "deploy", tree, "-p", project, says="127.0.0.1:1", advises="--deployment-id")
-    assert "go on with it: longshore deploy" in unsent.err
+    fails(6, "deploy", tree, "-p", project, says="127.0.0.1:1", advises="run the same command again")
+    named = fails(
+        6, "deploy", tree, "-p", project, "--deployment-id", nowhere, says="127.0.0.1:1", advises=nowhere
+    )
+    assert "go on with it: longshore deploy" in named.err
+    monkeypatch.setenv("LONGSHORE_SERVER", "127.0.0.1:1,127.0.0.1:2")
+    fails(6, "list", says="127.0.0.1:1", advises="127.0.0.1:2")
 
 
 def test_a_refused_archive_shows_every_finding(run: Run, project: str, tmp_path: Path) -> None:

@@ -14,6 +14,7 @@ from longshore_chunks.codec import Codec, decode
 from longshore_chunks.digest import chunk_digest
 from longshore_client.errors import Unavailable
 from longshore_client.messages import MESSAGE_BYTES, Message, plain_messages, thrifty_messages
+from longshore_client.pieces import Piece
 from longshore_client.windows import Chunk, Window
 
 
@@ -97,16 +98,16 @@ async def test_without_references_nothing_is_asked_and_everything_sent() -> None
 
 
 async def test_the_plain_way_sends_the_bytes_as_they_are() -> None:
-    windows = _cut([[b"a" * 1_500_000, b"b" * 700_000], [b"c" * 10]])
-    messages = [message async for message in plain_messages(_source(windows))]
-    offset = 0
-    data = b""
-    for message in messages:
-        assert message.request.data.offset == offset
-        assert len(message.request.data.data) <= MESSAGE_BYTES
-        data += message.request.data.data
-        offset = len(data)
-    assert data == b"a" * 1_500_000 + b"b" * 700_000 + b"c" * 10
+    groups = [[Piece(5, b"a" * 1_000_000), Piece(1_000_005, b"b" * 700_000)], [Piece(1_700_005, b"c")]]
+
+    async def read() -> AsyncGenerator[list[Piece], None]:
+        for group in groups:
+            yield group
+
+    messages = [message async for message in plain_messages(read())]
+    sent = [Piece(message.request.data.offset, message.request.data.data) for message in messages]
+    assert sent == [piece for group in groups for piece in group]
+    assert [message.sent_bytes for message in messages] == [1_000_000, 700_000, 1]
 
 
 async def test_asking_runs_ahead_of_sending_by_a_bounded_number_of_windows() -> None:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import hashlib
+import itertools
 import os
 import threading
 from collections.abc import AsyncIterator
@@ -11,6 +12,7 @@ from contextlib import aclosing
 from pathlib import Path
 
 import pytest
+from blake3 import blake3
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
@@ -18,8 +20,10 @@ from longshore_bundles import CanonicalTar
 from longshore_chunks.cutting import CuttingParameters
 from longshore_chunks.digest import chunk_digest
 from longshore_client.errors import PayloadChanged, PayloadUnreadable
+from longshore_client.fingerprints import Fingerprints
 from longshore_client.payloads import DirectoryPayload, FilePayload, Payload, StreamedPayload
-from longshore_client.windows import Fingerprints, Window, WindowReader
+from longshore_client.pieces import Piece, PieceReader
+from longshore_client.windows import Window, WindowReader
 
 _SMALL = CuttingParameters(min_size_bytes=64, avg_size_bytes=256, max_size_bytes=1024)
 
@@ -40,6 +44,13 @@ async def _windows(
     return [window async for window in reader.windows()], reader
 
 
+async def _read(
+    payload: Payload, *, start: int = 0, fingerprints: Fingerprints | None = None
+) -> tuple[list[Piece], PieceReader]:
+    reader = PieceReader(payload, start_offset=start, fingerprints=fingerprints or Fingerprints())
+    return [piece async for group in reader.pieces() for piece in group], reader
+
+
 def _joined(windows: list[Window]) -> bytes:
     return b"".join(chunk.raw for window in windows for chunk in window.chunks)
 
@@ -57,13 +68,51 @@ async def test_windows_are_the_payload_from_the_offset_on(data: bytes, piece: in
     await payload.close()
     assert _joined(windows) == data[start:]
     assert reader.complete
-    assert reader.sha256 == hashlib.sha256(data).hexdigest()
+    assert reader.sha256 == (hashlib.sha256(data).hexdigest() if start else "")
     offset = start
     for window in windows:
         assert window.offset == offset
         assert window.size_bytes == sum(len(chunk.raw) for chunk in window.chunks)
         assert all(chunk.digest == chunk_digest(chunk.raw) for chunk in window.chunks)
         offset += window.size_bytes
+
+
+@settings(max_examples=40, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@given(size=st.integers(0, 5 << 20), piece=st.integers(1000, 3 << 20), start=st.integers(0, 5 << 20))
+async def test_pieces_are_the_payload_from_the_offset_on(size: int, piece: int, start: int) -> None:
+    data = blake3(b"pieces").digest(length=size)
+    start = min(start, size)
+    payload = StreamedPayload(_pieces(data, piece), size_bytes=None)
+    pieces, reader = await _read(payload, start=start)
+    await payload.close()
+    assert b"".join(each.data for each in pieces) == data[start:]
+    assert all(0 < len(each.data) <= 1 << 20 for each in pieces)
+    assert [each.offset for each in pieces] == list(
+        itertools.accumulate((len(each.data) for each in pieces[:-1]), initial=start)
+    )[: len(pieces)]
+    assert reader.complete
+    assert (reader.size_bytes, reader.sha256) == (size, hashlib.sha256(data).hexdigest())
+
+
+async def test_pieces_of_a_directory_are_its_canonical_tar(tree: Path) -> None:
+    (tree / "large.bin").write_bytes(os.urandom(3 << 20))
+    pieces, _ = await _read(DirectoryPayload(tree))
+    assert b"".join(each.data for each in pieces) == b"".join(CanonicalTar(tree))
+
+
+async def test_a_file_that_changed_between_two_plain_readings_is_found_out(tmp_path: Path) -> None:
+    path = tmp_path / "file"
+    path.write_bytes(os.urandom((2 << 20) + 10))
+    fingerprints = Fingerprints()
+    reader = PieceReader(FilePayload(path), start_offset=0, fingerprints=fingerprints)
+    async with aclosing(reader.pieces()) as pieces:
+        await anext(pieces)
+    await _read(FilePayload(path), start=1 << 20, fingerprints=fingerprints)
+    with path.open("r+b") as file:
+        file.seek(2 << 20)
+        file.write(b"changed")
+    with pytest.raises(PayloadChanged):
+        await _read(FilePayload(path), start=2 << 20, fingerprints=fingerprints)
 
 
 async def test_a_directory_is_its_canonical_tar(tree: Path) -> None:
@@ -145,6 +194,11 @@ async def test_leaving_early_or_being_cancelled_leaves_no_thread(tmp_path: Path)
     reader = WindowReader(FilePayload(path), CuttingParameters(), start_offset=0, fingerprints=Fingerprints())
     async with aclosing(reader.windows()) as windows:
         await anext(windows)
+        assert _reading_threads()
+    assert not _reading_threads()
+    plain = PieceReader(FilePayload(path), start_offset=0, fingerprints=Fingerprints())
+    async with aclosing(plain.pieces()) as pieces:
+        await anext(pieces)
         assert _reading_threads()
     assert not _reading_threads()
 

@@ -2,14 +2,7 @@
 
 from __future__ import annotations
 
-import fcntl
 import os
-import pty
-import re
-import struct
-import subprocess
-import sys
-import termios
 from pathlib import Path
 
 import pytest
@@ -17,34 +10,7 @@ import pytest
 from longshore_client.cli.wording import cell_width
 from tests.services.processes import ServerProcess
 
-_PROGRAM = str(Path(sys.executable).with_name("longshore"))
-_ESCAPE = re.compile(r"\x1b\[[0-9;?]*[A-Za-z]")
-
-
-def _on_terminal(columns: int, arguments: list[str], **environment: str) -> tuple[int, str]:
-    """Run the program with a terminal of that width; its exit code and all that it wrote there."""
-    ours, theirs = pty.openpty()
-    fcntl.ioctl(theirs, termios.TIOCSWINSZ, struct.pack("HHHH", 40, columns, 0, 0))
-    kept = {name: value for name, value in os.environ.items() if name not in ("NO_COLOR", "COLUMNS")}
-    running = subprocess.Popen(
-        [_PROGRAM, *arguments],
-        stdin=theirs,
-        stdout=theirs,
-        stderr=theirs,
-        env={**kept, "TERM": "xterm-256color", **environment},
-    )
-    os.close(theirs)
-    written = b""
-    while True:
-        try:
-            data = os.read(ours, 65536)
-        except OSError:
-            break
-        if not data:
-            break
-        written += data
-    os.close(ours)
-    return running.wait(20), written.decode()
+from .terminal import lines_of, on_terminal
 
 
 @pytest.mark.parametrize("columns", [60, 80, 120])
@@ -53,13 +19,12 @@ def test_a_deploy_shows_its_progress_and_fits(
 ) -> None:
     payload = tmp_path / "payload.bin"
     payload.write_bytes(os.urandom(30 << 20))
-    code, written = _on_terminal(columns, ["--server", server.address, "deploy", str(payload), "-p", project])
+    code, written = on_terminal(columns, ["--server", server.address, "deploy", str(payload), "-p", project])
     assert code == 0
     assert "━" in written
     assert "of 31.5 MB" in written
     assert f"{project} 1.0.0 is live in default on 1 node" in written
-    drawn = [_ESCAPE.sub("", line) for line in re.split(r"[\r\n]+", written)]
-    bars = [line for line in drawn if "━" in line]
+    bars = [line for line in lines_of(written) if "━" in line]
     assert bars
     assert all(cell_width(line.rstrip()) <= columns for line in bars)
 
@@ -67,17 +32,16 @@ def test_a_deploy_shows_its_progress_and_fits(
 def test_a_table_fits_and_has_colours_unless_told_otherwise(
     server: ServerProcess, project: str, tree: Path
 ) -> None:
-    deployed, _ = _on_terminal(80, ["--server", server.address, "deploy", str(tree), "-p", project])
+    deployed, _ = on_terminal(80, ["--server", server.address, "deploy", str(tree), "-p", project])
     assert deployed == 0
     for columns, commands in ((60, (["list"], ["releases", project], ["audit"])), (120, (["nodes"],))):
         for command in commands:
-            code, written = _on_terminal(columns, ["--server", server.address, *command])
+            code, written = on_terminal(columns, ["--server", server.address, *command])
             assert code == 0
-            lines = [_ESCAPE.sub("", line) for line in written.split("\r\n")]
-            assert all(cell_width(line) <= columns for line in lines), (columns, command)
-    _, coloured = _on_terminal(80, ["--server", server.address, "list", project])
+            assert all(cell_width(line) <= columns for line in lines_of(written)), (columns, command)
+    _, coloured = on_terminal(80, ["--server", server.address, "list", project])
     assert "\x1b[32m" in coloured
-    _, plain = _on_terminal(80, ["--server", server.address, "list", project], NO_COLOR="1")
+    _, plain = on_terminal(80, ["--server", server.address, "list", project], NO_COLOR="1")
     assert "\x1b[" not in plain
 
 
@@ -85,11 +49,11 @@ def test_names_in_a_payload_do_nothing_to_the_terminal(
     server: ServerProcess, project: str, tmp_path: Path
 ) -> None:
     (tmp_path / "package.json").write_text('{"name": "\\u001b]0;owned\\u0007\\u001b[2J", "version": "1.0.0"}')
-    code, written = _on_terminal(80, ["--server", server.address, "deploy", str(tmp_path), "-p", project])
+    code, written = on_terminal(80, ["--server", server.address, "deploy", str(tmp_path), "-p", project])
     assert code in (0, 4)
     assert "\x1b]0" not in written
     assert "\x1b[2J" not in written
-    code, written = _on_terminal(80, ["--server", server.address, "deploy", str(tmp_path)])
+    code, written = on_terminal(80, ["--server", server.address, "deploy", str(tmp_path)])
     assert code == 2
     assert "\x07" not in written
     assert "\x1b[2J" not in written

@@ -40,6 +40,10 @@ class Display(Protocol):
         """A deployment without an upload was accepted."""
         ...
 
+    def say(self, line: str) -> None:
+        """Show one line, which is safe for a terminal."""
+        ...
+
 
 class PlainDisplay:
     """Lines, for files, pipes and logs: every event, and an upload's progress now and then."""
@@ -55,14 +59,14 @@ class PlainDisplay:
         now_s = time.monotonic()
         match progress.phase:
             case UploadPhase.ACCEPTED:
-                self._line(accepted_words(progress))
+                self.say(accepted_words(progress))
             case UploadPhase.SENDING if now_s - self._shown_s >= _UPLOAD_LINE_EVERY_S:
                 rate = size((progress.sent_bytes + progress.reused_bytes) / (now_s - self._began_s))
-                self._line(f"{done_words(progress)}, {rate}/s, {size(progress.sent_bytes)} sent")
+                self.say(f"{done_words(progress)}, {rate}/s, {size(progress.sent_bytes)} sent")
             case UploadPhase.RECORDING:
-                self._line(sent_words(progress, now_s - self._began_s))
+                self.say(sent_words(progress, now_s - self._began_s))
             case UploadPhase.WAITING:
-                self._line(broken_words(progress.error))
+                self.say(broken_words(progress.error, progress.server))
             case _:
                 return
         self._shown_s = now_s
@@ -71,23 +75,24 @@ class PlainDisplay:
         """Print an event; of snapshots only what a deployment waits for."""
         if isinstance(update, Event):
             for line in event_lines(update):
-                self._line(line)
+                self.say(line)
             return
         waiting = waiting_words(update)
         if waiting and waiting != self._waiting:
-            self._line(waiting)
+            self.say(waiting)
         self._waiting = waiting
 
     def broken(self, error: LongshoreError) -> None:
         """Say that the connection broke."""
-        self._line(broken_words(error))
+        self.say(broken_words(error))
 
     def accepted(self, deployment_id: str) -> None:
         """Say its id."""
-        self._line(f"deployment {deployment_id} accepted")
+        self.say(f"deployment {deployment_id} accepted")
 
-    def _line(self, text: str) -> None:
-        click.echo(text, file=self._stream)
+    def say(self, line: str) -> None:
+        """Print one line."""
+        click.echo(line, file=self._stream)
 
 
 @contextmanager
@@ -104,7 +109,7 @@ def display(stream: IO[str]) -> Iterator[Display]:
 
 def accepted_words(progress: UploadProgress) -> str:
     """What is said when a server has accepted an upload."""
-    if progress.attempt == 1 and not progress.done_bytes:
+    if progress.attempt == 1 and progress.done_bytes in (0, progress.total_bytes):
         return f"deployment {progress.deployment_id} accepted"
     return f"deployment {progress.deployment_id} goes on at {size(progress.done_bytes)}"
 
@@ -117,17 +122,18 @@ def done_words(progress: UploadProgress) -> str:
 
 def sent_words(progress: UploadProgress, seconds: float) -> str:
     """What an upload moved, at its end."""
-    if not progress.sent_bytes:
-        return f"nothing to send: all {size(progress.done_bytes)} are stored already"
+    if progress.already_stored:
+        return f"nothing sent: all {size(progress.done_bytes)} are stored already"
     sent = f"sent {size(progress.sent_bytes)} for {size(progress.done_bytes)} in {duration(seconds)}"
     if not progress.reused_bytes:
         return sent
     return f"{sent}; {share(progress.reused_bytes, progress.done_bytes)} was stored already"
 
 
-def broken_words(error: LongshoreError | None) -> str:
-    """What is said when a connection broke."""
-    return f"{safe(error.message) if error else 'the connection broke'}; trying again"
+def broken_words(error: LongshoreError | None, server: str = "") -> str:
+    """What is said when a connection broke; ``server`` is where it is tried again, where that is known."""
+    what = safe(error.message) if error else "the connection broke"
+    return f"{what}; trying again" + (f" at {server}" if server and server not in what else "")
 
 
 def waiting_words(snapshot: Snapshot) -> str:

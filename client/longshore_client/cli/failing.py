@@ -88,7 +88,9 @@ _ADVICE: Final[dict[type[BaseException], str]] = {
         "another"
     ),
     errors.DependencyUnavailable: "try again in a moment; the server's log tells more",
-    errors.Draining: "try again in a moment, or name another server with --server",
+    errors.Draining: "try again in a moment, or name more servers with --server",
+    errors.ServerBusy: "try again in a moment, or name more servers with --server",
+    errors.RoleMissing: "name a node that takes uploads with --server, or several: one that does is found",
     errors.ServerFault: "look for the request id in the server's log",
     errors.StoredDataCorrupt: "the server's log tells more under the request id",
 }

@@ -61,11 +61,11 @@ class LiveDisplay:
         """Move the upload's bar."""
         match progress.phase:
             case UploadPhase.ACCEPTED:
-                self._line(accepted_words(progress))
+                self.say(accepted_words(progress))
             case UploadPhase.RECORDING:
-                self._line(sent_words(progress, time.monotonic() - self._began_s))
+                self.say(sent_words(progress, time.monotonic() - self._began_s))
             case UploadPhase.WAITING:
-                self._line(broken_words(progress.error))
+                self.say(broken_words(progress.error, progress.server))
             case UploadPhase.SENDING:
                 pass
         if self._upload is None:
@@ -86,21 +86,25 @@ class LiveDisplay:
             self._upload = None
         if isinstance(update, Event):
             for line in event_lines(update):
-                self._line(line)
+                self.say(line)
             return
         waiting = waiting_words(update)
         if waiting and waiting != self._waiting:
-            self._line(waiting)
+            self.say(waiting)
         self._waiting = waiting
         self._show_nodes(update)
 
     def broken(self, error: LongshoreError) -> None:
         """Say that the connection broke."""
-        self._line(broken_words(error))
+        self.say(broken_words(error))
 
     def accepted(self, deployment_id: str) -> None:
         """Say its id."""
-        self._line(f"deployment {deployment_id} accepted")
+        self.say(f"deployment {deployment_id} accepted")
+
+    def say(self, line: str) -> None:
+        """Print one line above the bars."""
+        self._console.print(Text.from_ansi(line), soft_wrap=True)
 
     def _upload_amount(self, progress: UploadProgress) -> str:
         amount = f"{done_words(progress)}  {size(self._rate.of(progress.done_bytes))}/s"
@@ -138,9 +142,6 @@ class LiveDisplay:
                 completed=counts.live,
                 amount=f"{counts.live} of {counts.expected} live{failed}",
             )
-
-    def _line(self, text: str) -> None:
-        self._console.print(Text.from_ansi(text), soft_wrap=True)
 
 
 def _node_amount(activation: Activation) -> str:

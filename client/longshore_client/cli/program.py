@@ -48,6 +48,7 @@ _SECTIONS: Final[dict[str, dict[str, tuple[str, str]]]] = {
     },
     "Payloads": {
         "download": ("download", "Download a release's payload, verified."),
+        "delete-payload": ("delete_payload", "Delete a release's payload, to free its space."),
         "checksum": ("checksum", "Print the content checksum of a directory or a file."),
     },
 }
@@ -82,7 +83,7 @@ class Program(click.Group):
         if cmd_name in _COMMANDS:
             module_name, _ = _COMMANDS[cmd_name]
             module = importlib.import_module(f".commands.{module_name}", __package__)
-            command = getattr(module, f"{cmd_name}_command")
+            command = getattr(module, f"{cmd_name.replace('-', '_')}_command")
             assert isinstance(command, click.Command)
             return command
         entry_point = _entry_points().get(cmd_name)
@@ -146,7 +147,7 @@ Examples:
 
 \b
 Environment:
-  {SERVER_VARIABLE}  the server to talk to, HOST:PORT
+  {SERVER_VARIABLE}  the server to talk to, HOST:PORT; several with commas between them
   LONGSHORE_DEBUG   1 shows the traceback of an error
   NO_COLOR          set to anything for no colours""",
 )

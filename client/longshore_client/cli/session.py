@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any, Concatenate, Final, ParamSpec, TypeVar
 
 import click
 
-from longshore_client.addresses import DEFAULT_SERVER, checked_address
+from longshore_client.addresses import DEFAULT_SERVER, checked_addresses
 
 from .printing import OutputFormat, print_object
 from .tables import Column, draw, terminal_width
@@ -78,8 +78,9 @@ def shared_options(function: _Command) -> _Command:
     """Add ``--server`` and ``--output``, which may stand before and behind the command's name."""
     server = click.option(
         "--server",
-        metavar="HOST:PORT",
-        help=f"The server to talk to.  [env: {SERVER_VARIABLE}; default: {DEFAULT_SERVER}]",
+        metavar="HOST:PORT[,…]",
+        help="The server to talk to; of several the first that can do it.  "
+        f"[env: {SERVER_VARIABLE}; default: {DEFAULT_SERVER}]",
     )
     output = click.option(
         "-o",
@@ -111,6 +112,7 @@ def client_command(
 
 def _checked(server: str) -> str:
     try:
-        return checked_address(server)
+        checked_addresses(server)
     except ValueError as error:
         raise click.UsageError(str(error)) from error
+    return server

@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
-import shlex
+import functools
+import os
 import sys
 from collections.abc import AsyncIterator
+from pathlib import Path
 from typing import TYPE_CHECKING, Final
 
 import click
@@ -18,6 +20,9 @@ if TYPE_CHECKING:
 
 _FORMATS: Final = ("auto", "tar", "tar.gz", "tar.zst", "tar.xz", "zip", "file")
 _READ_BYTES: Final = 1024 * 1024
+_WHAT_MAKES_AN_UPLOAD: Final = (
+    *("project", "environment", "version", "bump", "format_name", "file_name", "sha256", "plain"),
+)
 
 
 @click.command(
@@ -59,6 +64,7 @@ Examples:
     metavar="UUID",
     help="The deployment's id; the same again goes on with a broken upload.",
 )
+@click.option("--new", "anew", is_flag=True, help="Start anew, also where an unfinished upload could go on.")
 @click.option("--plain", is_flag=True, help="Send all bytes as they are, without looking what is there.")
 @client_command
 def deploy_command(
@@ -74,61 +80,72 @@ def deploy_command(
     file_name: str | None,
     sha256: str | None,
     deployment_id: str | None,
+    anew: bool,
     plain: bool,
 ) -> None:
     """Deploy PATH, a directory or a file, and follow it to its end; `-` is standard input.
 
     Only what the server does not have is sent, compressed. A directory goes without .git and without what
-    its .longshoreignore names. The id of the deployment is said before the first byte is sent; with it a
-    broken upload goes on where it stopped.
+    its .longshoreignore names. An upload that was broken off, by Ctrl-C say, goes on when the same command
+    is run again within 24 hours and PATH has not changed.
     """
+    from longshore_client.addresses import checked_addresses
     from longshore_client.cli.display import display
     from longshore_client.cli.outcome import follow_to_end, how_to_follow, print_outcome
-    from longshore_client.client import new_deployment_id
-    from longshore_client.errors import TimedOut, Unavailable
+    from longshore_client.cli.resuming import UploadRun, upload_run
+    from longshore_client.errors import ServerFault, StorageFull, TimedOut, Unavailable
     from longshore_client.models import PayloadFormat, VersionBump
     from longshore_client.uploading import Way
 
     if version and bump:
         raise click.UsageError("--version and --bump exclude each other")
-    known_id = deployment_id or new_deployment_id()
-    recorded = False
+    if deployment_id and anew:
+        raise click.UsageError("--deployment-id and --new exclude each other")
 
-    async def work(client: Client) -> Deployment:
-        nonlocal recorded
+    async def work(client: Client, run: UploadRun) -> Deployment:
         with display(sys.stderr) as shown:
-            deployment = await client.deploy(
-                _standard_input() if path == "-" else path,
-                project=project,
-                environment=environment,
-                version=version,
-                bump=VersionBump(bump) if bump else None,
-                deployment_id=known_id,
-                payload_format=PayloadFormat.UNKNOWN if format_name == "auto" else PayloadFormat(format_name),
-                file_name=file_name,
-                sha256=sha256,
-                way=Way.PLAIN if plain else Way.THRIFTY,
-                on_progress=shown.upload,
+            await run.choose(client, shown.say)
+            deployment = await run.upload(
+                lambda known_id: client.deploy(
+                    _standard_input() if path == "-" else path,
+                    project=project,
+                    environment=environment,
+                    version=version,
+                    bump=VersionBump(bump) if bump else None,
+                    deployment_id=known_id,
+                    payload_format=(
+                        PayloadFormat.UNKNOWN if format_name == "auto" else PayloadFormat(format_name)
+                    ),
+                    file_name=file_name,
+                    sha256=sha256,
+                    way=Way.PLAIN if plain else Way.THRIFTY,
+                    on_progress=shown.upload,
+                ),
+                shown.say,
             )
-            recorded = True
             if detach:
                 return deployment
-            return await follow_to_end(client, known_id, shown, timeout_s=timeout)
+            return await follow_to_end(client, run.deployment_id, shown, timeout_s=timeout)
 
-    def how_to_go_on() -> str:
-        arguments = sys.argv[1:] if deployment_id else [*sys.argv[1:], "--deployment-id", known_id]
-        return f"the upload is not complete; go on with it: longshore {shlex.join(arguments)}"
-
-    try:
-        deployment = session.run(work)
-    except (Unavailable, TimedOut) as error:
-        if not recorded:
-            error.add_note(how_to_go_on())
-        raise
-    except KeyboardInterrupt:
-        goes_on = f"the deployment goes on; {how_to_follow(known_id)}"
-        click.echo(f"interrupted: {goes_on if recorded else how_to_go_on()}", err=True)
-        click.get_current_context().exit(INTERRUPTED)
+    source = None if path == "-" else Path(os.path.abspath(path))  # noqa: PTH100 (its own name counts)
+    given = click.get_current_context().params
+    upload = {
+        "source": str(source),
+        "servers": sorted(checked_addresses(session.server)),
+        **{name: given[name] for name in _WHAT_MAKES_AN_UPLOAD},
+    }
+    say = functools.partial(click.echo, err=True)
+    with upload_run(source, upload, say, deployment_id=deployment_id, anew=anew) as run:
+        try:
+            deployment = session.run(lambda client: work(client, run))
+        except (ServerFault, StorageFull, TimedOut, Unavailable) as error:
+            if not run.recorded:
+                error.add_note(run.how_to_go_on())
+            raise
+        except KeyboardInterrupt:
+            goes_on = f"the deployment goes on; {how_to_follow(run.deployment_id)}"
+            click.echo(f"interrupted: {goes_on if run.recorded else run.how_to_go_on()}", err=True)
+            click.get_current_context().exit(INTERRUPTED)
     print_outcome(session, deployment)
 
 

@@ -1,0 +1,54 @@
+"""One server: a channel to its address, and the stubs on it."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Final
+
+from grpc import aio
+
+from longshore.v1.catalog_service_pb2_grpc import CatalogServiceStub
+from longshore.v1.cluster_service_pb2_grpc import ClusterServiceStub
+from longshore.v1.deployment_service_pb2_grpc import DeploymentServiceStub
+
+from .addresses import is_loopback
+
+if TYPE_CHECKING:
+    # These exist for type checkers only; the stub's class gives them for an asyncio channel.
+    from longshore.v1.catalog_service_pb2_grpc import CatalogServiceAsyncStub
+    from longshore.v1.cluster_service_pb2_grpc import ClusterServiceAsyncStub
+    from longshore.v1.deployment_service_pb2_grpc import DeploymentServiceAsyncStub
+
+LARGEST_MESSAGE_BYTES: Final = 4 * 1024 * 1024
+"""gRPC's own default, named so that no environment changes it."""
+
+_CHANNEL_OPTIONS: Final = (
+    ("grpc.max_send_message_length", LARGEST_MESSAGE_BYTES),
+    ("grpc.max_receive_message_length", LARGEST_MESSAGE_BYTES),
+    # A connection that died silently is noticed within 20 s, as long as a call is open on it.
+    ("grpc.keepalive_time_ms", 10_000),
+    ("grpc.keepalive_timeout_ms", 10_000),
+    ("grpc.http2.max_pings_without_data", 0),
+    ("grpc.initial_reconnect_backoff_ms", 100),
+    ("grpc.min_reconnect_backoff_ms", 2_000),
+    ("grpc.max_reconnect_backoff_ms", 2_000),
+    # Retries are ours: a call that is tried again has to know it.
+    ("grpc.enable_retries", 0),
+    ("grpc.use_local_subchannel_pool", 1),
+)
+
+
+class Server:
+    """The server at ``address`` (``host:port``); it is connected to when it is first called."""
+
+    def __init__(self, address: str) -> None:
+        self.address = address
+        # A proxy that the environment names never leads back to this machine.
+        proxy = () if not is_loopback(address) else (("grpc.enable_http_proxy", 0),)
+        self._channel = aio.insecure_channel(address, options=(*_CHANNEL_OPTIONS, *proxy))
+        self.deployments: DeploymentServiceAsyncStub = DeploymentServiceStub(self._channel)
+        self.catalog: CatalogServiceAsyncStub = CatalogServiceStub(self._channel)
+        self.cluster: ClusterServiceAsyncStub = ClusterServiceStub(self._channel)
+
+    async def close(self) -> None:
+        """End every call that is still open and close the channel."""
+        await self._channel.close()
