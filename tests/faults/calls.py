@@ -7,7 +7,7 @@ import hashlib
 import random
 import uuid
 from collections.abc import AsyncIterator, Callable
-from contextlib import asynccontextmanager
+from contextlib import asynccontextmanager, suppress
 from dataclasses import dataclass, field
 from typing import TypeAlias
 
@@ -19,6 +19,7 @@ from grpc_health.v1 import health_pb2, health_pb2_grpc
 from longshore.v1 import deployment_pb2, deployment_service_pb2_grpc
 from longshore.v1 import deployment_service_pb2 as pb
 from longshore.v1.deployment_pb2 import Deployment
+from longshore_client import upload_call
 from tests.services.processes import ServerProcess
 
 from .nodes import NodeProcess
@@ -66,31 +67,34 @@ class UploadCall:
     """An upload whose messages the test sends one by one."""
 
     def __init__(self, stub: Stub, uploading: Uploading, attempt: int = 1) -> None:
-        self._call = stub.Deploy()
+        # grpc.aio replaces the status of a call whose write fails; the client's own call knows the true one.
+        self._call = upload_call.UploadCall(stub.Deploy())
         self._uploading = uploading
         self._attempt = attempt
 
     async def accepted(self) -> int:
         """Send the header; the offset to go on from. Raises ``grpc.aio.AioRpcError``."""
-        await self._write(self._uploading.header(self._attempt))
-        metadata = dict(await self._call.initial_metadata() or ())
-        if "longshore-accepted" not in metadata:
-            await self._call
-        return int(str(metadata["longshore-durable-offset"]))
+        offset = await self._call.accepted_offset(self._uploading.header(self._attempt).header)
+        if offset is None:
+            await self._call.answer()
+            raise AssertionError("an upload that was not accepted has no answer")
+        return offset
 
     async def send(self, begin: int, end: int) -> None:
-        for offset in range(begin, end, _MESSAGE_BYTES):
-            data = self._uploading.payload[offset : min(offset + _MESSAGE_BYTES, end)]
-            await self._write(pb.DeployRequest(data=pb.PayloadData(offset=offset, data=data)))
+        """Write; returns early when the call has ended meanwhile, which its answer tells."""
+        with suppress(upload_call.CallEndedError):
+            for offset in range(begin, end, _MESSAGE_BYTES):
+                data = self._uploading.payload[offset : min(offset + _MESSAGE_BYTES, end)]
+                await self._call.write(pb.DeployRequest(data=pb.PayloadData(offset=offset, data=data)))
 
     async def answer(self) -> Deployment:
-        """Say that everything is sent, and await the answer."""
+        """Say that everything is sent, and await the answer. Raises ``grpc.aio.AioRpcError``."""
         if not self._uploading.is_declared:
-            await self._write(
-                pb.DeployRequest(end=pb.PayloadEnd(payload_size_bytes=len(self._uploading.payload)))
-            )
-        await self._call.done_writing()
-        return (await self._call).deployment
+            end = pb.PayloadEnd(payload_size_bytes=len(self._uploading.payload))
+            with suppress(upload_call.CallEndedError):
+                await self._call.write(pb.DeployRequest(end=end))
+        await self._call.close_writing()
+        return (await self._call.answer()).deployment
 
     async def rest(self, begin: int) -> Deployment:
         """Send everything from ``begin`` on, and await the answer."""
@@ -99,14 +103,6 @@ class UploadCall:
 
     def cancel(self) -> None:
         self._call.cancel()
-
-    async def _write(self, request: pb.DeployRequest) -> None:
-        try:
-            await self._call.write(request)
-        except asyncio.InvalidStateError:
-            # The call has ended while we were writing: it tells why.
-            await self._call
-            raise
 
 
 class LargeFile:

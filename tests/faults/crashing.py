@@ -18,19 +18,21 @@ import signal
 import sys
 from collections.abc import AsyncIterator, Callable, Sequence
 from contextlib import asynccontextmanager
-from functools import partial
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 import longshore_server.node
+from longshore_server.deploying.opening import payload_settings
 from longshore_server.deploying.uploads import Uploads
 from longshore_server.deploying.without_bytes import DeploymentsWithoutBytes
+from longshore_server.settings import UploadSettings
 from longshore_storage.blobs import FileBlobStore, S3BlobStore
 from longshore_storage.catalogue import Catalogue, Transaction
 from longshore_storage.payloads import PayloadSettings
 
 # So small that a payload of some hundred kB becomes several pack files, each with steps of its own.
-_PACK_BYTES = 256 * 1024
+PACK_BYTES = 256 * 1024
 
 _DISK_EVENTS = frozenset({"os.rename", "os.symlink", "os.remove", "os.rmdir"})
 
@@ -39,13 +41,22 @@ def install(schedule: str, data_dir: Path) -> None:
     """Arm this process, which is about to become a node with ``data_dir``."""
     moment, kind, number = schedule.split("-")
     crash = _Crash(moment, kind, int(number))
-    setattr(longshore_server.node, "PayloadSettings", partial(PayloadSettings, pack_bytes=_PACK_BYTES))  # noqa: B010
+    make_packs_small()
     _begin_counting_at(crash, Uploads, "accept")
     _begin_counting_at(crash, DeploymentsWithoutBytes, "roll_back")
     _count_commits(crash)
     for store in (FileBlobStore, S3BlobStore):
         _count_puts(crash, store)
     _count_disk(crash, data_dir)
+
+
+def make_packs_small() -> None:
+    """Let this process, which is about to become a node, make pack files of ``PACK_BYTES``."""
+    setattr(longshore_server.node, "payload_settings", _with_small_packs)  # noqa: B010
+
+
+def _with_small_packs(uploads: UploadSettings) -> PayloadSettings:
+    return replace(payload_settings(uploads), pack_bytes=PACK_BYTES)
 
 
 class _Crash:

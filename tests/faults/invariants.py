@@ -182,14 +182,18 @@ def _payloads(state: State) -> Iterator[str]:
 
 def _releases(state: State) -> Iterator[str]:
     stored = {row.sha256 for row in state["payload"]}
+    # Deleted on purpose: the release stays in history.
+    reclaimed = {row.id for row in state["release"] if row.stored_payload is None}
     for row in state["release"]:
-        if row.stored_payload != row.payload_sha256 or row.payload_sha256 not in stored:
+        if row.id not in reclaimed and (
+            row.stored_payload != row.payload_sha256 or row.payload_sha256 not in stored
+        ):
             yield f"release {row.version} has payload {row.payload_sha256}, stored {row.stored_payload}"
         made_by = state.deployment(row.deployment_id)
         if made_by is None or made_by.release_id != row.id:
             yield f"release {row.version} was made by {row.deployment_id}, which says otherwise"
     for row in state["deployment"]:
-        if row.payload_sha256 and row.payload_sha256 not in stored:
+        if row.payload_sha256 and row.payload_sha256 not in stored and row.release_id not in reclaimed:
             yield f"{row.id} has payload {row.payload_sha256}, which is not stored"
 
 

@@ -2,9 +2,9 @@
 
 Run as a script: ``node_nursery.py SOCKET``. A connection to the Unix socket is one node: a line of JSON
 ``{"argv": [...], "env": {...}, "stdout": PATH, "stderr": PATH, "data_dir": PATH, "crash": SCHEDULE or "",
-"uid": N or null}`` starts it, the lines ``pid N`` and ``status N`` come back (negative for a signal), and
-closing the connection kills it. A node is what ``longshore`` is, with nothing changed unless there is a
-schedule (see ``crashing``).
+"small_packs": BOOL, "uid": N or null}`` starts it, the lines ``pid N`` and ``status N`` come back (negative
+for a signal), and closing the connection kills it. A node is what ``longshore`` is, with nothing changed
+unless there is a schedule (see ``crashing``) or small pack files are asked for.
 Single-threaded until the fork, for only then a fork is sound.
 """
 
@@ -77,6 +77,8 @@ def _become_node(wish: dict[str, Any]) -> NoReturn:
     if wish["uid"] is not None:
         os.setuid(wish["uid"])
     sys.argv = ["longshore", *wish["argv"]]
+    if wish["small_packs"]:
+        crashing.make_packs_small()
     if wish["crash"]:
         crashing.install(wish["crash"], Path(wish["data_dir"]))
     longshore()

@@ -76,11 +76,11 @@ class NodeProcess:
         status = await asyncio.wait_for(asyncio.shield(self._status), deadline_s)
         return Ended(status, self.stdout, self.stderr)
 
-    async def logged(self, words: str, *, deadline_s: float = 20) -> None:
-        """Wait until its log tells ``words``."""
+    async def logged(self, words: str, *, times: int = 1, deadline_s: float = 20) -> None:
+        """Wait until its log has told ``words`` so often."""
         async with asyncio.timeout(deadline_s):
             while True:
-                if words in self.stderr:
+                if self.stderr.count(words) >= times:
                     return
                 await asyncio.sleep(_POLL_S)
 
@@ -110,14 +110,15 @@ class Nursery:
         *args: str,
         env: Mapping[str, str] | None = None,
         crash: str = "",
+        small_packs: bool = False,
         deadline_s: float = 40,
     ) -> AsyncIterator[NodeProcess]:
         """Run a node for as long as the block does; it is ended by SIGTERM, with status 0.
 
-        One with a ``crash`` may end as it likes. Raises ``EndedTooEarly``.
+        One with a ``crash`` may end as it likes, and makes ``small_packs`` anyway. Raises ``EndedTooEarly``.
         """
         argv = ["serve", "--data-dir", str(data_dir), "--listen", "127.0.0.1:0", *args]
-        async with self._process(argv, data_dir, env or {}, crash=crash) as node:
+        async with self._process(argv, data_dir, env or {}, crash=crash, small_packs=small_packs) as node:
             async with asyncio.timeout(deadline_s):
                 while not (match := _LISTENING.match(node.stdout)):
                     if not node.running:
@@ -139,6 +140,7 @@ class Nursery:
         env: Mapping[str, str],
         *,
         crash: str = "",
+        small_packs: bool = False,
         uid: int | None = None,
     ) -> AsyncIterator[NodeProcess]:
         name = uuid.uuid4().hex
@@ -150,6 +152,7 @@ class Nursery:
             "stderr": str(logs[1]),
             "data_dir": str(data_dir),
             "crash": crash,
+            "small_packs": small_packs,
             "uid": uid,
         }
         reader, writer = await asyncio.open_unix_connection(str(self._socket))

@@ -8,8 +8,8 @@ from pathlib import Path
 
 import pytest
 
+from longshore_server.deploying.opening import payload_settings
 from longshore_server.settings import UploadSettings
-from longshore_storage.payloads import PayloadSettings
 from tests.services.processes import serve
 
 from .calls import PROJECT, LargeFile, assert_succeeded, connected, outcome
@@ -27,13 +27,9 @@ def peak_bytes(pid: int) -> int:
 
 @pytest.mark.skipif(not Path("/proc/self/status").exists(), reason="the system does not tell")
 async def test_a_gibibyte_of_what_cannot_be_compressed(place: Path) -> None:
-    settings = PayloadSettings(packs_in_flight=UploadSettings().packs_in_flight)
-    # As the docstring of PayloadStore tells it, for the one upload that there is.
-    bound = (
-        settings.pack_bytes
-        + 3 * (settings.batches_in_flight + 1) * settings.batch_bytes
-        + settings.packs_in_flight * settings.pack_bytes
-    )
+    settings = payload_settings(UploadSettings())
+    # For the one upload that there is.
+    bound = settings.upload_bytes + settings.packs_in_flight * settings.pack_bytes
     async with serve(data_dir=place / "node") as server, connected(server) as stub:
         before = peak_bytes(server.pid)
         file = LargeFile(_SIZE_BYTES, random.Random(1))

@@ -35,7 +35,8 @@ class ServiceMissingError(Exception):
 class Program:
     """A service's program and how a usable one is recognised.
 
-    ``version`` must match what ``--version`` prints; its groups, if any, are compared with ``at_least``.
+    ``version`` must match what it prints when asked with ``version_argument``; its groups, if any, are
+    compared with ``at_least``. Its Go module is the folder ``name`` in ``modules``.
     """
 
     name: str
@@ -46,6 +47,8 @@ class Program:
     version: str
     at_least: tuple[int, ...] = ()
     build_minutes: str = "less than a minute"
+    version_argument: str = "--version"
+    modules: Path = _MODULES
 
 
 @dataclass(frozen=True, slots=True)
@@ -111,7 +114,11 @@ def usable(program: Program, path: str | Path) -> bool:
     """Whether the file runs and says that it is this program in a version that will do."""
     try:
         answer = subprocess.run(
-            [path, "--version"], capture_output=True, text=True, timeout=30, stdin=subprocess.DEVNULL
+            [path, program.version_argument],
+            capture_output=True,
+            text=True,
+            timeout=30,
+            stdin=subprocess.DEVNULL,
         )
     except (OSError, subprocess.TimeoutExpired):
         return False
@@ -135,7 +142,7 @@ def cache_folder() -> Path:
 
 
 def _cached_or_built(program: Program, say: Say) -> Found:
-    module = _MODULES / program.name
+    module = program.modules / program.name
     sources = hashlib.sha256((module / "go.mod").read_bytes() + (module / "go.sum").read_bytes())
     stem = f"{program.name}-{sources.hexdigest()[:16]}"
     go = _go()
