@@ -30,7 +30,7 @@ from .findings import Finding, Severity
 from .formats import DETECT_BYTES, PayloadFormat, detect_format
 from .limits import DEFAULT_LIMITS, UnpackLimits
 from .names import check_environment, check_file_name, check_project, project_from_name
-from .scanning import scan
+from .scanning import SecondReadingNeeded, scan, scan_by_unpacking
 from .tree_walk import IGNORE_FILE, TreeEntry, walk_tree
 from .unpacking import UnpackResult, unpack
 from .versions import (
@@ -67,6 +67,7 @@ __all__ = [
     "InvalidVersion",
     "LimitExceeded",
     "PayloadFormat",
+    "SecondReadingNeeded",
     "Severity",
     "TreeChanged",
     "TreeEntry",
@@ -86,6 +87,7 @@ __all__ = [
     "order_key",
     "project_from_name",
     "scan",
+    "scan_by_unpacking",
     "unpack",
     "walk_tree",
 ]

@@ -6,6 +6,7 @@ checksum: then it is unpacked into a scratch folder for a moment. Blocking; call
 
 from __future__ import annotations
 
+import io
 import tempfile
 from pathlib import Path
 from typing import BinaryIO, cast
@@ -21,6 +22,18 @@ from .limits import DEFAULT_LIMITS, UnpackLimits
 from .unpacking import unpack
 
 
+class SecondReadingNeeded(io.UnsupportedOperation):
+    """The archive's checksum needs it to be unpacked; it was found safe, and has so many entries and bytes.
+
+    Copies that its hard links stand for are not among the bytes.
+    """
+
+    def __init__(self, entry_count: int, unpacked_bytes: int) -> None:
+        super().__init__("the archive has to be read a second time, and its source cannot seek")
+        self.entry_count = entry_count
+        self.unpacked_bytes = unpacked_bytes
+
+
 def scan(
     source: BinaryIO,
     payload_format: PayloadFormat,
@@ -32,8 +45,9 @@ def scan(
 
     ``source`` must be able to seek for a zip, and for an archive whose entries are not in canonical order:
     such a one is read a second time, unpacked below ``scratch`` and removed again. What is wrong with the
-    payload is in the result. Raises ``io.UnsupportedOperation`` when a second reading is needed and the
-    source cannot seek, what the source raises, and ``OSError`` of the scratch folder.
+    payload is in the result. Raises ``SecondReadingNeeded`` for such a one whose source cannot seek
+    (``scan_by_unpacking`` is the second reading), ``io.UnsupportedOperation`` for such a zip, what the
+    source raises, and ``OSError`` of the scratch folder.
     """
     if payload_format is PayloadFormat.FILE:
         counted = ArchiveSource(source)
@@ -44,7 +58,16 @@ def scan(
     examination.run()
     if examination.content_sha256 is not None or examination.log.has_errors:
         return scan_of(examination, payload_format, examination.content_sha256 or "")
+    if not source.seekable():
+        raise SecondReadingNeeded(examination.entry_count, examination.unpacked_bytes)
     source.seek(start)
+    return scan_by_unpacking(source, payload_format, limits, scratch=scratch)
+
+
+def scan_by_unpacking(
+    source: BinaryIO, payload_format: PayloadFormat, limits: UnpackLimits, *, scratch: Path
+) -> BundleScan:
+    """Look an archive through by unpacking it below ``scratch``; gives and raises what ``scan`` does."""
     with tempfile.TemporaryDirectory(prefix="scan-", dir=scratch) as folder:
         try:
             return unpack(source, Path(folder, "tree"), payload_format, limits).scan
@@ -52,7 +75,7 @@ def scan(
             return BundleScan(
                 payload_format,
                 "",
-                examination.entry_count,
+                0,
                 0,
                 findings=refused.findings,
                 total_findings=refused.total_findings,

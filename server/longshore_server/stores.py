@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 from contextlib import AsyncExitStack
 from dataclasses import dataclass
 
@@ -16,6 +17,8 @@ from longshore_storage.ports import BlobStore, Coordination
 from .settings import Settings
 
 _log = structlog.get_logger(__name__)
+
+_CHECK_TIMEOUT_S = 5.0
 
 
 @dataclass(frozen=True, slots=True)
@@ -44,12 +47,14 @@ async def open_stores(settings: Settings, stack: AsyncExitStack) -> Stores:
         )
     )
     try:
-        await blobs.check()
+        # A store that keeps silent is away as well.
+        async with asyncio.timeout(_CHECK_TIMEOUT_S):
+            await blobs.check()
     except Misconfigured:
         raise
-    except StorageError as error:
+    except (StorageError, TimeoutError) as error:
         # It may come later; until then the node serves what needs no blobs.
-        _log.warning("blobs.away", error=str(error))
+        _log.warning("blobs.away", error=str(error) or "no answer in time")
     coordination = open_coordination(
         settings.coordination.url,
         ca_file=settings.coordination.ca_file,

@@ -2,12 +2,16 @@
 
 from __future__ import annotations
 
+from contextlib import AsyncExitStack
+
+import grpc
 import pytest
 
 from longshore.v1 import deployment_pb2 as d
 from tests.bundles.trees import File
 
 from .calls import (
+    CUTTING,
     MIB,
     UploadCall,
     chunk_messages,
@@ -18,6 +22,7 @@ from .calls import (
     header,
     interrupted,
     new_id,
+    refused,
     sha256_of,
     until,
 )
@@ -112,3 +117,39 @@ async def test_when_everything_was_sent_but_not_yet_looked_at(node: RunningNode,
     done = await ended(node, deployment_id)
     assert done.status == d.DEPLOYMENT_STATUS_SUCCEEDED
     assert done.transfer.received_bytes == len(data)
+
+
+@embedded
+async def test_what_came_before_the_end_is_not_sent_again(node: RunningNode, data: bytes) -> None:
+    """Also where it fills no pack file; only bytes whose cut is not certain yet are lost."""
+    deployment_id, sent = new_id(), 10 * MIB + 7
+    async with UploadCall(node, header(deployment_id, payload_size_bytes=len(data))) as call:
+        await call.send(data_messages(data[:sent]))
+        with refused(grpc.StatusCode.INVALID_ARGUMENT, "SIZE_MISMATCH"):
+            await call.break_off()
+    broken = await interrupted(node, deployment_id)
+    assert sent - CUTTING.max_size_bytes < broken.transfer.durable_bytes <= sent
+
+
+@embedded
+@ways
+async def test_who_comes_back_before_the_node_knew_finds_what_came(
+    node: RunningNode, data: bytes, chunks: bool
+) -> None:
+    deployment_id, session_id = new_id(), new_id()
+    raws = cut(data[: 10 * MIB])
+    everything = list(
+        chunk_messages(raws, set(range(len(raws)))) if chunks else data_messages(data[: 10 * MIB])
+    )
+    async with AsyncExitStack() as stack:
+        calls = []
+        # How much the node has read of what was sent nobody can tell; sooner or later it is something.
+        while not calls or not calls[-1].durable_offset:
+            attempt = header(deployment_id, session_id=session_id, attempt=len(calls) + 1)
+            calls.append(await stack.enter_async_context(UploadCall(node, attempt)))
+            if not calls[-1].durable_offset:
+                await calls[-1].send(everything)
+        assert len(calls) > 1
+        for older in calls[:-1]:
+            with refused(grpc.StatusCode.ABORTED, "UPLOAD_TAKEN_OVER"):
+                await older.end()

@@ -15,6 +15,7 @@ from longshore_storage.catalogue import Catalogue
 from longshore_storage.payloads import PayloadSettings, PayloadStore
 
 from .examining import Examiner
+from .running import RunningSessions
 from .staging import Staging
 from .upload_tools import UploadTools
 from .uploads import Uploads
@@ -51,6 +52,7 @@ def open_uploads(
             Examiner(payloads, staging, limits, threads),
             wakeups,
             visibility,
+            RunningSessions(),
             max_payload_bytes=settings.max_payload_bytes,
             min_rate_bytes_s=settings.min_rate_bytes_s,
             idle_timeout_s=settings.idle_timeout_s,

@@ -1,15 +1,16 @@
 """One holder's work on an upload: bytes in, then verified, looked into, and recorded.
 
-A broken-off upload stays RECEIVING and goes on where its stored part ends, on whichever node the next call
-comes to. Only what can never succeed ends it. A session has its place booked from the beginning, takes it
-before it needs memory (and tells when it has to wait for that), and leaves it at its end.
+A broken-off upload makes durable what came, stays RECEIVING, and goes on where its stored part ends, on
+whichever node the next call comes to. Only what can never succeed ends it. A session has its place booked
+from the beginning, takes it before it needs memory (and tells when it has to wait for that), and leaves it
+at its end.
 """
 
 from __future__ import annotations
 
 import asyncio
 from collections.abc import Sequence
-from contextlib import AsyncExitStack
+from contextlib import AsyncExitStack, ExitStack
 from types import TracebackType
 from typing import Self
 
@@ -24,7 +25,12 @@ from longshore_storage.catalogue.journal import StatusMoved
 from longshore_storage.catalogue.rows import Actor, Deployment
 from longshore_storage.errors import CorruptBlob, StorageError
 from longshore_storage.payloads import ChunkEntry, Hold, PayloadWriter, Place, StoredPayload
-from longshore_storage.payloads.errors import OffsetMismatch, PackFileDamaged, SizeMismatch
+from longshore_storage.payloads.errors import (
+    OffsetMismatch,
+    PackFileDamaged,
+    SizeMismatch,
+    UploadTakenOver,
+)
 
 from .content_check import check_content
 from .requests import Header
@@ -37,6 +43,8 @@ _log = structlog.get_logger(__name__)
 _TELL_WAITING_AFTER_S = 0.5
 # By then whoever waits has the place.
 _BACK_AFTER_S = 1.0
+# What a store does not take by then is sent again.
+_KEEP_WITHIN_S = 20.0
 
 
 class UploadSession:
@@ -58,18 +66,21 @@ class UploadSession:
         self._ledger = UploadLedger(tools.catalogue, tools.wakeups, actor, deployment, epoch=epoch)
         self._place = place
         self._stack = AsyncExitStack()
+        self._found = ExitStack()
         self._stack.callback(place.leave)
         self._writer: PayloadWriter | None = None
         self._stored: StoredPayload | None = None
 
     async def __aenter__(self) -> Self:
+        self._running = self._found.enter_context(self._tools.running.entered(self._header))
         try:
             readable = await self._tools.visibility.may_read(self._actor, self._header.project)
             self._stored = await self._stored_already(readable=readable)
             self._hold = await self._begin_to_hold(readable=readable)
         except BaseException as error:
-            await self._stack.aclose()
-            await self._leave(error)
+            with self._found:
+                await self._stack.aclose()
+                await self._leave(error)
             raise
         self._pace = self._tools.pace(self.offset)
         return self
@@ -77,13 +88,18 @@ class UploadSession:
     async def __aexit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
-        try:
-            await self._stack.__aexit__(kind, error, trace)
-        except BaseException as translated:
-            await self._leave(translated)
-            raise
-        if error is not None:
-            await self._leave(error)
+        with self._found:
+            if self._writer is not None and isinstance(error, asyncio.CancelledError | Refusal):
+                await self._writer.keep_what_came(within_s=_KEEP_WITHIN_S)
+            try:
+                await self._stack.__aexit__(kind, error, trace)
+            except BaseException as translated:
+                await self._leave(translated)
+                raise
+            if error is not None:
+                await self._leave(error)
+        if self._running.gives_way and isinstance(error, asyncio.CancelledError):
+            raise UploadTakenOver(self._ledger.deployment.id) from error
 
     @property
     def durable_bytes(self) -> int:

@@ -12,6 +12,7 @@ from longshore_storage.payloads import PayloadStore
 from .examining import Examiner
 from .pace import Pace
 from .requests import Header
+from .running import RunningSessions
 from .visibility import Visibility
 
 
@@ -24,6 +25,7 @@ class UploadTools:
     examiner: Examiner
     wakeups: Wakeups
     visibility: Visibility
+    running: RunningSessions
     max_payload_bytes: int
     min_rate_bytes_s: float
     idle_timeout_s: float

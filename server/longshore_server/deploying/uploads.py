@@ -84,6 +84,7 @@ class Uploads:
             )
         self._tools.check_header(header)
         structlog.contextvars.bind_contextvars(deployment_id=header.deployment_id)
+        await self._end_older_session(header, actor)
         with ExitStack() as booked:
             try:
                 async with self._tools.catalogue.transaction() as transaction:
@@ -119,6 +120,16 @@ class Uploads:
             digests=digests,
             readable=await self._tools.visibility.may_read(actor, deployment.project),
         )
+
+    async def _end_older_session(self, header: Header, actor: Actor) -> None:
+        """A client that comes back finds everything that it sent to this node before."""
+        older = self._tools.running.older_than(header)
+        if older is None:
+            return
+        async with self._tools.catalogue.reading() as transaction:
+            deployment = await deployments.get_deployment(transaction, header.deployment_id)
+        if deployment is not None and deployment.request_digest == header.digest(actor):
+            await older.end()
 
     async def _accept(
         self, transaction: Transaction, header: Header, actor: Actor, booked: ExitStack

@@ -108,9 +108,10 @@ class ChunksWay:
             pass
 
     async def _hand_over(self) -> None:
-        batch, self._batch, self._batch_size = self._batch, [], 0
-        if batch:
+        if self._batch:
+            # Taken only when there is room: whoever is cancelled meanwhile loses nothing.
             await self._room.acquire()
+            batch, self._batch, self._batch_size = self._batch, [], 0
             work = self._work(batch, self._placing.take(), self._hashing.take())
             self._scope.start(work, at_end=self._room.release)
 

@@ -22,12 +22,13 @@ class TaskScope:
     """An ``asyncio.TaskGroup`` that raises the first error itself, and whose end ends its tasks.
 
     When a task fails, the task that entered the block is cancelled at its next await, and the block ends
-    with the error.
+    with the error; ``failed`` tells it beforehand.
     """
 
     def __init__(self) -> None:
         self._group = asyncio.TaskGroup()
         self._tasks: set[asyncio.Task[Any]] = set()
+        self.failed = False
 
     async def __aenter__(self) -> Self:
         await self._group.__aenter__()
@@ -58,10 +59,14 @@ class TaskScope:
                 at_end()
             raise
         self._tasks.add(task)
-        task.add_done_callback(self._tasks.discard)
+        task.add_done_callback(self._note_end)
         if at_end is not None:
             task.add_done_callback(lambda _: at_end())
         return task
+
+    def _note_end(self, task: asyncio.Task[Any]) -> None:
+        self._tasks.discard(task)
+        self.failed = self.failed or (not task.cancelled() and task.exception() is not None)
 
 
 class Turn:

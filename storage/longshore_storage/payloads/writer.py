@@ -10,7 +10,7 @@ from __future__ import annotations
 import asyncio
 import hashlib
 from collections.abc import Sequence
-from contextlib import aclosing
+from contextlib import aclosing, suppress
 
 from longshore_storage.catalogue import Catalogue, uploads
 from longshore_storage.catalogue.uploads import Upload
@@ -113,6 +113,7 @@ class PayloadWriter:
         self._sha256 = hashlib.sha256()
         self._offset = upload.durable_bytes
         self._way: PlainWay | ChunksWay | None = None
+        self._is_settling = False
         self._begun = False
 
     @property
@@ -152,10 +153,23 @@ class PayloadWriter:
 
     async def flush(self) -> None:
         """Make durable what came so far, but for bytes at the end whose cut is not certain yet."""
+        self._is_settling = True
         if self._way is not None:
             await self._way.placed()
         await self._assembler.flush()
         await self._committer.drained()
+
+    async def keep_what_came(self, *, within_s: float) -> None:
+        """Make durable what came so far, as far as that goes in the given time; for one that breaks off.
+
+        Does nothing after ``flush`` or ``finish``: what was cancelled in there lets nothing else pass.
+        """
+        if self._way is None or self._is_settling or self._scope.failed:
+            return
+        # A task of the scope: when something fails there, it ends with the rest.
+        flushing = self._scope.start(self.flush())
+        with suppress(asyncio.CancelledError):
+            await asyncio.wait([flushing], timeout=within_s)
 
     async def finish(
         self, declared_size_bytes: int | None = None, declared_sha256: str = ""
@@ -169,6 +183,7 @@ class PayloadWriter:
         if declared_size_bytes is not None and declared_size_bytes != self._offset:
             raise SizeMismatch(declared_size_bytes, self._offset)
         await self._begin()
+        self._is_settling = True
         if self._way is not None:
             await self._way.finish()
         await self._assembler.flush()
