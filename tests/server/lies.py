@@ -47,6 +47,18 @@ def jump(way: str, name: str, offset: int) -> Bad:
     )
 
 
+def needless(way: str) -> Bad:
+    """All bytes of what is stored."""
+    return Bad(
+        f"{way}: bytes of what is stored",
+        "OFFSET_MISMATCH",
+        lambda: [WAYS[way](0, TAR)],
+        code=S.OUT_OF_RANGE,
+        header={"payload_sha256": SHA256},
+        says=f"at byte {SIZE}",
+    )
+
+
 JUMPS = [
     jump(way, name, offset)
     for way in WAYS
@@ -60,17 +72,7 @@ JUMPS = [
         "2^63, as the wire has it": -1 << 63,
         "2^64 - 1, as the wire has it": -1,
     }.items()
-] + [
-    Bad(
-        f"{way}: bytes of what is stored",
-        "OFFSET_MISMATCH",
-        lambda message=message: [message(0, TAR)],  # type: ignore[misc]
-        code=S.OUT_OF_RANGE,
-        header={"payload_sha256": SHA256},
-        says=f"at byte {SIZE}",
-    )
-    for way, message in WAYS.items()
-]
+] + [needless(way) for way in WAYS]
 
 
 def order(name: str, *messages: pb.DeployRequest, reason: str = "UPLOAD_PROTOCOL", says: str = "") -> Bad:
@@ -123,9 +125,8 @@ CHUNKS = [
         reason="CHUNK_MISMATCH",
     ),
     order(
-        "single bytes without end",
-        thrifty(0, TAR),
-        *(chunks_message(SIZE + at, [chunk(b"x")] * 100) for at in range(0, 1100, 100)),
+        "single bytes, more than any cutter makes",
+        *(thrifty(at, TAR[at : at + 1]) for at in range(1100)),
         says="cut with the server's parameters",
     ),
 ]
@@ -136,27 +137,29 @@ FRAMES = [
 ]
 
 
+def too_long(way: str) -> Bad:
+    return Bad(
+        f"{way}: one byte more than declared",
+        "SIZE_MISMATCH",
+        lambda: [WAYS[way](0, TAR)],
+        header={"payload_size_bytes": SIZE - 1},
+        says=f"{SIZE - 1} bytes, {SIZE} were sent",
+    )
+
+
+def disagreeing(way: str) -> Bad:
+    return Bad(
+        f"{way}: an end with another sha256 than the header",
+        "SHA256_MISMATCH",
+        lambda: [WAYS[way](0, TAR), end(SIZE, "0" * 64)],
+        header={"payload_sha256": "1" * 64},
+        says="0" * 64,
+    )
+
+
 FINAL = [
-    *(
-        Bad(
-            f"{way}: one byte more than declared",
-            "SIZE_MISMATCH",
-            lambda message=message: [message(0, TAR)],  # type: ignore[misc]
-            header={"payload_size_bytes": SIZE - 1},
-            says=f"{SIZE - 1} bytes, {SIZE} were sent",
-        )
-        for way, message in WAYS.items()
-    ),
-    *(
-        Bad(
-            f"{way}: an end with another sha256 than the header",
-            "SHA256_MISMATCH",
-            lambda message=message: [message(0, TAR), end(SIZE, "0" * 64)],  # type: ignore[misc]
-            header={"payload_sha256": "1" * 64},
-            says="0" * 64,
-        )
-        for way, message in WAYS.items()
-    ),
+    *map(too_long, WAYS),
+    *map(disagreeing, WAYS),
     Bad(
         "bytes where none were declared",
         "SIZE_MISMATCH",

@@ -43,9 +43,9 @@ async def refused_and_completed(node: RunningNode, bad: Bad) -> None:
     assert (broken.status, broken.status_reason) == (d.DEPLOYMENT_STATUS_RECEIVING, "interrupted")
     assert not broken.version
     async with UploadCall(node, header(deployment_id, **bad.header)) as call:
-        if call.durable_offset < SIZE:
+        if (begin := call.durable_offset) < SIZE:
             is_plain = next(iter(bad.messages())).HasField("data")
-            await call.send([(plain if is_plain else thrifty)(0, TAR)])
+            await call.send([(plain if is_plain else thrifty)(begin, TAR[begin:])])
         made = await call.answer()
     assert (made.status, made.payload_sha256) == (d.DEPLOYMENT_STATUS_QUEUED, SHA256)
 

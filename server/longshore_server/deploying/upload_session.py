@@ -131,19 +131,18 @@ class UploadSession:
         await self._take_place()
         await writer.add_chunks(offset, entries)
 
-    async def note_wait(self, waited_s: float) -> None:
+    def note_wait(self, waited_s: float) -> None:
         """Note how long the client let the server wait for a message.
 
-        One that trickles while others wait gives its place up: raises ``Refusal``; what came is durable.
+        One that trickles while others wait gives its place up: raises ``Refusal``.
         """
         if self._writer is None or not self._pace.is_slow(waited_s, self.offset):
             return
         if self._place.give_up():
-            await self._writer.flush()
             raise Refusal(
                 Reason.UPLOAD_TOO_SLOW,
                 "other uploads wait for a place, and this one sent less than "
-                f"{self._tools.min_rate_bytes_s:g} bytes a second (`uploads.min_rate_bytes_s`): call again "
+                f"{self._tools.min_rate_bytes_s:.0f} bytes a second (`uploads.min_rate_bytes_s`): call again "
                 "with the same deployment_id, and it goes on when its turn comes",
                 retry_after_s=_BACK_AFTER_S,
             )

@@ -166,7 +166,7 @@ class UploadCall:
         begun_s = loop.time()
         request = await self._read()
         if request is not None:
-            await session.note_wait(loop.time() - begun_s)
+            session.note_wait(loop.time() - begun_s)
         return request
 
     async def _read(self) -> pb.DeployRequest | None:
