@@ -19,6 +19,8 @@ from .cutting import LARGEST_CHUNK_BYTES
 from .errors import MalformedFrame
 
 ZSTD_LEVEL: Final = 3
+THOROUGH_ZSTD_LEVEL: Final = 9
+"""Some 12 % smaller on text, at a fifth of the speed: for the little that an update changes."""
 
 _TRIES_IN_VAIN: Final = 4
 _TRIED_EVERY: Final = 8
@@ -36,21 +38,24 @@ class _Contexts(threading.local):
     """One thread's zstd contexts: making them costs more than a chunk, and they cannot be shared."""
 
     def __init__(self) -> None:
-        self.compressor = zstandard.ZstdCompressor(
-            level=ZSTD_LEVEL, write_checksum=False, write_content_size=True, write_dict_id=False
-        )
+        self.compressors = {
+            level: zstandard.ZstdCompressor(
+                level=level, write_checksum=False, write_content_size=True, write_dict_id=False
+            )
+            for level in (ZSTD_LEVEL, THOROUGH_ZSTD_LEVEL)
+        }
         self.decompressor = zstandard.ZstdDecompressor(max_window_size=LARGEST_CHUNK_BYTES)
 
 
 _contexts: Final = _Contexts()
 
 
-def encode(raw: bytes) -> tuple[Codec, bytes]:
+def encode(raw: bytes, level: int = ZSTD_LEVEL) -> tuple[Codec, bytes]:
     """The stored form of a chunk: compressed where that makes it smaller, else as it is."""
-    return stored_form(raw, _contexts.compressor.compress(raw))
+    return stored_form(raw, _contexts.compressors[level].compress(raw))
 
 
-def encode_run(raws: Iterable[bytes]) -> Iterator[tuple[Codec, bytes]]:
+def encode_run(raws: Iterable[bytes], level: int = ZSTD_LEVEL) -> Iterator[tuple[Codec, bytes]]:
     """The stored forms of chunks that follow each other in a payload.
 
     After some in a row that compression did not make smaller, only now and then one is tried, until one
@@ -59,7 +64,7 @@ def encode_run(raws: Iterable[bytes]) -> Iterator[tuple[Codec, bytes]]:
     in_vain = 0
     for raw in raws:
         if in_vain < _TRIES_IN_VAIN or in_vain % _TRIED_EVERY == 0:
-            codec, stored = encode(raw)
+            codec, stored = encode(raw, level)
             in_vain = 0 if codec is Codec.ZSTD else in_vain + 1
         else:
             codec, stored = Codec.RAW, raw

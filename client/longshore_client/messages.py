@@ -17,7 +17,7 @@ from dataclasses import dataclass
 from typing import Final, NamedTuple, Protocol, TypeVar
 
 from longshore.v1 import deployment_service_pb2
-from longshore_chunks.codec import Codec, encode_run
+from longshore_chunks.codec import THOROUGH_ZSTD_LEVEL, ZSTD_LEVEL, Codec, encode_run
 
 from .pieces import Piece
 from .windows import Chunk, Window
@@ -27,6 +27,8 @@ _MESSAGE_CHUNKS: Final = 4_096
 _BATCH_CHUNKS: Final = 32
 _AHEAD: Final = 3
 _MOST_COMPRESSORS: Final = 4
+_LITTLE_SHARE: Final = 1 / 8
+"""Where no more of a window is missing, compressing it thoroughly takes no longer than reading the window."""
 
 _Item = TypeVar("_Item")
 
@@ -123,9 +125,13 @@ async def _encoded(window: Window, missing: set[int], compressors: ThreadPoolExe
     """The messages of one window; its chunks are compressed in threads, some at a time."""
     loop = asyncio.get_running_loop()
     chunks = window.chunks
+    missing_bytes = sum(len(chunks[index].raw) for index in missing)
+    level = THOROUGH_ZSTD_LEVEL if missing_bytes <= window.size_bytes * _LITTLE_SHARE else ZSTD_LEVEL
     batches = await asyncio.gather(
         *(
-            loop.run_in_executor(compressors, _entries, chunks[first : first + _BATCH_CHUNKS], first, missing)
+            loop.run_in_executor(
+                compressors, _entries, chunks[first : first + _BATCH_CHUNKS], first, missing, level
+            )
             for first in range(0, len(chunks), _BATCH_CHUNKS)
         )
     )
@@ -147,9 +153,9 @@ class _Entry(NamedTuple):
     body: bytes
 
 
-def _entries(chunks: Sequence[Chunk], first: int, missing: set[int]) -> list[_Entry]:
+def _entries(chunks: Sequence[Chunk], first: int, missing: set[int], level: int) -> list[_Entry]:
     """The entries of ``chunks``, the first of which is number ``first`` of its window."""
-    bodies = encode_run(chunk.raw for index, chunk in enumerate(chunks, first) if index in missing)
+    bodies = encode_run((chunk.raw for index, chunk in enumerate(chunks, first) if index in missing), level)
     return [
         _Entry(chunk.digest, len(chunk.raw), *(next(bodies) if index in missing else (Codec.RAW, b"")))
         for index, chunk in enumerate(chunks, first)

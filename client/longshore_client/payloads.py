@@ -22,8 +22,10 @@ from .errors import PayloadChanged, PayloadUnreadable
 from .reading_thread import ReadingThread
 
 BLOCK_BYTES: Final = 1024 * 1024
-_BORDERED_FILE_BYTES: Final = 32 * 1024
-"""Files from this size on have chunks of their own: what is the same file is the same chunks."""
+_BORDERED_FILE_BYTES: Final = 16 * 1024
+"""Files from this size on have chunks of their own: what is the same file is the same chunks. Smaller ones
+share chunks of at least this size that begin and end with a file, so that an edit costs little more."""
+_TAR_BLOCK_BYTES: Final = 512
 
 
 class Block(NamedTuple):
@@ -61,12 +63,20 @@ class DirectoryPayload(StoredPayload):
             self.size_bytes = self._tar.size_bytes()
 
     def blocks(self) -> Generator[Block, None, None]:
-        """The tar's bytes, with borders around every file of 32 KiB and more."""
+        """The tar's bytes, with borders around larger files and between groups of smaller ones."""
         borders: deque[int] = deque()
+        last = 0
 
         def note_borders(span: FileSpan) -> None:
+            nonlocal last
+            end = span.offset + span.size_bytes
+            entry_end = end + -end % _TAR_BLOCK_BYTES
             if span.size_bytes >= _BORDERED_FILE_BYTES:
-                borders.extend((span.offset, span.offset + span.size_bytes))
+                borders.extend((span.offset, end))
+                last = end
+            elif entry_end - last >= _BORDERED_FILE_BYTES:
+                borders.append(entry_end)
+                last = entry_end
 
         offset = 0
         with readable(self.path):
