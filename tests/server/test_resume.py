@@ -133,6 +133,21 @@ async def test_what_came_before_the_end_is_not_sent_again(node: RunningNode, dat
 
 @embedded
 @ways
+async def test_what_came_before_a_cut_is_not_sent_again(node: RunningNode, data: bytes, chunks: bool) -> None:
+    deployment_id, durable = new_id(), 0
+    raws = cut(data[: 10 * MIB])
+    everything = list(
+        chunk_messages(raws, set(range(len(raws)))) if chunks else data_messages(data[: 10 * MIB])
+    )
+    # How much the node has read when the call is cut nobody can tell; sooner or later it is something.
+    while not durable:
+        async with UploadCall(node, header(deployment_id)) as call:
+            await call.send(everything)
+        durable = (await interrupted(node, deployment_id)).transfer.durable_bytes
+
+
+@embedded
+@ways
 async def test_who_comes_back_before_the_node_knew_finds_what_came(
     node: RunningNode, data: bytes, chunks: bool
 ) -> None:
@@ -142,7 +157,7 @@ async def test_who_comes_back_before_the_node_knew_finds_what_came(
         chunk_messages(raws, set(range(len(raws)))) if chunks else data_messages(data[: 10 * MIB])
     )
     async with AsyncExitStack() as stack:
-        calls = []
+        calls: list[UploadCall] = []
         # How much the node has read of what was sent nobody can tell; sooner or later it is something.
         while not calls or not calls[-1].durable_offset:
             attempt = header(deployment_id, session_id=session_id, attempt=len(calls) + 1)

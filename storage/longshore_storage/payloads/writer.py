@@ -168,8 +168,11 @@ class PayloadWriter:
             return
         # A task of the scope: when something fails there, it ends with the rest.
         flushing = self._scope.start(self.flush())
-        with suppress(asyncio.CancelledError):
-            await asyncio.wait([flushing], timeout=within_s)
+        until_s = asyncio.get_running_loop().time() + within_s
+        while not flushing.done() and (left_s := until_s - asyncio.get_running_loop().time()) > 0:
+            # A call that was cut is told to be over by its end and by a cancellation, one after the other.
+            with suppress(asyncio.CancelledError):
+                await asyncio.wait([flushing], timeout=left_s)
 
     async def finish(
         self, declared_size_bytes: int | None = None, declared_sha256: str = ""
