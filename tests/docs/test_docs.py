@@ -13,10 +13,10 @@ from pydantic import BaseModel, SecretStr
 
 from longshore.v1.errors_pb2 import ErrorReason
 from longshore_client.cli.failing import EXIT_CODES_HELP
+from longshore_server.deploying.opening import payload_settings
 from longshore_server.rpc.statuses import STATUS_OF
 from longshore_server.settings import Settings, load_settings
 from longshore_storage.catalogue.tables import metadata
-from longshore_storage.payloads import PayloadSettings
 
 from .pages import ROOT, Page, page, pages, unquoted
 
@@ -176,8 +176,7 @@ def test_the_architecture_tells_every_table() -> None:
 
 
 def test_the_memory_bound_is_that_of_the_settings() -> None:
-    in_flight = Settings().uploads.packs_in_flight
-    of = PayloadSettings(packs_in_flight=in_flight)
+    of = payload_settings(Settings().uploads)
     shown = {unquoted(row[0]): row[1] for row in page("docs/performance.md").table("term")}
     assert shown == {
         "uploads_at_once": str(of.uploads_at_once),
@@ -186,11 +185,9 @@ def test_the_memory_bound_is_that_of_the_settings() -> None:
         "batch_bytes": f"{of.batch_bytes // MIB} MiB",
         "packs_in_flight": str(of.packs_in_flight),
     }
-    stream = 3 * (of.batches_in_flight + 1) * of.batch_bytes
-    total = of.uploads_at_once * (of.pack_bytes + stream) + of.packs_in_flight * of.pack_bytes
     text = page("docs/performance.md").path.read_text()
-    assert f"that is {total // MIB} MiB" in text
-    assert f"{stream // MIB} MiB. A node installs" in text
+    assert f"that is {of.memory_bytes // MIB} MiB" in text
+    assert f"{of.stream_bytes // MIB} MiB. A node installs" in text
     assert f"at most {of.reads_in_flight} reads under way" in text
 
 

@@ -1,0 +1,24 @@
+"""The rows of the table, one module each: ``measure`` takes the stage and gives what it has measured."""
+
+from __future__ import annotations
+
+from collections.abc import Awaitable, Callable, Mapping
+
+from benchmarks.results import Measured
+from benchmarks.stage import Bench
+
+from . import borders, collecting, download, edits, memory, releases, resume, tree, upload
+
+Row = Callable[[Bench], Awaitable[Measured]]
+
+ROWS: Mapping[str, Row] = {
+    "upload": upload.measure,
+    "tree": tree.measure,
+    "releases": releases.measure,
+    "borders": borders.measure,
+    "edits": edits.measure,
+    "resume": resume.measure,
+    "download": download.measure,
+    "memory": memory.measure,
+    "gc": collecting.measure,
+}

@@ -1,0 +1,124 @@
+"""What must be reached and what is aimed at: one target a line of the table.
+
+Owns how a figure is judged and written. A row measures the targets whose names begin with its own.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from enum import StrEnum
+
+from .results import Figure
+
+
+class Unit(StrEnum):
+    """How a figure is written; percentages and sizes are kept as they are shown."""
+
+    TIMES = "×"
+    PERCENT = "%"
+    MIB = "MiB"
+    SECONDS = "s"
+
+
+@dataclass(frozen=True)
+class Target:
+    """``required`` is what counts, ``aim`` what would be good; both None where a figure only informs.
+
+    ``what`` is measured, and ``measure`` says in which numbers: what the unit is of.
+    """
+
+    name: str
+    what: str
+    measure: str
+    unit: Unit
+    required: float | None
+    aim: float | None
+    more_is_better: bool
+
+    @property
+    def row(self) -> str:
+        return self.name.partition(".")[0]
+
+    def is_met(self, figure: Figure) -> bool:
+        """Whether the median is within what is required."""
+        return self.required is None or self._within(figure.median, self.required)
+
+    def verdict(self, figure: Figure) -> str:
+        """In a word or two: how the median stands to both numbers."""
+        if self.required is None or self.aim is None:
+            return "informs"
+        if self._within(figure.median, self.aim):
+            return "aim met"
+        if self.is_met(figure):
+            return "met"
+        away = abs(figure.median - self.required) / self.required
+        return f"missed by {away:.0%}"
+
+    def bound(self, value: float | None) -> str:
+        """A required number or an aim, with the side on which it bounds."""
+        if value is None:
+            return "none"
+        return f"{'≥' if self.more_is_better else '≤'} {self.shown(value)}"
+
+    def shown(self, value: float) -> str:
+        """A number with its unit."""
+        match self.unit:
+            case Unit.TIMES:
+                return f"{value:.2f} ×"
+            case Unit.PERCENT:
+                return f"{value:.2f} %"
+            case Unit.MIB:
+                return f"{value:.0f} MiB"
+            case Unit.SECONDS:
+                return f"{value:.1f} s"
+
+    def _within(self, value: float, bound: float) -> bool:
+        return value >= bound if self.more_is_better else value <= bound
+
+
+def _at_least(name: str, what: str, measure: str, required: float, aim: float) -> Target:
+    return Target(name, what, measure, Unit.TIMES, required, aim, more_is_better=True)
+
+
+def _at_most(name: str, unit: Unit, what: str, measure: str, required: float, aim: float) -> Target:
+    return Target(name, what, measure, unit, required, aim, more_is_better=False)
+
+
+def _informs(name: str, what: str, measure: str, *, more_is_better: bool) -> Target:
+    return Target(name, what, measure, Unit.PERCENT, None, None, more_is_better)
+
+
+_PUT = "throughput of `Minio.fput_object`"
+_GET = "throughput of `Minio.fget_object`"
+_TAR = "speed of `tar czf` and `fput_object`"
+_NEXT = "a library's next release, sent bytes"
+_BETTER = "bytes of the better of restic and casync"
+_EDITED = "1 % of that tree's files edited, sent bytes"
+_IDLE = "above idle, at the peak"
+_BORDERS = "borders at files of 32 KiB and more"
+
+TARGETS = (
+    _at_least("upload.thrifty", "upload of 1 GiB, the client's way", _PUT, 0.8, 1.0),
+    _at_least("upload.plain", "upload of 1 GiB, the plain way", _PUT, 0.8, 1.0),
+    _at_least("tree.speed", "a tree of 254 MB, to durable", _TAR, 3, 5),
+    _at_most("tree.stored", Unit.TIMES, "that tree, stored bytes", "bytes of its .tgz", 1.25, 1.25),
+    _at_most("releases.wire", Unit.TIMES, _NEXT, _BETTER, 1.0, 0.5),
+    _informs("releases.archive", _NEXT, "of its .tgz", more_is_better=False),
+    _informs("borders.saved", _BORDERS, "of those sent bytes saved", more_is_better=True),
+    _at_most("edits.wire", Unit.PERCENT, _EDITED, "of its .tgz", 8, 4),
+    _at_most("resume.thrifty", Unit.PERCENT, "broken off at 90 %, bytes sent again", "of 1 GiB", 1, 0.5),
+    _at_most("resume.plain", Unit.PERCENT, "the same, the plain way", "of 1 GiB", 1, 0.5),
+    _at_least("download.client", "download of 1 GiB to a file", _GET, 0.5, 0.8),
+    _at_least("download.node", "a node's fetch of 1 GiB to a file", _GET, 1.0, 1.0),
+    _at_most("memory.one_thrifty", Unit.MIB, "a node's memory, one upload of 4 GiB", _IDLE, 200, 100),
+    _at_most("memory.one_plain", Unit.MIB, "the same, the plain way", _IDLE, 200, 100),
+    _at_most("memory.many_thrifty", Unit.MIB, "a node's memory, eight uploads of 1 GiB", _IDLE, 600, 300),
+    _at_most("memory.many_plain", Unit.MIB, "the same eight, the plain way", _IDLE, 600, 300),
+    _at_most("gc.time", Unit.SECONDS, "gc of 5,000,000 chunk rows", "in 20,000 pack files", 120, 30),
+    _at_most("gc.memory", Unit.MIB, "that gc's memory", "all of the process, at the peak", 500, 200),
+)
+
+
+def targets_of(row: str) -> tuple[Target, ...]:
+    """The targets that a row measures."""
+    return tuple(target for target in TARGETS if target.row == row)

@@ -1,0 +1,101 @@
+"""Every row runs to its end at a tiny size and measures what the table asks of it."""
+
+from __future__ import annotations
+
+import hashlib
+import io
+import json
+import math
+import random
+import tarfile
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+
+from benchmarks.packages import Package
+from benchmarks.results import Measured
+from benchmarks.rows import ROWS, collecting
+from benchmarks.sizes import MIB, ReleasePair, Sizes
+from benchmarks.stage import Bench
+from benchmarks.targets import targets_of
+from longshore_client import Way
+from tests.services.etcd_cluster import EtcdCluster
+from tests.services.minio_service import MinioService
+from tests.services.postgres_service import PostgresService
+
+# One of the rivals is kept away below.
+NEED_RIVALS = {"releases.wire"}
+ON_MINIO = [name for name in ROWS if name != "gc"]
+
+
+@pytest.fixture
+def archives(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Callable[[str, str], Package]:
+    """Makes releases that are in the cache already, so that no registry is asked."""
+    monkeypatch.setattr("benchmarks.packages.cache_folder", lambda: tmp_path / "cache" / "services")
+    folder = tmp_path / "cache" / "benchmarks"
+    folder.mkdir(parents=True)
+
+    def make(name: str, version: str) -> Package:
+        files = {
+            "package.json": json.dumps({"name": name, "version": version}).encode(),
+            "lib/same.bin": random.Random(name).randbytes(300_000),
+            "lib/code.js": b"const version = '%s'\n" % version.encode() + b"// the same line\n" * 5_000,
+        }
+        packed = io.BytesIO()
+        with tarfile.open(fileobj=packed, mode="w:gz") as tar:
+            for path, content in files.items():
+                member = tarfile.TarInfo(f"package/{path}")
+                member.size = len(content)
+                tar.addfile(member, io.BytesIO(content))
+        sha256 = hashlib.sha256(packed.getvalue()).hexdigest()
+        (folder / f"{sha256}.tgz").write_bytes(packed.getvalue())
+        return Package("npm", name, version, sha256)
+
+    return make
+
+
+@pytest.fixture
+def bench(
+    minio_service: MinioService,
+    archives: Callable[[str, str], Package],
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+) -> Bench:
+    # Building it takes minutes: what is told about a rival that is not there is tried instead.
+    monkeypatch.setenv("LONGSHORE_BENCH_RESTIC", str(tmp_path / "no-restic"))
+    older, newer = archives("tiny", "1.0.0"), archives("tiny", "1.0.1")
+    sizes = Sizes(
+        name="tiny",
+        pairs=1,
+        payload_bytes=3 * MIB,
+        large_payload_bytes=4 * MIB,
+        uploads_at_once=2,
+        collected_releases=100,
+        # The other one differs by an option: every process that is started costs a second.
+        ways=(Way.THRIFTY,),
+        tree=(older, archives("other", "1.0.0")),
+        releases=(ReleasePair(older, newer),),
+    )
+    return Bench(sizes, minio_service, tmp_path, print)
+
+
+@pytest.mark.parametrize("name", ON_MINIO)
+async def test_a_row_on_minio(name: str, bench: Bench, capsys: pytest.CaptureFixture[str]) -> None:
+    measured = await ROWS[name](bench)
+    assert_measured(name, measured)
+    if name == "releases":
+        assert "NOT MEASURED: LONGSHORE_BENCH_RESTIC" in capsys.readouterr().out
+
+
+async def test_collecting(bench: Bench, postgres_service: PostgresService, etcd_cluster: EtcdCluster) -> None:
+    measured = await collecting.measure_on(bench, postgres_service, etcd_cluster)
+    assert_measured("gc", measured)
+
+
+def assert_measured(name: str, measured: Measured) -> None:
+    """All of the row's targets have a value, and JSON can keep the details."""
+    wanted = {target.name for target in targets_of(name)}
+    assert measured.figures.keys() == {each for each in wanted if not each.endswith("plain")} - NEED_RIVALS
+    assert all(values and all(map(math.isfinite, values)) for values in measured.figures.values())
+    json.dumps(measured.details, allow_nan=False)
