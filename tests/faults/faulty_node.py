@@ -73,18 +73,20 @@ class FaultyNode:
     def live(self) -> Tree | None:
         return live_tree(self.process.data_dir)
 
-    async def resumed(self, uploading: Uploading) -> Deployment:
-        """Send what is missing until the deployment is live, again where the server asks for bytes again."""
+    async def resumed(self, uploading: Uploading) -> int:
+        """Send what is missing until the deployment is live; where that began in the end.
+
+        It is sent again where the server asks for bytes again.
+        """
         for attempt in itertools.count(2):
             try:
-                await upload(self.stub, uploading, attempt=attempt)
+                began_at = (await upload(self.stub, uploading, attempt=attempt)).began_at
                 break
             except grpc.aio.AioRpcError as error:
                 if refused(error).reason != "CHUNK_MISSING":
                     raise
-        deployment = await outcome(self.stub, uploading.deployment_id)
-        assert_succeeded(deployment)
-        return deployment
+        assert_succeeded(await outcome(self.stub, uploading.deployment_id))
+        return began_at
 
     async def installed(self, version: str) -> Deployment:
         """Make a release live whose tree is no longer here; how that ended."""
@@ -93,6 +95,11 @@ class FaultyNode:
             pb.DeployReleaseRequest(deployment_id=deployment_id, project=PROJECT, version=version)
         )
         return await outcome(self.stub, deployment_id)
+
+    async def scrub(self) -> None:
+        """Look through everything that is stored; nothing may be wrong any more."""
+        scrubbed = await self.admin("scrub", "--rate", "0")
+        assert scrubbed.status == 0, scrubbed
 
     async def download(self, *, offset: int = 0) -> tuple[bytes, Refused | None]:
         """The first release from ``offset`` on, as far as it came, and what ended it early."""

@@ -66,17 +66,18 @@ class Breaking:
     async def during(self, operation: str, key: str, *, skip: int, share: float = 0.0) -> AsyncIterator[None]:
         """The block begins once MinIO is broken, and runs while it is."""
         holds = Holds(share)
-        self.proxy.break_(holds, operation, key, skip=skip, times=1)
-        await asyncio.wait_for(holds.arrived.wait(), 20)
+        # Also what is tried again meanwhile, so that nothing gets through before MinIO is broken.
+        self.proxy.break_(holds, operation, key, skip=skip)
+        first = await asyncio.wait_for(holds.held.get(), 20)
         await asyncio.to_thread(self.broken.begin, self.service)
-        held = self.proxy.requests[-1]
-        asked = self.proxy.requests.count(held)
+        asked = self.proxy.requests.count((first.operation, first.key))
         holds.let_go.set()
         async with asyncio.timeout(20):
-            while self.proxy.requests.count(held) == asked:
+            while self.proxy.requests.count((first.operation, first.key)) == asked:
                 await asyncio.sleep(0.01)
         yield
         await asyncio.to_thread(self.broken.end, self.service)
+        await self.proxy.mend()
 
 
 @pytest.mark.parametrize("broken", BREAKS, ids=str)

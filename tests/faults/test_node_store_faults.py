@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import random
 from collections.abc import AsyncIterator
 from pathlib import Path
 
@@ -11,11 +12,21 @@ import pytest
 
 from longshore.v1.deployment_pb2 import DeploymentStatus
 from longshore_storage.errors import BlobStoreFull, BlobStoreUnavailable, Misconfigured
-from tests.bundles.trees import Tree, make_tar
+from tests.bundles.trees import File, Tree, make_tar
 from tests.services.minio_service import MinioService
+from tests.services.store_faults import Swallows
 from tests.services.store_proxy import StoreProxy, store_proxy
 
-from .calls import UploadCall, Uploading, assert_succeeded, deployed, refused, wait_for_reason
+from .calls import (
+    UploadCall,
+    Uploading,
+    assert_succeeded,
+    deployed,
+    outcome,
+    refused,
+    upload,
+    wait_for_reason,
+)
 from .faulty_node import IMPATIENT, SMALL, SMALL_PAYLOAD, FaultyNode, faulty_node, large_tree, told
 from .nodes import Nursery
 from .store_fault_table import CASES, Case, Good
@@ -46,6 +57,7 @@ PUTS = cases(
     "put",
     *("hangs", "503", "full", "denied", "request cut short", "bit flipped on its way in", "never stored"),
 )
+EXAMINATIONS = cases("get", "503", "bit flipped on its way out")
 GETS = cases(
     "get",
     *("hangs", "answer cut short", "bit flipped on its way out", "not found"),
@@ -86,10 +98,48 @@ async def upload_during(case: Case, node: FaultyNode, proxy: StoreProxy, tree: T
     broken = await wait_for_reason(node.stub, uploading.deployment_id, "interrupted")
     assert not broken.end_time.seconds
     await proxy.mend()
-    done = await node.resumed(uploading)
+    assert await node.resumed(uploading) > 0
     assert node.live == tree
-    sent_again = done.transfer.received_bytes - len(uploading.payload)
-    assert 0 <= sent_again < len(uploading.payload)
+
+
+async def test_looking_into_what_was_uploaded(node: FaultyNode, proxy: StoreProxy) -> None:
+    for seed, case in enumerate(EXAMINATIONS):
+        with told(case):
+            await examine_during(case, node, proxy, large_tree(seed))
+    await a_file_that_was_never_stored(node, proxy)
+
+
+async def examine_during(case: Case, node: FaultyNode, proxy: StoreProxy, tree: Tree) -> None:
+    """All of it is stored, but cannot be looked through: then there is nothing to send again, or not all."""
+    uploading = Uploading(make_tar(tree))
+    proxy.break_(case.fault, "get", "packs/")
+    with pytest.raises(grpc.aio.AioRpcError) as caught:
+        await upload(node.stub, uploading)
+    said = refused(caught.value)
+    assert (said.code, said.reason, bool(said.retry_after_s)) == TOLD[case.always], said
+    broken = await wait_for_reason(node.stub, uploading.deployment_id, "interrupted")
+    assert broken.status == DeploymentStatus.DEPLOYMENT_STATUS_VALIDATING
+    await proxy.mend()
+    began_at = await node.resumed(uploading)
+    assert (began_at < len(uploading.payload)) is case.hurts_reading
+    assert node.live == tree
+    if case.hurts_reading:
+        await node.scrub()
+
+
+async def a_file_that_was_never_stored(node: FaultyNode, proxy: StoreProxy) -> None:
+    """Nobody looks into a file, so who installs it finds out; the next deployment brings it back."""
+    live, content = node.live, random.Random(9).randbytes(1_000_000)
+    proxy.break_(Swallows(), "put", "packs/", times=1)
+    lost = Uploading(content, file_name="file")
+    await upload(node.stub, lost)
+    failed = await outcome(node.stub, lost.deployment_id)
+    assert failed.status == _FAILED
+    assert "it is gone" in failed.error.message, failed.error
+    assert node.live == live
+    again = await deployed(node.stub, Uploading(content, file_name="file"))
+    assert again.payload_sha256 == failed.payload_sha256
+    assert node.live == {"file": File(content)}
 
 
 async def test_downloading_and_installing(node: FaultyNode, proxy: StoreProxy) -> None:
@@ -124,8 +174,7 @@ async def read_during(case: Case, node: FaultyNode, proxy: StoreProxy) -> None:
         assert node.live == V2
         assert "payload.damaged" in node.process.stderr
         await proxy.mend()
-        scrubbed = await node.admin("scrub", "--rate", "0")
-        assert scrubbed.status == 0, scrubbed
+        await node.scrub()
         assert_succeeded(await node.installed(node.first.version))
     assert node.live == SMALL
     assert always.hits

@@ -92,6 +92,18 @@ async def test_no_minio_at_the_start(
     await assert_consistent(stores)
 
 
+async def test_a_silent_minio_at_the_start(
+    nursery: Nursery, place: Path, stores: Stores, env: dict[str, str], minio_service: MinioService
+) -> None:
+    """Nobody waits for it as long as a request may take, which is half a minute."""
+    minio_service.pause()
+    async with nursery.serve(place / "node", env=env, deadline_s=20) as node, connected(node) as stub:
+        assert "blobs.away" in node.stderr
+        await stub.ListDeployments(pb.ListDeploymentsRequest())
+        minio_service.resume()
+        await upload(stub, Uploading(PAYLOAD_2))
+
+
 async def test_minio_is_started_again_during_an_upload(
     nursery: Nursery, place: Path, stores: Stores, env: dict[str, str], minio_service: MinioService
 ) -> None:

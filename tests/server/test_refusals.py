@@ -277,7 +277,7 @@ async def test_the_end_of_a_cut_call_is_not_taken_for_the_end_of_the_payload(
     broken = await get(node, deployment_id)
     assert (broken.status, broken.status_reason) == (d.DEPLOYMENT_STATUS_RECEIVING, "interrupted")
     async with UploadCall(node, header(deployment_id, **bad.header)) as call:
-        await call.send(messages_of_the_way(bad) if bad.name != "nothing of it" else data_messages(TAR))
+        await call.send(messages_of_the_way(bad, call.durable_offset))
         assert (await call.answer()).status == d.DEPLOYMENT_STATUS_QUEUED
 
 
@@ -293,7 +293,9 @@ async def test_the_end_tells_a_sha256_that_is_compared(node: RunningNode) -> Non
                     await call.break_off()
 
 
-def messages_of_the_way(bad: Bad) -> Iterable[pb.DeployRequest]:
-    """The right bytes, the way in which the wrong ones came."""
-    first = next(iter(bad.messages()))
-    return [chunks_message(0, [chunk(TAR)])] if first.HasField("chunks") else data_messages(TAR)
+def messages_of_the_way(bad: Bad, begin: int = 0) -> Iterable[pb.DeployRequest]:
+    """The right bytes from ``begin`` on, the way in which the wrong ones came."""
+    first = next(iter(bad.messages()), None)
+    if first is not None and first.HasField("chunks"):
+        return [chunks_message(begin, [chunk(TAR[begin:])])]
+    return data_messages(TAR, start=begin)

@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 from dataclasses import dataclass, field
 
-from .http_messages import Answer
+from .http_messages import Answer, Request
 from .store_proxy import ConnectionEnded, Exchange
 
 
@@ -201,15 +201,15 @@ class Misplaces:
 
 @dataclass(frozen=True)
 class Holds:
-    """The request waits, with a ``share`` of its body at the store already, until it is let go."""
+    """Requests wait, with a ``share`` of their bodies at the store already, until they are let go."""
 
     share: float = 0.0
     let_go: asyncio.Event = field(default_factory=asyncio.Event)
-    arrived: asyncio.Event = field(default_factory=asyncio.Event)
+    held: asyncio.Queue[Request] = field(default_factory=asyncio.Queue)
 
     async def meet(self, exchange: Exchange) -> None:
         await exchange.body()
-        self.arrived.set()
+        self.held.put_nowait(exchange.request)
         if self.share:
             cut = int(exchange.request.size_bytes * self.share)
             answer = await exchange.forwarded_in_two(cut, self.let_go)

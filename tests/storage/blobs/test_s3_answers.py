@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import socket
 import time
 
 import pytest
@@ -14,7 +15,7 @@ from longshore_storage.errors import (
     Misconfigured,
     StorageError,
 )
-from tests.storage.blobs.s3_stores import BODY, CRC, OK, USES, told
+from tests.storage.blobs.s3_stores import BODY, CRC, OK, USES, s3, told
 from tests.storage.blobs.stub_store import Answer, s3_error
 
 
@@ -25,6 +26,8 @@ from tests.storage.blobs.stub_store import Answer, s3_error
         s3_error(503, "SlowDown"),
         s3_error(503, "XMinioServerNotInitialized"),
         s3_error(429, "TooManyRequests"),
+        s3_error(400, "RequestTimeout"),
+        s3_error(400, "IncompleteBody"),
         Answer(502, b"<html>Bad Gateway</html>", {"Content-Type": "text/html"}),
         Answer(504),
         Answer(0, drop=True),
@@ -122,8 +125,28 @@ async def test_an_object_is_only_missing_when_its_bucket_is_there() -> None:
             await store.get("packs/one")
 
 
-async def test_a_refused_checksum_is_a_corrupt_body_and_not_tried_again() -> None:
-    async with told(s3_error(400, "XAmzContentChecksumMismatch")) as (stub, store):
+async def test_a_refused_checksum_is_told_as_a_corrupt_body_only_where_it_is_one() -> None:
+    refused = s3_error(400, "XAmzContentChecksumMismatch")
+    async with told(refused) as (stub, store):
         with pytest.raises(CorruptBlob, match="CRC32C"):
-            await store.put("packs/one", [BODY], crc32c=CRC)
+            await store.put("packs/one", [BODY], crc32c=CRC + 1)
         assert len(stub.requests) == 1
+    # What was sent is right, so it was changed on its way.
+    async with told(refused, OK) as (stub, store):
+        await store.put("packs/one", [BODY], crc32c=CRC)
+        assert len(stub.requests) == 2
+    async with told(refused, retry_for_s=0) as (stub, store):
+        with pytest.raises(BlobStoreUnavailable, match="is not what was sent"):
+            await store.put("packs/one", [BODY], crc32c=CRC)
+
+
+async def test_a_request_that_outlasts_all_retrying_is_tried_once_more() -> None:
+    """A connection that died in silence: the next one may be a good one."""
+    with socket.create_server(("127.0.0.1", 0)) as silent:
+        host, port = silent.getsockname()
+        async with s3(f"{host}:{port}", read_timeout_s=0.3, retry_for_s=0.1) as store:
+            with pytest.raises(BlobStoreUnavailable, match="ReadTimeoutError"):
+                await store.get("packs/one")
+        silent.setblocking(False)
+        for _ in range(2):
+            silent.accept()[0].close()

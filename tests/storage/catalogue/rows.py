@@ -1,10 +1,13 @@
-"""The rows that uploads hang on, as short as they can be."""
+"""The rows that uploads hang on, as short as they can be, and how old they are."""
 
 from __future__ import annotations
 
 import uuid
+from datetime import timedelta
 
-from longshore_storage.catalogue import Catalogue, Transaction, packs, projects, uploads
+from sqlalchemy import update
+
+from longshore_storage.catalogue import Catalogue, Transaction, packs, projects, tables, uploads
 from longshore_storage.catalogue.deployments import insert_deployment
 from longshore_storage.catalogue.rows import Actor
 
@@ -47,3 +50,18 @@ async def insert_a_stored_pack(transaction: Transaction) -> str:
     await packs.begin_pack(transaction, key)
     assert await packs.mark_stored(transaction, key, 100)
     return key
+
+
+async def make_unfinished_old(catalogue: Catalogue) -> None:
+    """Let everything that was begun have been begun so long ago that it is never going to be stored."""
+    async with catalogue.transaction() as transaction:
+        for table in (tables.pack_file, tables.manifest_draft):
+            old = await transaction.now() - timedelta(days=1)
+            await transaction.execute(update(table).values(create_time=old))
+
+
+async def silence_uploads(catalogue: Catalogue) -> None:
+    """Let nobody have heard of any upload for so long that it counts as given up."""
+    async with catalogue.transaction() as transaction:
+        old = await transaction.now() - timedelta(days=2)
+        await transaction.execute(update(tables.upload).values(heartbeat_time=old, held=False))

@@ -117,9 +117,17 @@ class HurtWorld(World):
 
 
 @asynccontextmanager
-async def opened_world(catalogue: Catalogue, blob_store_url: str) -> AsyncIterator[HurtWorld]:
+async def opened_world(
+    catalogue: Catalogue,
+    blob_store_url: str,
+    *,
+    read_timeout_s: float = 30,
+    retry_for_s: float = 20,
+) -> AsyncIterator[HurtWorld]:
     workers = Workers(2)
-    async with open_blob_store(blob_store_url) as blobs:
+    async with open_blob_store(
+        blob_store_url, read_timeout_s=read_timeout_s, retry_for_s=retry_for_s
+    ) as blobs:
         hooked = HookedBlobs(blobs)
         marker = DamageMarker(catalogue, hooked, workers, actor=ACTOR)
         repair = PayloadRepair(
