@@ -12,7 +12,7 @@ MIB = 1024 * 1024
 
 # Tried in this order: how many batches of which size, where memory allows it. Larger batches take fewer
 # statements and requests, more of them hide what each one waits for.
-_BATCHES = ((4, 4 * MIB), (2, 4 * MIB), (2, 2 * MIB), (1, 2 * MIB), (1, MIB))
+_BATCHES = ((4, 4 * MIB), (2, 4 * MIB), (1, 4 * MIB), (2, 2 * MIB), (1, 2 * MIB), (1, MIB))
 # More pack files on their way at a time make no store faster.
 _ENOUGH_PACKS = 4
 

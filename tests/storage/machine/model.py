@@ -1,4 +1,4 @@
-"""What the store should hold: the uploads that clients have not finished, and the releases with their bytes."""
+"""What the store should hold: uploads that clients have not finished, and releases with their bytes."""
 
 from __future__ import annotations
 
