@@ -68,11 +68,11 @@ class Breaking:
         holds = Holds(share)
         # Also what is tried again meanwhile, so that nothing gets through before MinIO is broken.
         self.proxy.break_(holds, operation, key, skip=skip)
-        first = await asyncio.wait_for(holds.held.get(), 20)
+        first = await asyncio.wait_for(holds.held.get(), 60)
         await asyncio.to_thread(self.broken.begin, self.service)
         asked = self.proxy.requests.count((first.operation, first.key))
         holds.let_go.set()
-        async with asyncio.timeout(20):
+        async with asyncio.timeout(60):
             while self.proxy.requests.count((first.operation, first.key)) == asked:
                 await asyncio.sleep(0.01)
         yield

@@ -64,7 +64,7 @@ class Bucket:
         return self.put_times.get(key, timedelta(0))
 
     def put_later(self, key: str, parts: Sequence[bytes | memoryview]) -> None:
-        """Take an object and do nothing for now; a catalogue's mark never, for people take over from those."""
+        """Take an object and do nothing for now; with a catalogue's mark never, which a person takes over."""
         if key.startswith(MARKS):
             return
         self.late[key] = self.every_key[key] = b"".join(parts)
