@@ -6,6 +6,7 @@ import sqlite3
 from pathlib import Path
 from typing import Any
 
+import tenacity
 from sqlalchemy import Connection, event
 from sqlalchemy.engine import URL, make_url
 from sqlalchemy.exc import ArgumentError
@@ -55,13 +56,18 @@ def _prepare_sqlite(connection: Any, _record: object) -> None:
     # The driver's own transactions are switched off: they begin too late, at the first write.
     connection.isolation_level = None
     cursor = connection.cursor()
-    for pragma in (
-        "journal_mode=WAL",
-        "synchronous=FULL",
-        "foreign_keys=ON",
-        f"busy_timeout={_SQLITE_BUSY_TIMEOUT_MS}",
+    cursor.execute(f"PRAGMA busy_timeout={_SQLITE_BUSY_TIMEOUT_MS}")
+    # Of several that open a new database at once, SQLite tells all but one at once that it is locked.
+    for attempt in tenacity.Retrying(
+        retry=tenacity.retry_if_exception_type(sqlite3.OperationalError),
+        wait=tenacity.wait_fixed(0.01),
+        stop=tenacity.stop_after_delay(_SQLITE_BUSY_TIMEOUT_MS / 1000),
+        reraise=True,
     ):
-        cursor.execute(f"PRAGMA {pragma}")
+        with attempt:
+            cursor.execute("PRAGMA journal_mode=WAL")
+    cursor.execute("PRAGMA synchronous=FULL")
+    cursor.execute("PRAGMA foreign_keys=ON")
     cursor.close()
 
 

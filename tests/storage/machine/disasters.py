@@ -147,7 +147,7 @@ class Rebuild(Step):
             if self.lost is Lost.ALL:
                 await _release_again(world, kept)
         # What no release names, the index has for the project that the rebuild is told.
-        world.model.sent |= {("netops", digest) for _, digest in world.model.sent}
+        world.model.sent |= {("netops", digest) for digest in world.model.ever_sent}
         for row in await world.rows(tables.release):
             release = world.model.releases[row.project, row.version]
             release.is_kept = row.stored_payload is not None
@@ -199,6 +199,9 @@ class Restore(Step):
                     await transaction.execute(insert(table), copy.rows[table])
         world.model.return_to(copy.model)
         world.bucket.strays |= world.bucket.contents.keys()
+        # A copy from before the first collecting has another mark in the bucket than what was left since.
+        process = await world.process(0)
+        await take_over(process.catalogue, process.blobs)
 
 
 @dataclass(frozen=True)

@@ -64,11 +64,16 @@ class Release:
 
 @dataclass
 class Model:
-    """Everything that was asked of the store and answered. ``sent`` is what a project may know of."""
+    """Everything that was asked of the store and answered.
+
+    ``sent`` is what a project may know of, ``ever_sent`` what may lie in the bucket, whatever the database
+    knows of it.
+    """
 
     uploads: dict[str, Upload] = field(default_factory=dict)
     releases: dict[tuple[str, str], Release] = field(default_factory=dict)
     sent: set[tuple[str, ChunkDigest]] = field(default_factory=set)
+    ever_sent: set[ChunkDigest] = field(default_factory=set)
     begun: int = 0
     versions: int = 0
 
@@ -91,7 +96,9 @@ class Model:
         self.begun += 1
         upload = Upload(str(UUID(int=self.begun, version=4)), project, data, thrifty, declared)
         self.uploads[upload.id] = upload
-        self.sent |= {(project, chunk_digest(raw)) for raw in upload.raws}
+        digests = {chunk_digest(raw) for raw in upload.raws}
+        self.sent |= {(project, digest) for digest in digests}
+        self.ever_sent |= digests
         return upload
 
     def next_version(self) -> str:
