@@ -111,7 +111,8 @@ async def fill_chunks(catalogue: Catalogue, size: Size) -> None:
         )
 
 
-# The keys are those of ``pack_key``, the projects those of ``project``.
+# The keys are those of ``pack_key``, the projects those of ``project``. Pack file after pack file, as uploads
+# leave them: only a place that depends on the pack keeps the database from doing it the other way round.
 _CHUNK_ROWS = """
 INSERT INTO chunk (project, digest, pack_key, "offset", stored_length, raw_length, codec)
 SELECT
@@ -119,7 +120,7 @@ SELECT
   sha256(convert_to(pack || ' ' || place, 'UTF8')),
   'packs/' || left(md5(pack::text), 2) || '/' || md5(pack::text),
   8 + place * 65536, 65536, 65536, 0
-FROM generate_series(0, :packs - 1) AS pack, generate_series(0, :chunks - 1) AS place
+FROM generate_series(0, :packs - 1) AS pack, generate_series(pack * 0, :chunks - 1) AS place
 """
 
 

@@ -95,7 +95,7 @@ _NEXT = "a library's next release, sent bytes"
 _BETTER = "bytes of the better of restic and casync"
 _EDITED = "1 % of that tree's files edited, sent bytes"
 _IDLE = "above idle, at the peak"
-_BORDERS = "borders at files of 32 KiB and more"
+_BORDERS = "borders at files of 16 KiB and more"
 
 TARGETS = (
     _at_least("upload.thrifty", "upload of 1 GiB, the client's way", _PUT, 0.8, 1.0),

@@ -10,6 +10,7 @@ from __future__ import annotations
 import asyncio
 import hashlib
 import os
+import sys
 import uuid
 from collections.abc import AsyncGenerator, Callable
 from contextlib import aclosing
@@ -31,6 +32,7 @@ from .server import Server
 from .statuses import translated
 
 _ROUNDS_WITHOUT_PROGRESS: Final = 8
+_WRITTEN_BACK_AT_ONCE_BYTES: Final = 16 * 1024 * 1024
 
 
 @dataclass(frozen=True, slots=True)
@@ -61,6 +63,7 @@ class PayloadStream:
         self._project = project
         self._version = version
         self._sha256 = hashlib.sha256()
+        self._hashing: asyncio.Future[None] | None = None
         self._received_bytes = 0
         self.info: PayloadInfo | None = None
 
@@ -70,19 +73,22 @@ class PayloadStream:
         Raises ``DownloadDamaged`` at the end when the bytes are not the payload's, and ``LongshoreError``.
         """
         route = Route(self._connection, most_rounds=_ROUNDS_WITHOUT_PROGRESS)
-        while True:
-            before = self._received_bytes
-            try:
-                async with aclosing(self._one_call(route.server)) as pieces:
-                    async for piece in pieces:
-                        route.answered()
-                        yield piece
-                break
-            except LongshoreError as error:
-                if self._received_bytes > before:
-                    route.progressed()
-                pause_s = route.pause_s(error)
-            await asyncio.sleep(pause_s)
+        try:
+            while True:
+                before = self._received_bytes
+                try:
+                    async with aclosing(self._one_call(route.server)) as pieces:
+                        async for piece in pieces:
+                            route.answered()
+                            yield piece
+                    break
+                except LongshoreError as error:
+                    if self._received_bytes > before:
+                        route.progressed()
+                    pause_s = route.pause_s(error)
+                await asyncio.sleep(pause_s)
+        finally:
+            await self._hashed()
         self._check_whole()
 
     async def _one_call(self, server: Server) -> AsyncGenerator[bytes, None]:
@@ -101,23 +107,34 @@ class PayloadStream:
                     message = await call.read()
                 if not isinstance(message, deployment_service_pb2.DownloadPayloadResponse):
                     return
-                self._take(message)
-                yield message.data
+                # Each look at the field copies it.
+                data = message.data
+                self._take(message, len(data))
+                await self._hashed()
+                self._hashing = asyncio.ensure_future(asyncio.to_thread(self._sha256.update, data))
+                yield data
         finally:
             call.cancel()
 
-    def _take(self, message: deployment_service_pb2.DownloadPayloadResponse) -> None:
+    def _take(self, message: deployment_service_pb2.DownloadPayloadResponse, data_bytes: int) -> None:
         if message.HasField("info"):
             info = payload_info(message.info)
             if self.info is not None and self.info != info:
                 raise DownloadDamaged("another payload came after a break than before it")
             self.info = info
-        if message.data and message.offset != self._received_bytes:
+        if data_bytes and self.info is None:
+            raise DownloadDamaged("the server sent bytes before it described the payload")
+        if data_bytes and message.offset != self._received_bytes:
             raise DownloadDamaged(
                 f"the server sent bytes from {message.offset} on where {self._received_bytes} was next"
             )
-        self._sha256.update(message.data)
-        self._received_bytes += len(message.data)
+        self._received_bytes += data_bytes
+
+    async def _hashed(self) -> None:
+        """Wait for the last piece's hash, which is made beside receiving the next one."""
+        hashing, self._hashing = self._hashing, None
+        if hashing is not None:
+            await hashing
 
     def _check_whole(self) -> None:
         received = f"{self._received_bytes} bytes with sha256 {self._sha256.hexdigest()}"
@@ -185,6 +202,7 @@ class _FileBeside:
         self.path = path
         self._overwrite = overwrite
         self._beside = path.with_name(f".{path.name[:200]}.{uuid.uuid4().hex[:8]}.part")
+        self._written_bytes = self._written_back_bytes = 0
         self._check_free()
         try:
             self._file: IO[bytes] = self._beside.open("xb")
@@ -195,6 +213,9 @@ class _FileBeside:
         """Append bytes."""
         try:
             self._file.write(piece)
+            self._written_bytes += len(piece)
+            if self._written_bytes - self._written_back_bytes >= _WRITTEN_BACK_AT_ONCE_BYTES:
+                self._begin_to_write_back()
         except OSError as error:
             raise self._unusable(error) from error
 
@@ -213,6 +234,15 @@ class _FileBeside:
         """Remove what is left, if it was not finished."""
         self._file.close()
         self._beside.unlink(missing_ok=True)
+
+    def _begin_to_write_back(self) -> None:
+        # Linux starts to bring what is "not needed" to the disk at once, and does not wait for it: the sync
+        # at the end, for which everything else is done, has little left to do.
+        if sys.platform == "linux":
+            self._file.flush()
+            length = self._written_bytes - self._written_back_bytes
+            os.posix_fadvise(self._file.fileno(), self._written_back_bytes, length, os.POSIX_FADV_DONTNEED)
+        self._written_back_bytes = self._written_bytes
 
     def _check_free(self) -> None:
         if not self._overwrite and os.path.lexists(self.path):

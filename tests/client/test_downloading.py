@@ -36,6 +36,14 @@ async def test_a_directory_gives_its_canonical_tar_back(
     assert b"".join(pieces) == whole
 
 
+async def test_a_large_file_is_brought_to_the_disk_piece_by_piece(
+    client: Client, recorded: Deployment, tree: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("longshore_client.downloading._WRITTEN_BACK_AT_ONCE_BYTES", 1)
+    download = await client.download(recorded.project, recorded.version, tmp_path / "download")
+    assert download.path.read_bytes() == b"".join(CanonicalTar(tree))
+
+
 async def test_a_file_that_exists_is_replaced_only_when_told(
     client: Client, recorded: Deployment, tmp_path: Path
 ) -> None:

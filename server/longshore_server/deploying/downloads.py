@@ -13,7 +13,7 @@ from longshore_storage.payloads import PayloadStore
 
 from .requests import version_key
 
-# Each may hold some 60 MiB read ahead for a client that reads slowly.
+# Each may hold some 72 MiB read ahead for a client that reads slowly.
 _MOST_AT_ONCE = 16
 _SUFFIXES = {"TAR": ".tar", "TAR_GZ": ".tar.gz", "TAR_ZST": ".tar.zst", "TAR_XZ": ".tar.xz", "ZIP": ".zip"}
 
@@ -24,7 +24,7 @@ class Download:
 
     release: Release
     file_name: str
-    pieces: AsyncGenerator[bytes, None]
+    pieces: AsyncGenerator[bytes | memoryview, None]
 
 
 class Downloads:
@@ -63,7 +63,7 @@ class Downloads:
             pieces=self._pieces(release.stored_payload, offset),
         )
 
-    async def _pieces(self, sha256: str, offset: int) -> AsyncGenerator[bytes, None]:
+    async def _pieces(self, sha256: str, offset: int) -> AsyncGenerator[bytes | memoryview, None]:
         if self._running >= _MOST_AT_ONCE:
             raise Refusal(
                 Reason.LIMIT_EXCEEDED,

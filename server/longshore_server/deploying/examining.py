@@ -1,4 +1,7 @@
-"""Looks a stored payload through before it is recorded: is it safe, what is in it, what is its checksum."""
+"""Looks a payload through before it is recorded: is it safe, what is in it, what is its checksum.
+
+A plain tar is looked through while it comes, everything else when it is stored.
+"""
 
 from __future__ import annotations
 
@@ -25,6 +28,7 @@ from longshore_bundles import (
 from longshore_server.unbroken import in_executor
 from longshore_storage.payloads import PayloadReader, PayloadStore, read_in_thread
 
+from .examining_ahead import ExaminationAhead
 from .staging import Staging
 
 _BUFFER_BYTES = 1 << 20
@@ -37,28 +41,50 @@ R = TypeVar("R")
 class Examiner:
     """Reads payloads from the blob store in ``threads`` of its own: as many at once as these are.
 
-    A stream suffices for tars in canonical order. Other payloads take ``staging``.
+    A stream suffices for tars in canonical order. Other payloads take ``staging``. Of ``threads_ahead``
+    there are as many as uploads take bytes at once.
     """
 
     def __init__(
-        self, payloads: PayloadStore, staging: Staging, limits: UnpackLimits, threads: Executor
+        self,
+        payloads: PayloadStore,
+        staging: Staging,
+        limits: UnpackLimits,
+        threads: Executor,
+        threads_ahead: Executor,
     ) -> None:
         self._payloads = payloads
         self._staging = staging
         self._limits = limits
         self._threads = threads
+        self._threads_ahead = threads_ahead
 
     def check(self, payload_format: str, size_bytes: int) -> None:
         """Raise ``Refusal`` where it is known before the first byte that there is no room to examine it."""
         if payload_format == PayloadFormat.ZIP.name:
             self._staging.check(size_bytes)
 
+    def ahead(self, payload_format: str) -> ExaminationAhead | None:
+        """For a payload that comes and can be looked through meanwhile, None for others.
+
+        One that is compressed cannot: its decompressor takes memory that not every upload at once may have.
+        """
+        if payload_format != PayloadFormat.TAR.name:
+            return None
+        return ExaminationAhead(partial(self._scan, PayloadFormat.TAR), self._threads_ahead)
+
     async def examine(
-        self, sha256: str, size_bytes: int, *, payload_format: str, file_name: str
+        self,
+        sha256: str,
+        size_bytes: int,
+        *,
+        payload_format: str,
+        file_name: str,
+        ahead: ExaminationAhead | None = None,
     ) -> BundleScan:
         """Look through; an empty ``payload_format`` is detected. What is wrong is in the result.
 
-        Raises ``Refusal`` where scratch is needed and cannot be had.
+        What ``ahead`` saw is not read again. Raises ``Refusal`` where scratch is needed and cannot be had.
         """
         form = PayloadFormat[payload_format] if payload_format else await self._detect(sha256, file_name)
         if form is PayloadFormat.FILE:
@@ -67,9 +93,9 @@ class Examiner:
         if form is PayloadFormat.ZIP:
             return await self._scan_file(sha256, size_bytes, form)
         try:
-            return await self._read(
-                sha256, lambda source: scan(source, form, self._limits, scratch=self._staging.folder)
-            )
+            if ahead is not None and (found := await ahead.result()) is not None:
+                return found
+            return await self._read(sha256, partial(self._scan, form))
         except SecondReadingNeeded as needed:
             return await self._read_again(sha256, form, needed)
 
@@ -111,6 +137,9 @@ class Examiner:
     async def _read(self, sha256: str, work: Callable[[BinaryIO], R]) -> R:
         return await read_payload(self._payloads, sha256, work, threads=self._threads, sparing=True)
 
+    def _scan(self, form: PayloadFormat, source: BinaryIO) -> BundleScan:
+        return scan(source, form, self._limits, scratch=self._staging.folder)
+
     def _scan_spooled(self, path: Path, form: PayloadFormat) -> BundleScan:
         with path.open("rb") as source:
             return scan(source, form, self._limits, scratch=path.parent)
@@ -131,7 +160,7 @@ async def read_payload(
     the memory of an upload's place.
     """
 
-    async def pieces(reader: PayloadReader) -> AsyncGenerator[bytes, None]:
+    async def pieces(reader: PayloadReader) -> AsyncGenerator[bytes | memoryview, None]:
         async with aclosing(reader.stream()) as stream:
             async for piece in stream:
                 if counted is not None:

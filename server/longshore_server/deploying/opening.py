@@ -9,6 +9,7 @@ from dataclasses import replace
 from pathlib import Path
 
 from longshore_bundles import UnpackLimits
+from longshore_server.metrics import Metrics
 from longshore_server.settings import UploadSettings
 from longshore_server.wakeups import Wakeups
 from longshore_storage.catalogue import Catalogue
@@ -38,21 +39,26 @@ def open_uploads(
     payloads: PayloadStore,
     wakeups: Wakeups,
     visibility: Visibility,
+    metrics: Metrics,
     *,
     scratch: Path,
     limits: UnpackLimits,
     receives: bool,
 ) -> Iterator[Uploads]:
     """The use case for as long as the block runs; ``scratch`` is a folder on the node's disk."""
-    with ThreadPoolExecutor(settings.examined_at_once, thread_name_prefix="examining") as threads:
+    with (
+        ThreadPoolExecutor(settings.examined_at_once, thread_name_prefix="examining") as threads,
+        ThreadPoolExecutor(payloads.settings.uploads_at_once, thread_name_prefix="following") as ahead,
+    ):
         staging = Staging(scratch, settings.staging_bytes, threads)
         tools = UploadTools(
             catalogue,
             payloads,
-            Examiner(payloads, staging, limits, threads),
+            Examiner(payloads, staging, limits, threads, ahead),
             wakeups,
             visibility,
             RunningSessions(),
+            metrics,
             max_payload_bytes=settings.max_payload_bytes,
             min_rate_bytes_s=settings.min_rate_bytes_s,
             idle_timeout_s=settings.idle_timeout_s,

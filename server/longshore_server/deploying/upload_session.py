@@ -24,7 +24,14 @@ from longshore_storage.catalogue import releases
 from longshore_storage.catalogue.journal import StatusMoved
 from longshore_storage.catalogue.rows import Actor, Deployment
 from longshore_storage.errors import CorruptBlob, StorageError
-from longshore_storage.payloads import ChunkEntry, Hold, PayloadWriter, Place, StoredPayload
+from longshore_storage.payloads import (
+    ChunkEntry,
+    Hold,
+    PayloadWriter,
+    Place,
+    StoredPayload,
+    follow_nothing,
+)
 from longshore_storage.payloads.errors import (
     OffsetMismatch,
     PackFileDamaged,
@@ -33,6 +40,7 @@ from longshore_storage.payloads.errors import (
 )
 
 from .content_check import check_content
+from .examining_ahead import ExaminationAhead
 from .requests import Header
 from .upload_ledger import UploadLedger
 from .upload_tools import UploadTools
@@ -70,6 +78,7 @@ class UploadSession:
         self._stack.callback(place.leave)
         self._writer: PayloadWriter | None = None
         self._stored: StoredPayload | None = None
+        self._ahead: ExaminationAhead | None = None
 
     async def __aenter__(self) -> Self:
         self._running = self._found.enter_context(self._tools.running.entered(self._header))
@@ -161,7 +170,9 @@ class UploadSession:
         await self._ledger.examined(scan)
         check_content(scan, self._header)
         self._hold.end()
-        return await self._ledger.recorded(self._stored, scan, self._header)
+        recorded = await self._ledger.recorded(self._stored, scan, self._header)
+        self._tools.metrics.upload_recorded(self._stored)
+        return recorded
 
     async def _begin_to_hold(self, *, readable: bool) -> Hold:
         deployment_id, epoch = self._ledger.deployment.id, self._ledger.epoch
@@ -169,6 +180,9 @@ class UploadSession:
             return await self._stack.enter_async_context(
                 self._tools.payloads.hold(deployment_id=deployment_id, epoch=epoch)
             )
+        self._ahead = self._tools.examiner.ahead(self._header.payload_format)
+        if self._ahead is not None:
+            await self._stack.enter_async_context(self._ahead)
         self._writer = await self._stack.enter_async_context(
             self._tools.payloads.writer(
                 deployment_id=deployment_id,
@@ -176,6 +190,7 @@ class UploadSession:
                 epoch=epoch,
                 readable=readable,
                 place=self._place,
+                follow=self._ahead.follow if self._ahead is not None else follow_nothing,
             )
         )
         return self._writer.hold
@@ -203,6 +218,7 @@ class UploadSession:
                 stored.size_bytes,
                 payload_format=self._header.payload_format,
                 file_name=self._header.file_name,
+                ahead=self._ahead,
             )
         except CorruptBlob as error:
             # Whoever sent it has its bytes still: resumed, it sends what is damaged once more.

@@ -20,7 +20,7 @@ from contextlib import AbstractAsyncContextManager, asynccontextmanager, nullcon
 from datetime import UTC, datetime
 from typing import Any, TypeVar
 
-from sqlalchemy import Executable, Row, exc, func, select, text
+from sqlalchemy import Engine, Executable, Row, exc, func, select, text
 from sqlalchemy.engine import CursorResult
 from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine
 
@@ -72,9 +72,9 @@ class Transaction:
         """The database's clock in UTC, read once a transaction."""
         if self._now is None:
             if self.dialect == "sqlite":
-                clock = await self.one(select(func.strftime("%Y-%m-%dT%H:%M:%f", "now")))
-                assert clock is not None
-                self._now = datetime.fromisoformat(clock[0]).replace(tzinfo=UTC)
+                # Its clock is this machine's, in milliseconds.
+                now = datetime.now(UTC)
+                self._now = now.replace(microsecond=now.microsecond // 1000 * 1000)
             else:
                 clock = await self.one(select(func.clock_timestamp()))
                 assert clock is not None
@@ -87,9 +87,15 @@ class Catalogue:
 
     def __init__(self, engine: AsyncEngine, database: str, *, one_writer: bool) -> None:
         self._engine = engine
+        self._reading = engine.execution_options(longshore_writing=False)
         self._database = database
         # SQLite has one writer; waiting here is fair, waiting in its busy handler is not.
         self._writer: AbstractAsyncContextManager[Any] = asyncio.Lock() if one_writer else nullcontext()
+
+    @property
+    def sync_engine(self) -> Engine:
+        """The engine below, whose events tell of every statement."""
+        return self._engine.sync_engine
 
     @property
     def database(self) -> str:
@@ -102,14 +108,14 @@ class Catalogue:
 
         Raises ``CommitUnknown`` when the connection broke while committing: find out by reading.
         """
-        async with self._writer, self._connection(writing=True) as connection:
+        async with self._writer, self._connection(self._engine) as connection:
             yield Transaction(connection, self._database)
             await self._commit(connection)
 
     @asynccontextmanager
     async def reading(self) -> AsyncIterator[Transaction]:
         """Read only; takes no lock that a writer would wait for."""
-        async with self._connection(writing=False) as connection:
+        async with self._connection(self._reading) as connection:
             yield Transaction(connection, self._database)
 
     async def check(self) -> None:
@@ -133,14 +139,13 @@ class Catalogue:
         await self._engine.dispose()
 
     @asynccontextmanager
-    async def _connection(self, *, writing: bool) -> AsyncIterator[AsyncConnection]:
-        connection = self._engine.connect()
+    async def _connection(self, engine: AsyncEngine) -> AsyncIterator[AsyncConnection]:
+        """A connection whose transaction begins with its first statement."""
+        connection = engine.connect()
         try:
             with translated(self._database):
                 # A half-open connection would linger, in the driver and in the server, until it is collected.
                 await _to_the_end(connection.start())
-                await connection.execution_options(longshore_writing=writing)
-                await _whole(connection, connection.begin().start())
             yield connection
         finally:
             # To the end, so that a cancelled caller never leaves a connection checked out.
@@ -172,14 +177,15 @@ async def _whole(connection: AsyncConnection, work: Coroutine[Any, Any, R]) -> R
 async def _to_the_end(work: Coroutine[Any, Any, R]) -> R:
     """Await ``work`` to its end even when cancelled meanwhile; the cancellation goes on afterwards."""
     task = asyncio.ensure_future(work)
-    cancelled: asyncio.CancelledError | None = None
+    try:
+        return await asyncio.shield(task)
+    except asyncio.CancelledError as error:
+        cancelled = error
     while not task.done():
         try:
             await asyncio.wait([task])
         except asyncio.CancelledError as error:
             cancelled = error
-    if cancelled is None:
-        return task.result()
     if not task.cancelled():
         task.exception()
     raise cancelled

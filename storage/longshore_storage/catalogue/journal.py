@@ -6,6 +6,8 @@ before 4. Event kinds and their bodies:
 
 ``status_changed``    {from_status, to_status, reason}
 ``nodes_stepped``     {steps: [{node_id, node_name, status, message}]}
+``hook_output``       {outputs: [{node_id, node_name, hook, kind, taking_back, lines, skipped_lines, ended,
+                      exit_code, outcome}]}
 ``content_examined``  {content_sha256, entries, unpacked_size_bytes, findings: [...], total_findings}
 ``upload_waits``      {}, and ``upload_goes_on`` {}: no place is free for its bytes, and then one is
 """
@@ -149,6 +151,32 @@ async def record_audit(
             message=message,
         )
     )
+
+
+async def record_audits(
+    transaction: Transaction, actor: Actor, action: str, *, project: str, messages: Mapping[str, str]
+) -> None:
+    """Insert a row of the audit trail for each of a project's versions, with its message."""
+    now = await transaction.now()
+    rows = [
+        {
+            "time": now,
+            "principal": actor.principal,
+            "peer": actor.peer,
+            "request_id": actor.request_id,
+            "action": action,
+            "project": project,
+            "environment": "",
+            "deployment_id": "",
+            "version": version,
+            "from_status": "",
+            "to_status": "",
+            "message": message,
+        }
+        for version, message in messages.items()
+    ]
+    if rows:
+        await transaction.execute(insert(tables.audit_entry), rows)
 
 
 async def events_after(

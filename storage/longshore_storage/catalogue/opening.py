@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import sqlite3
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -15,6 +16,7 @@ from sqlalchemy.ext.asyncio import AsyncEngine, create_async_engine
 from longshore_storage.errors import Misconfigured
 
 from .catalogue import Catalogue
+from .sqlite_connection import SqliteConnection
 
 # How long SQLite waits for another process (an `admin` command beside a server) to finish writing.
 _SQLITE_BUSY_TIMEOUT_MS = 10_000
@@ -46,7 +48,16 @@ def _open_sqlite(url: URL) -> Catalogue:
         raise Misconfigured("`database.url` names no file; write sqlite:///PATH")
     if not Path(url.database).parent.is_dir():
         raise Misconfigured(f"the folder of the database {url.database} does not exist")
-    engine = create_async_engine(url.set(drivername="sqlite+aiosqlite"), pool_size=8, max_overflow=8)
+
+    async def connect() -> SqliteConnection:
+        arguments, options = engine.dialect.create_connect_args(url)
+        connection = SqliteConnection(partial(sqlite3.connect, *arguments, **options))
+        await connection
+        return connection
+
+    engine = create_async_engine(
+        url.set(drivername="sqlite+aiosqlite"), async_creator=connect, pool_size=8, max_overflow=8
+    )
     event.listen(engine.sync_engine, "connect", _prepare_sqlite)
     event.listen(engine.sync_engine, "begin", _begin_sqlite)
     return Catalogue(engine, url.render_as_string(hide_password=True), one_writer=True)
@@ -73,7 +84,8 @@ def _prepare_sqlite(connection: Any, _record: object) -> None:
 
 def _begin_sqlite(connection: Connection) -> None:
     writing = connection.get_execution_options().get("longshore_writing", True)
-    connection.exec_driver_sql("BEGIN IMMEDIATE" if writing else "BEGIN")
+    driver: Any = connection.connection.driver_connection
+    driver.begin_with_next("BEGIN IMMEDIATE" if writing else "BEGIN")
 
 
 def _open_postgresql(url: URL, pool_size: int, connect_timeout_s: int) -> Catalogue:

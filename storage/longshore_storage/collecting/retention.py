@@ -6,12 +6,12 @@ from collections.abc import AsyncGenerator, Callable, Mapping, Sequence
 from dataclasses import dataclass
 
 from longshore_storage.catalogue import Catalogue, Transaction, projects, retaining
-from longshore_storage.catalogue.journal import record_audit
+from longshore_storage.catalogue.journal import record_audits
 from longshore_storage.catalogue.retaining import Reclaimable, RetentionPolicy
 from longshore_storage.catalogue.rows import Actor
 
 _PROJECTS_PAGE = 500
-_RELEASES_PAGE = 200
+_RELEASES_PAGE = 1000
 
 
 @dataclass(frozen=True, slots=True)
@@ -82,12 +82,5 @@ async def _reclaim(
     transaction: Transaction, project: str, releases: Sequence[Reclaimable], actor: Actor
 ) -> None:
     await retaining.drop_references(transaction, [release.id for release in releases])
-    for release in releases:
-        await record_audit(
-            transaction,
-            actor,
-            "payload.reclaimed",
-            project=project,
-            version=release.version,
-            message=f"{release.payload_size_bytes} bytes, by retention",
-        )
+    messages = {release.version: f"{release.payload_size_bytes} bytes, by retention" for release in releases}
+    await record_audits(transaction, actor, "payload.reclaimed", project=project, messages=messages)

@@ -6,7 +6,7 @@ no gRPC, no releases, and nothing of what a payload contains.
 
 from .admission import Place, Places
 from .blocking_reader import BlockingReader, read_in_thread
-from .entries import ChunkEntry, StoredPayload
+from .entries import ChunkEntry, Follow, StoredPayload, follow_nothing
 from .errors import (
     ChunkFrameInvalid,
     ChunkInvalid,
@@ -41,6 +41,7 @@ __all__ = [
     "ChunkInvalid",
     "ChunkLimitExceeded",
     "ChunkMissing",
+    "Follow",
     "Hold",
     "OffsetMismatch",
     "PackFileDamaged",
@@ -64,5 +65,6 @@ __all__ = [
     "UploadRefused",
     "UploadTakenOver",
     "UploadWayMixed",
+    "follow_nothing",
     "read_in_thread",
 ]

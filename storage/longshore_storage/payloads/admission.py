@@ -18,15 +18,20 @@ class Places:
 
     def __init__(self, at_once: int, waiting: int) -> None:
         self._at_once = at_once
-        self._waiting = waiting
+        self._most_waiting = waiting
         self._taken = self._given_up = 0
         self._queue: deque[Place] = deque()
         self.booked = 0
 
+    @property
+    def waiting(self) -> int:
+        """How many wait in the queue."""
+        return len(self._queue)
+
     def book(self) -> Place:
         """Let an upload in. Raises ``TooManyUploads`` when as many are in as may take bytes and wait."""
-        if self.booked >= self._at_once + self._waiting:
-            raise TooManyUploads(self._at_once, self._waiting)
+        if self.booked >= self._at_once + self._most_waiting:
+            raise TooManyUploads(self._at_once, self._most_waiting)
         self.booked += 1
         return Place(self)
 

@@ -37,6 +37,7 @@ class BlockingReader(io.RawIOBase):
         self._loop = asyncio.get_running_loop()
         self._buffer_bytes = buffer_bytes
         self._room = asyncio.Event()
+        self._room_is_wanted = False
         self._changed = threading.Condition()
         self._pieces: deque[memoryview] = deque()
         self._held_bytes = 0
@@ -52,15 +53,24 @@ class BlockingReader(io.RawIOBase):
         """Fill ``buffer`` as far as there are bytes; 0 at the end."""
         target = memoryview(buffer).cast("B")
         with self._changed:
-            self._changed.wait_for(lambda: self._pieces or self._ended or self._error or self.closed)
-            if self.closed:
-                raise ValueError("I/O operation on closed file")
-            if self._error is not None:
-                self.raised = self._error
-                raise self._error
-            filled = self._take(target)
+            self._wait()
+            filled = 0
+            while self._pieces and filled < len(target):
+                part = self._take(len(target) - filled)
+                target[filled : filled + len(part)] = part
+                filled += len(part)
         self._tell_room()
         return filled
+
+    def read(self, size: int | None = -1, /) -> bytes:
+        """At most ``size`` bytes, empty at the end; copied once, where the base class copies twice."""
+        if size is None or size < 0:
+            return self.readall()
+        with self._changed:
+            self._wait()
+            part = self._take(size) if self._pieces else b""
+        self._tell_room()
+        return bytes(part)
 
     def close(self) -> None:
         """Want no more; may be called from any thread, also while another reads."""
@@ -70,7 +80,7 @@ class BlockingReader(io.RawIOBase):
             self._changed.notify_all()
         self._tell_room()
 
-    async def feed(self, source: AsyncGenerator[bytes, None]) -> None:
+    async def feed(self, source: AsyncGenerator[bytes | memoryview, None]) -> None:
         """Hand over all that ``source`` gives, waiting for room; its error is raised where it is read."""
         try:
             async with aclosing(source):
@@ -91,7 +101,7 @@ class BlockingReader(io.RawIOBase):
             self._error = self._error or error
             self._changed.notify_all()
 
-    async def _hand_over(self, piece: bytes) -> None:
+    async def _hand_over(self, piece: bytes | memoryview) -> None:
         while True:
             self._room.clear()
             with self._changed:
@@ -102,28 +112,38 @@ class BlockingReader(io.RawIOBase):
                     self._held_bytes += len(piece)
                     self._changed.notify_all()
                     return
+                self._room_is_wanted = True
             await self._room.wait()
 
-    def _take(self, target: memoryview) -> int:
-        filled = 0
-        while self._pieces and filled < len(target):
-            piece = self._pieces.popleft()
-            count = min(len(piece), len(target) - filled)
-            target[filled : filled + count] = piece[:count]
-            filled += count
-            if count < len(piece):
-                self._pieces.appendleft(piece[count:])
-        self._held_bytes -= filled
-        return filled
+    def _wait(self) -> None:
+        """Until there is something, or the end; the lock is held."""
+        self._changed.wait_for(lambda: self._pieces or self._ended or self._error or self.closed)
+        if self.closed:
+            raise ValueError("I/O operation on closed file")
+        if self._error is not None:
+            self.raised = self._error
+            raise self._error
+
+    def _take(self, most_bytes: int) -> memoryview:
+        """What is left of the first piece, or the begin of it; the lock is held."""
+        piece = self._pieces.popleft()
+        if len(piece) > most_bytes:
+            self._pieces.appendleft(piece[most_bytes:])
+            piece = piece[:most_bytes]
+        self._held_bytes -= len(piece)
+        return piece
 
     def _tell_room(self) -> None:
+        if not self._room_is_wanted:
+            return
+        self._room_is_wanted = False
         # The loop is gone when a forgotten reader is closed by the garbage collector.
         with suppress(RuntimeError):
             self._loop.call_soon_threadsafe(self._room.set)
 
 
 async def read_in_thread(
-    source: AsyncGenerator[bytes, None],
+    source: AsyncGenerator[bytes | memoryview, None],
     work: Callable[[BlockingReader], R],
     *,
     executor: Executor | None = None,

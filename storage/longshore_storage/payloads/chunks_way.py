@@ -8,22 +8,24 @@ the payload's sha256 is over what is stored.
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from typing import TYPE_CHECKING, Final
 
 from longshore_chunks import (
     DIGEST_LENGTH,
+    Codec,
     CuttingParameters,
     MalformedFrame,
     chunk_digest,
     decode,
     decode_untrusted,
+    encode_run,
     frame_bound,
     stored_form,
 )
 
 from .assembling import Assembler, Placement
-from .entries import ChunkEntry, Piece
+from .entries import ChunkEntry, Follow, Piece
 from .errors import ChunkFrameInvalid, ChunkInvalid, TooManyChunks
 from .fetching import ChunkFetcher
 from .tasks import TaskScope, Turn, Turns
@@ -55,6 +57,7 @@ class ChunksWay:
         assembler: Assembler,
         scope: TaskScope,
         fetcher: ChunkFetcher,
+        follow: Follow,
         *,
         cutting: CuttingParameters,
         batch_bytes: int,
@@ -67,6 +70,7 @@ class ChunksWay:
         self._assembler = assembler
         self._scope = scope
         self._fetcher = fetcher
+        self._follow = follow
         self._max_chunk_bytes = cutting.max_size_bytes
         self._batch_bytes = batch_bytes
         self._room = asyncio.Semaphore(batches_in_flight)
@@ -126,20 +130,24 @@ class ChunksWay:
         ]
         fetched = await self._fetcher.fetch(stored)
         async with hashing:
-            await self._workers.run(self._hash, pieces, placements, fetched.raws)
+            await self._follow(await self._workers.run(self._hash, pieces, placements, fetched.raws))
 
     def _hash(
         self, pieces: Sequence[Piece], placements: Sequence[Placement], fetched: Sequence[bytes | memoryview]
-    ) -> None:
+    ) -> list[bytes | memoryview]:
+        """Hash a batch's bytes and give them back in order."""
         stored = iter(fetched)
+        raws: list[bytes | memoryview] = []
         for piece, (chunk, own) in zip(pieces, placements, strict=True):
             if piece.raw is not None:
-                self._sha256.update(piece.raw)
+                raws.append(piece.raw)
             elif own is not None:
                 # Sent earlier in this upload, verified, and not durable yet.
-                self._sha256.update(decode(chunk.codec, own, chunk.raw_length))
+                raws.append(decode(chunk.codec, own, chunk.raw_length))
             else:
-                self._sha256.update(next(stored))
+                raws.append(next(stored))
+            self._sha256.update(raws[-1])
+        return raws
 
 
 def _check_body(entry: ChunkEntry) -> None:
@@ -158,22 +166,33 @@ def _other_size(entry: ChunkEntry, size_bytes: int) -> ChunkInvalid:
 
 
 def _verify_all(entries: Sequence[ChunkEntry]) -> list[Piece]:
-    return [_verify(entry) for entry in entries]
+    """The verified pieces with their stored forms: what was sent is most likely new."""
+    raws = [_verified(entry) for entry in entries]
+    encoded = encode_run(entry.raw for entry in entries if entry.raw is not None)
+    return [_piece(entry, raw, encoded) for entry, raw in zip(entries, raws, strict=True)]
 
 
-def _verify(entry: ChunkEntry) -> Piece:
-    digest, frame, raw = entry.digest, entry.zstd_frame, entry.raw
-    if frame is not None:
+def _verified(entry: ChunkEntry) -> bytes | None:
+    """The raw bytes of a chunk, None of a reference."""
+    digest, raw = entry.digest, entry.raw
+    if entry.zstd_frame is not None:
         try:
-            raw = decode_untrusted(frame, entry.raw_size)
+            raw = decode_untrusted(entry.zstd_frame, entry.raw_size)
         except MalformedFrame as error:
             raise ChunkFrameInvalid(digest, str(error)) from error
     if raw is None:
-        return Piece(digest, entry.raw_size, received_bytes=0)
+        return None
     if len(raw) != entry.raw_size:
         raise _other_size(entry, len(raw))
     if chunk_digest(raw) != digest:
         raise ChunkInvalid(digest, f"its bytes have the digest {chunk_digest(raw).hex()}")
-    if frame is None:
-        return Piece(digest, len(raw), received_bytes=len(raw), raw=raw)
-    return Piece(digest, len(raw), received_bytes=len(frame), raw=raw, stored=stored_form(raw, frame))
+    return raw
+
+
+def _piece(entry: ChunkEntry, raw: bytes | None, encoded: Iterator[tuple[Codec, bytes]]) -> Piece:
+    if raw is None:
+        return Piece(entry.digest, entry.raw_size, received_bytes=0)
+    frame = entry.zstd_frame
+    stored = next(encoded) if frame is None else stored_form(raw, frame)
+    received_bytes = len(raw) if frame is None else len(frame)
+    return Piece(entry.digest, len(raw), received_bytes, raw, stored)

@@ -2,9 +2,14 @@
 
 from __future__ import annotations
 
+from collections.abc import Awaitable, Callable, Sequence
 from dataclasses import dataclass
+from typing import TypeAlias
 
 from longshore_chunks import Codec
+
+Follow: TypeAlias = Callable[[Sequence[bytes | memoryview]], Awaitable[None]]
+"""Is shown a payload's bytes in order while they come, some at a time; the upload waits for it."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -47,3 +52,7 @@ class StoredPayload:
     received_bytes: int
     reused_bytes: int
     stored_bytes: int
+
+
+async def follow_nothing(_raws: Sequence[bytes | memoryview], /) -> None:
+    """For a payload at which nobody looks while it comes."""

@@ -7,10 +7,10 @@ is read once more by itself; then it is ``CorruptBlob``.
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncGenerator, Iterable, Sequence
+from collections.abc import AsyncGenerator, Iterable, Iterator, Sequence
 from contextlib import aclosing
 from dataclasses import dataclass
-from typing import NamedTuple
+from typing import NamedTuple, TypeAlias
 
 from longshore_chunks import ChunksError, Codec, PlacedChunk, chunk_digest, decode
 from longshore_storage.errors import CorruptBlob
@@ -33,20 +33,32 @@ class Batch:
 
 
 class Fetched(NamedTuple):
-    """The raw bytes of a batch's chunks, in order, and how many bytes the blob store sent for them.
+    """The raw bytes of a batch, in order, and how many bytes the blob store sent for them.
 
     What is stored uncompressed is a view of what was sent.
     """
 
-    raws: list[bytes | memoryview]
+    raws: list[memoryview]
     fetched_bytes: int
 
 
-class _Range(NamedTuple):
+@dataclass(slots=True)
+class _Range:
     key: str
     offset: int
-    length: int
+    end: int
     chunks: list[PlacedChunk]
+
+
+class _Raw(NamedTuple):
+    """Where a chunk's verified raw bytes begin in what was sent or decoded."""
+
+    source: bytes
+    begin: int
+
+
+_Raws: TypeAlias = dict[tuple[str, int], _Raw]
+"""By pack key and offset."""
 
 
 class ChunkFetcher:
@@ -59,20 +71,29 @@ class ChunkFetcher:
 
     async def fetch(self, chunks: Sequence[PlacedChunk]) -> Fetched:
         """The raw bytes of each of ``chunks``. Raises ``BlobNotFound`` and ``CorruptBlob``."""
+        raws, fetched_bytes = await self._verified(chunks)
+        return Fetched([_view(raws, chunk) for chunk in chunks], fetched_bytes)
+
+    async def fetch_joined(self, chunks: Sequence[PlacedChunk]) -> Fetched:
+        """The same with chunks as one that lie side by side where they were sent from."""
+        raws, fetched_bytes = await self._verified(chunks)
+        return Fetched(list(_runs(chunks, raws)), fetched_bytes)
+
+    async def _verified(self, chunks: Sequence[PlacedChunk]) -> tuple[_Raws, int]:
         ranges = _joined(chunks)
-        bodies = await together(self._get(part.key, part.offset, part.length) for part in ranges)
+        bodies = await together(self._get(part.key, part.offset, part.end - part.offset) for part in ranges)
         raws, faults = await self._workers.run(_verify_all, ranges, bodies)
-        fetched_bytes = sum(part.length for part in ranges)
+        fetched_bytes = sum(part.end - part.offset for part in ranges)
         for chunk in faults:
             body = await self._get(chunk.pack_key, chunk.offset, chunk.stored_length)
-            raw, fault = await self._workers.run(_verify, chunk, body)
+            raw, fault = await self._workers.run(_verify, chunk, body, 0)
             if fault:
                 raise CorruptBlob(
                     chunk.pack_key, f"chunk {chunk.digest.hex()} at byte {chunk.offset}: {fault}"
                 )
             raws[chunk.pack_key, chunk.offset] = raw
             fetched_bytes += chunk.stored_length
-        return Fetched([raws[chunk.pack_key, chunk.offset] for chunk in chunks], fetched_bytes)
+        return raws, fetched_bytes
 
     async def _get(self, key: str, offset: int, length: int) -> bytes:
         async with self._reads:
@@ -108,27 +129,26 @@ def _joined(chunks: Iterable[PlacedChunk]) -> list[_Range]:
     places = {(chunk.pack_key, chunk.offset): chunk for chunk in chunks}
     for (key, offset), chunk in sorted(places.items()):
         end = offset + chunk.stored_length
-        if ranges and ranges[-1].key == key:
-            last = ranges[-1]
-            gap = offset - (last.offset + last.length)
-            if gap <= min(_GAP_MAX_BYTES, chunk.stored_length) and end - last.offset <= _RANGE_MAX_BYTES:
-                length = max(last.length, end - last.offset)
-                ranges[-1] = _Range(key, last.offset, length, [*last.chunks, chunk])
-                continue
-        ranges.append(_Range(key, offset, chunk.stored_length, [chunk]))
+        last = ranges[-1] if ranges else None
+        if (
+            last is not None
+            and last.key == key
+            and offset - last.end <= min(_GAP_MAX_BYTES, chunk.stored_length)
+            and end - last.offset <= _RANGE_MAX_BYTES
+        ):
+            last.end = max(last.end, end)
+            last.chunks.append(chunk)
+        else:
+            ranges.append(_Range(key, offset, end, [chunk]))
     return ranges
 
 
-def _verify_all(
-    ranges: Sequence[_Range], bodies: Sequence[bytes]
-) -> tuple[dict[tuple[str, int], bytes | memoryview], list[PlacedChunk]]:
-    raws: dict[tuple[str, int], bytes | memoryview] = {}
+def _verify_all(ranges: Sequence[_Range], bodies: Sequence[bytes]) -> tuple[_Raws, list[PlacedChunk]]:
+    raws: _Raws = {}
     faults: list[PlacedChunk] = []
     for part, body in zip(ranges, bodies, strict=True):
-        view = memoryview(body)
         for chunk in part.chunks:
-            at = chunk.offset - part.offset
-            raw, fault = _verify(chunk, view[at : at + chunk.stored_length])
+            raw, fault = _verify(chunk, body, chunk.offset - part.offset)
             if fault:
                 faults.append(chunk)
             else:
@@ -136,11 +156,34 @@ def _verify_all(
     return raws, faults
 
 
-def _verify(chunk: PlacedChunk, stored: bytes | memoryview) -> tuple[bytes | memoryview, str]:
-    try:
-        raw = stored if chunk.codec is Codec.RAW else decode(chunk.codec, stored, chunk.raw_length)
-    except ChunksError as error:
-        return b"", str(error)
-    if chunk_digest(raw) != chunk.digest:
-        return b"", "its bytes do not have its digest"
-    return raw, ""
+def _verify(chunk: PlacedChunk, body: bytes, begin: int) -> tuple[_Raw, str]:
+    """The raw bytes of a chunk whose stored ones begin there in ``body``, or what is wrong with them."""
+    stored = memoryview(body)[begin : begin + chunk.stored_length]
+    if chunk.codec is Codec.RAW:
+        found = _Raw(body, begin)
+        digest = chunk_digest(stored)
+    else:
+        try:
+            found = _Raw(decode(chunk.codec, stored, chunk.raw_length), 0)
+        except ChunksError as error:
+            return _Raw(b"", 0), str(error)
+        digest = chunk_digest(found.source)
+    return found, "" if digest == chunk.digest else "its bytes do not have its digest"
+
+
+def _view(raws: _Raws, chunk: PlacedChunk) -> memoryview:
+    source, begin = raws[chunk.pack_key, chunk.offset]
+    return memoryview(source)[begin : begin + chunk.raw_length]
+
+
+def _runs(chunks: Iterable[PlacedChunk], raws: _Raws) -> Iterator[memoryview]:
+    held, begin, end = b"", 0, 0
+    for chunk in chunks:
+        source, at = raws[chunk.pack_key, chunk.offset]
+        if source is not held or at != end:
+            if held:
+                yield memoryview(held)[begin:end]
+            held, begin = source, at
+        end = at + chunk.raw_length
+    if held:
+        yield memoryview(held)[begin:end]

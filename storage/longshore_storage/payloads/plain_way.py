@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import asyncio
+from collections.abc import Sequence
 from typing import TYPE_CHECKING, Final
 
 from longshore_chunks import Cutter, CuttingParameters, chunk_digest
 
 from .assembling import Assembler
-from .entries import Piece
+from .entries import Follow, Piece
 from .tasks import TaskScope, Turn, Turns
 from .threads import Workers
 
@@ -33,6 +34,7 @@ class PlainWay:
         sha256: _Hash,
         assembler: Assembler,
         scope: TaskScope,
+        follow: Follow,
         *,
         cutting: CuttingParameters,
         batch_bytes: int,
@@ -42,10 +44,11 @@ class PlainWay:
         self._sha256 = sha256
         self._assembler = assembler
         self._scope = scope
+        self._follow = follow
         self._cutter = Cutter(cutting)
         self._batch_bytes = batch_bytes
         self._room = asyncio.Semaphore(batches_in_flight)
-        self._cutting, self._placing = Turns(), Turns()
+        self._cutting, self._placing, self._following = Turns(), Turns(), Turns()
         self._batch: list[bytes] = []
         self._batch_size = 0
 
@@ -69,20 +72,24 @@ class PlainWay:
             last = await self._workers.run(self._cut_last)
         async with self._placing.take():
             await self._assembler.place(last)
+        async with self._following.take():
+            await self._follow(_raws_of(last))
 
     async def _hand_over(self) -> None:
         if self._batch:
             # Taken only when there is room: whoever is cancelled meanwhile loses nothing.
             await self._room.acquire()
             batch, self._batch, self._batch_size = self._batch, [], 0
-            work = self._work(batch, self._cutting.take(), self._placing.take())
+            work = self._work(batch, self._cutting.take(), self._placing.take(), self._following.take())
             self._scope.start(work, at_end=self._room.release)
 
-    async def _work(self, batch: list[bytes], cutting: Turn, placing: Turn) -> None:
+    async def _work(self, batch: list[bytes], cutting: Turn, placing: Turn, following: Turn) -> None:
         async with cutting:
             pieces = await self._workers.run(self._cut, batch)
         async with placing:
             await self._assembler.place(pieces)
+        async with following:
+            await self._follow(_raws_of(pieces))
 
     def _cut(self, batch: list[bytes]) -> list[Piece]:
         for data in batch:
@@ -98,3 +105,7 @@ class PlainWay:
 
 def _piece_of(raw: bytes) -> Piece:
     return Piece(chunk_digest(raw), len(raw), received_bytes=len(raw), raw=raw)
+
+
+def _raws_of(pieces: Sequence[Piece]) -> list[bytes | memoryview]:
+    return [piece.raw for piece in pieces if piece.raw is not None]

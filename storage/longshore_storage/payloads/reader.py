@@ -24,6 +24,8 @@ from .tasks import in_order
 from .threads import Workers
 
 _PIECE_MAX_BYTES = MIB
+# What lies together in pieces of this size is handed on as it lies; less is joined first.
+_JOINED_BELOW_BYTES = 256 * 1024
 
 Suspect: TypeAlias = Callable[[str], Awaitable[bool]]
 """Looks at an object that was found wrong or gone; True when it is damaged, and that is noted by now."""
@@ -61,7 +63,7 @@ class PayloadReader:
         self._batch_bytes = batch_bytes
         self._batches_in_flight = batches_in_flight
         self._suspect = suspect
-        self._streams: list[AsyncGenerator[bytes, None]] = []
+        self._streams: list[AsyncGenerator[bytes | memoryview, None]] = []
         self._manifests: list[StoredManifest] = []
         self._fetched_bytes = 0
 
@@ -80,10 +82,11 @@ class PayloadReader:
         """How many bytes the blob store sent so far for this reader, the manifest's included."""
         return self._fetched_bytes + sum(manifest.fetched_bytes for manifest in self._manifests)
 
-    def stream(self, offset: int = 0) -> AsyncGenerator[bytes, None]:
+    def stream(self, offset: int = 0) -> AsyncGenerator[bytes | memoryview, None]:
         """The payload's bytes from ``offset`` on, in pieces of at most 1 MiB; reads nothing before it.
 
-        Raises ``CorruptBlob``, ``PayloadNotStored`` when the payload was removed meanwhile, and
+        A piece may be a view, which keeps in memory what was read together with it. Raises
+        ``CorruptBlob``, ``PayloadNotStored`` when the payload was removed meanwhile, and
         ``BlobStoreUnavailable``. Raises ``ValueError`` for an offset outside the payload.
         """
         if not 0 <= offset <= self.size_bytes:
@@ -97,7 +100,7 @@ class PayloadReader:
         for stream in self._streams:
             await stream.aclose()
 
-    async def _stream(self, offset: int) -> AsyncGenerator[bytes, None]:
+    async def _stream(self, offset: int) -> AsyncGenerator[bytes | memoryview, None]:
         doubted = -1
         while offset < self.size_bytes:
             try:
@@ -117,7 +120,7 @@ class PayloadReader:
                 # The object is sound as a whole: what was read of it was changed on its way, so once more.
                 doubted = offset
 
-    async def _pieces(self, start: int) -> AsyncGenerator[bytes, None]:
+    async def _pieces(self, start: int) -> AsyncGenerator[bytes | memoryview, None]:
         manifest = StoredManifest(
             self._blobs,
             self._workers,
@@ -128,10 +131,10 @@ class PayloadReader:
         self._manifests.append(manifest)
         await manifest.verify()
 
-        async def fetch(batch: Batch) -> list[bytes]:
-            raws, fetched_bytes = await self._fetcher.fetch(batch.chunks)
+        async def fetch(batch: Batch) -> list[bytes | memoryview]:
+            runs, fetched_bytes = await self._fetcher.fetch_joined(batch.chunks)
             self._fetched_bytes += fetched_bytes
-            return await self._workers.run(_pieces_of, raws, max(start - batch.offset, 0))
+            return await self._workers.run(_pieces_of, runs, max(start - batch.offset, 0))
 
         ahead = in_order(
             batches(manifest.chunks(), batch_bytes=self._batch_bytes, start=start),
@@ -154,21 +157,21 @@ class PayloadReader:
         return has_another
 
 
-def _pieces_of(raws: Sequence[bytes | memoryview], start: int) -> list[bytes]:
-    """The chunks from byte ``start`` on, joined to pieces of at most 1 MiB."""
-    pieces: list[bytes] = []
-    held: list[bytes | memoryview] = []
+def _pieces_of(runs: Sequence[memoryview], start: int) -> list[bytes | memoryview]:
+    """The bytes of ``runs`` from ``start`` on, in pieces of at most 1 MiB."""
+    pieces: list[bytes | memoryview] = []
+    held: list[memoryview] = []
     held_bytes = 0
-    for raw in raws:
-        skipped = min(start, len(raw))
-        start -= skipped
-        left = memoryview(raw)[skipped:]
-        while left:
-            part = left[: _PIECE_MAX_BYTES - held_bytes]
-            held.append(part)
-            held_bytes += len(part)
-            left = left[len(part) :]
-            if held_bytes == _PIECE_MAX_BYTES:
-                pieces.append(b"".join(held))
-                held, held_bytes = [], 0
-    return [*pieces, b"".join(held)] if held else pieces
+    for run in runs:
+        left = run[start:]
+        start = max(start - len(run), 0)
+        if held_bytes + len(left) > _PIECE_MAX_BYTES or len(left) >= _JOINED_BELOW_BYTES:
+            pieces.append(b"".join(held))
+            held, held_bytes = [], 0
+        if len(left) >= _JOINED_BELOW_BYTES:
+            pieces += (left[at : at + _PIECE_MAX_BYTES] for at in range(0, len(left), _PIECE_MAX_BYTES))
+        else:
+            held.append(left)
+            held_bytes += len(left)
+    pieces.append(b"".join(held))
+    return [piece for piece in pieces if piece]

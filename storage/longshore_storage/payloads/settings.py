@@ -37,8 +37,8 @@ class PayloadSettings:
     packs_per_upload: int = 3
     batch_bytes: int = 4 * MIB
     batches_in_flight: int = 4
-    read_batch_bytes: int = 4 * MIB
-    read_batches_in_flight: int = 4
+    read_batch_bytes: int = 8 * MIB
+    read_batches_in_flight: int = 2
     reads_in_flight: int = 16
     max_chunks: int = 4 * MIB
     threads: int = field(default_factory=lambda: min(os.cpu_count() or 1, 8) + 1)
@@ -53,8 +53,9 @@ class PayloadSettings:
     def upload_bytes(self) -> int:
         """What one upload holds at most beside its pack files in flight.
 
-        That is the pack file it fills, and batches as received or fetched, raw, and compressed. While its
-        payload is looked through, a sparing reader holds less.
+        That is the pack file it fills, and batches as received or fetched, raw, and compressed. Of the one
+        that is being filled there is only what was received: the rest is for two batches that who follows
+        the upload has not seen yet. A sparing reader of the stored payload holds less.
         """
         return self.pack_bytes + 3 * (self.batches_in_flight + 1) * self.batch_bytes
 

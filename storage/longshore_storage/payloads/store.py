@@ -18,6 +18,7 @@ from longshore_storage.errors import BlobNotFound, CorruptBlob
 from longshore_storage.ports import BlobStore
 
 from .admission import Place, Places
+from .entries import Follow, follow_nothing
 from .errors import PackFileDamaged, PayloadNotStored, UploadTakenOver
 from .fetching import ChunkFetcher
 from .holding import Hold
@@ -80,11 +81,14 @@ class PayloadStore:
         epoch: int,
         readable: bool = True,
         place: Place | None = None,
+        follow: Follow = follow_nothing,
     ) -> AsyncIterator[PayloadWriter]:
         """Write an upload, new or resumed, that this session holds under ``epoch``.
 
         Chunks are shared within ``project``; where it is not ``readable`` for the caller, references lead
         only to what the upload sent itself. A ``place`` that was booked for the upload is left at the end.
+        ``follow`` is shown all of the payload's bytes, a stored part's as well; when ``finish`` returns, it
+        has seen the last of them.
 
         The block's task is cancelled, and the block raises, when storing fails or the upload is taken over.
         At the end nothing of the session is left running; the upload's row stays, for the caller to drop or
@@ -113,6 +117,7 @@ class PayloadStore:
                     node_packs=self._packs,
                     place=place,
                     own_chunks=own_chunks,
+                    follow=follow,
                 )
                 scope.start(writer.hold.keep())
                 yield writer

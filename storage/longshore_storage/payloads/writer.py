@@ -21,7 +21,7 @@ from .assembling import Assembler
 from .chunk_count import ChunkCount
 from .chunks_way import ChunksWay
 from .committing import SegmentCommitter, StoredPart
-from .entries import ChunkEntry, StoredPayload
+from .entries import ChunkEntry, Follow, StoredPayload
 from .errors import (
     OffsetMismatch,
     PayloadEmpty,
@@ -63,6 +63,7 @@ class PayloadWriter:
         node_packs: asyncio.Semaphore,
         place: Place,
         own_chunks: OwnChunks | None,
+        follow: Follow,
     ) -> None:
         self._catalogue = catalogue
         self._blobs = blobs
@@ -73,6 +74,7 @@ class PayloadWriter:
         self._fetcher = fetcher
         self._place = place
         self._own_chunks = own_chunks
+        self._follow = follow
         self._count = ChunkCount(settings.max_chunks)
         self._part = StoredPart(
             durable_bytes=upload.durable_bytes,
@@ -231,6 +233,7 @@ class PayloadWriter:
                 self._sha256,
                 self._assembler,
                 self._scope,
+                self._follow,
                 cutting=self._settings.cutting,
                 batch_bytes=self._settings.batch_bytes,
                 batches_in_flight=self._settings.batches_in_flight,
@@ -248,6 +251,7 @@ class PayloadWriter:
                 self._assembler,
                 self._scope,
                 self._fetcher,
+                self._follow,
                 cutting=self._settings.cutting,
                 batch_bytes=self._settings.batch_bytes,
                 batches_in_flight=self._settings.batches_in_flight,
@@ -294,6 +298,7 @@ class PayloadWriter:
                 if self._own_chunks is not None:
                     self._own_chunks.add(chunk.digest for chunk in batch.chunks)
                 await self._workers.run(self._hash, raws)
+                await self._follow(raws)
 
     async def _fetch(self, batch: Batch) -> tuple[Batch, Fetched]:
         return batch, await self._fetcher.fetch(batch.chunks)

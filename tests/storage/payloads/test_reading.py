@@ -15,8 +15,9 @@ from sqlalchemy import insert, select, update
 from longshore_chunks import Codec, ManifestHeader, ManifestWriter, PackWriter, chunk_digest
 from longshore_storage.catalogue import packs, tables
 from longshore_storage.errors import BlobStoreUnavailable, CorruptBlob
-from longshore_storage.payloads import PayloadNotStored
+from longshore_storage.payloads import PayloadNotStored, PayloadSettings
 
+from .conftest import OpenWorld
 from .world import CUTTING, KIB, World, cut, embedded_only, random_bytes, reference_to, text_bytes
 
 DATA = text_bytes(150 * KIB) + random_bytes(150 * KIB)
@@ -171,7 +172,7 @@ async def test_what_comes_before_damage_is_right(world: World) -> None:
     assert row is not None
     damaged = row.pack_key
     world.blobs.change = lambda key, body: bytes(len(body)) if key == damaged else body
-    got: list[bytes] = []
+    got: list[bytes | memoryview] = []
 
     async def read() -> None:
         async with world.store.open(SHA256) as reader:
@@ -283,3 +284,18 @@ async def test_a_large_manifest_is_read_in_pieces(world: World, monkeypatch: pyt
     await world.upload(DATA)
     assert await world.read(SHA256, 1000) == DATA[1000:]
     assert max(length for key, _, length in world.blobs.got if key.startswith("manifests/")) == 200
+
+
+@embedded_only
+async def test_what_lies_together_is_handed_on_as_it_lies(open_world: OpenWorld) -> None:
+    data = random_bytes(1500 * KIB) + text_bytes(600 * KIB) + random_bytes(1200 * KIB)
+    sha256 = hashlib.sha256(data).hexdigest()
+    async with open_world(PayloadSettings(threads=2)) as world:
+        await world.upload(data, piece=KIB * KIB)
+        async with world.store.open(sha256) as reader:
+            for offset in (0, 1, 1400 * KIB, 1500 * KIB + 1, len(data) - 1):
+                pieces = [piece async for piece in reader.stream(offset)]
+                assert b"".join(pieces) == data[offset:]
+                assert max(len(piece) for piece in pieces) <= KIB * KIB
+            as_they_lie = [piece async for piece in reader.stream() if isinstance(piece, memoryview)]
+    assert sum(len(piece) for piece in as_they_lie) > 2000 * KIB
