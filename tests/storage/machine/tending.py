@@ -12,7 +12,7 @@ from longshore_storage.payloads import PayloadNotStored, Sha256Mismatch, UploadL
 from tests.storage.healing.hurt_world import blocks_of
 
 from .audit import Audit
-from .faults import Fault
+from .faults import Fault, Way
 from .process import ACTOR, COLLECTING, Process
 from .world import BrokeOff, Step, World
 
@@ -102,9 +102,11 @@ class Collect(Step):
                     await collector.rehearse(told, now=self.now)
                 await collector.run(report, now=self.now, listed_share=self.listed_share)
 
-            world.is_grace_left_out = self.now
-            outcome = await world.attempt(self.on, self.fault, collect)
-            world.is_grace_left_out = False
+            if self.now:
+                # Without the grace, what an older copy of the database names may be gone.
+                world.backup = None
+            with world.grace_left_out(self.now):
+                outcome = await world.attempt(self.on, self.fault, collect)
             went = await look_up_releases(world)
             if not presence.alone:
                 return
@@ -151,6 +153,9 @@ class Scrub(Step):
         with world.present() as presence:
             outcome = await world.attempt(self.on, self.fault, scrub)
             if not presence.alone or isinstance(outcome, BrokeOff) or self.resume:
+                return
+            if self.fault is not None and self.fault.way in (Way.FAILS_BEFORE, Way.FAILS_AFTER):
+                # What it could not read it has left for the next one.
                 return
             world.afterwards.append(Audit.check_scrubbed)
 

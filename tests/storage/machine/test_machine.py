@@ -26,7 +26,7 @@ from .playing import play
 from .strategies import step_lists
 from .world import Step
 
-_FACTOR = float(os.environ.get("LONGSHORE_MACHINE_FACTOR", "1"))
+FACTOR = float(os.environ.get("LONGSHORE_MACHINE_FACTOR", "1"))
 
 
 @pytest.fixture
@@ -50,26 +50,26 @@ def postgres_and_bucket(postgres_database: str, s3_url: str) -> NewPlace:
 
 
 def test_embedded(sqlite_and_folders: NewPlace) -> None:
-    _play_examples(sqlite_and_folders, 60)
+    _play_examples(sqlite_and_folders, 30)
 
 
 def test_sqlite_and_bucket(sqlite_and_bucket: NewPlace) -> None:
-    _play_examples(sqlite_and_bucket, 8)
+    _play_examples(sqlite_and_bucket, 4)
 
 
 def test_postgres_and_folders(postgres_and_folders: NewPlace) -> None:
-    _play_examples(postgres_and_folders, 8)
+    _play_examples(postgres_and_folders, 4)
 
 
 def test_postgres_and_bucket(postgres_and_bucket: NewPlace) -> None:
-    _play_examples(postgres_and_bucket, 8)
+    _play_examples(postgres_and_bucket, 4)
 
 
 def _play_examples(new_place: NewPlace, examples: int) -> None:
     @settings(
-        max_examples=max(round(examples * _FACTOR), 1),
+        max_examples=max(round(examples * FACTOR), 1),
         deadline=None,
-        derandomize=_FACTOR == 1,
+        derandomize=FACTOR == 1,
         database=None,
         suppress_health_check=[
             HealthCheck.too_slow,

@@ -11,7 +11,7 @@ from longshore_storage.catalogue import Transaction, projects, releases, tables,
 from longshore_storage.catalogue.deployments import insert_deployment
 from longshore_storage.catalogue.journal import change_status
 from longshore_storage.catalogue.lifecycle import DeploymentStatus
-from longshore_storage.errors import BlobNotFound, CorruptBlob, StorageError
+from longshore_storage.errors import BlobNotFound, ConstraintViolated, CorruptBlob, StorageError
 from longshore_storage.payloads import (
     ChunkMissing,
     PackFileDamaged,
@@ -92,6 +92,9 @@ class Send(Step):
             try:
                 outcome = await world.attempt(self.on, self.fault, session.run)
             except (ClientGone, Refused):
+                outcome = None
+            except ConstraintViolated:
+                assert not presence.alone, "only another call may have begun it"
                 outcome = None
             except UploadTakenOver:
                 assert await session.is_lost(), "it held the upload, and was told that it does not"
@@ -193,8 +196,13 @@ class Session:
             if taken.epoch is not None:
                 self.epoch = taken.epoch
                 return True
-            assert self.step.as_another, "the same session with a higher attempt takes over at once"
+            assert await self._is_anothers() or not self.presence.alone, "the same session need not wait"
             self.world.clock.wait(timedelta(seconds=taken.retry_after_s + 1))
+
+    async def _is_anothers(self) -> bool:
+        u = tables.upload
+        found = await self.world.rows(u, u.c.deployment_id == self.upload.id)
+        return any(row.session_id != f"session {self.upload.session}" for row in found)
 
     async def _stored_already(self) -> bool:
         upload = self.upload

@@ -74,33 +74,35 @@ class World:
     clock: Clock
     model: Model = field(default_factory=Model)
     backup: Any = None
-    is_grace_left_out: bool = False
     violations: list[str] = field(default_factory=list)
     afterwards: list[Callable[[Audit], None]] = field(default_factory=list)
     _processes: dict[int, tuple[Process, AsyncExitStack]] = field(default_factory=dict)
     _graves: list[AsyncExitStack] = field(default_factory=list)
+    _without_grace: int = 0
     _present: list[Presence] = field(default_factory=list)
     _writer: asyncio.Lock = field(default_factory=asyncio.Lock)
+    _starting: asyncio.Lock = field(default_factory=asyncio.Lock)
 
     async def process(self, on: int) -> Process:
         """The process of that number; a dead one is started again."""
-        process, stack = self._processes.get(on, (None, None))
-        if process is not None and stack is not None:
-            if not process.life.is_over:
-                return process
-            # What is left of it may still be unwinding.
-            self._graves.append(stack)
-        stack = AsyncExitStack()
-        opened = opened_process(
-            self.place.database_url,
-            self.place.blob_store_url,
-            self.bucket,
-            may_go=self.check_may_go,
-            writer=None if self.place.threaded else self._writer,
-        )
-        process = await stack.enter_async_context(opened)
-        self._processes[on] = process, stack
-        return process
+        async with self._starting:
+            process, stack = self._processes.get(on, (None, None))
+            if process is not None and stack is not None:
+                if not process.life.is_over:
+                    return process
+                # What is left of it may still be unwinding.
+                self._graves.append(stack)
+            stack = AsyncExitStack()
+            opened = opened_process(
+                self.place.database_url,
+                self.place.blob_store_url,
+                self.bucket,
+                may_go=self.check_may_go,
+                writer=None if self.place.threaded else self._writer,
+            )
+            process = await stack.enter_async_context(opened)
+            self._processes[on] = process, stack
+            return process
 
     async def attempt(
         self, on: int, fault: Fault | None, work: Callable[[Process], Coroutine[Any, Any, T]]
@@ -136,6 +138,20 @@ class World:
             yield presence
         finally:
             self._present.remove(presence)
+
+    @property
+    def is_grace_left_out(self) -> bool:
+        """Whether some run of collecting removes at once what it condemns."""
+        return self._without_grace > 0
+
+    @contextmanager
+    def grace_left_out(self, now: bool) -> Iterator[None]:
+        """While a run of collecting does so, if it does."""
+        self._without_grace += now
+        try:
+            yield
+        finally:
+            self._without_grace -= now
 
     async def meanwhile(self, steps: Sequence[Step]) -> None:
         """Take steps in the middle of another one; if that is cancelled, then when they are done."""
