@@ -1,5 +1,6 @@
 """The node agent: obeys this node's assignments."""
 
-from .agent import BUILT_AT_ONCE, NodeAgent
+from .activation import BUILT_AT_ONCE
+from .agent import NodeAgent
 
 __all__ = ["BUILT_AT_ONCE", "NodeAgent"]

@@ -1,4 +1,4 @@
-"""Making one assignment live on this node: find or build the tree, check, switch, report.
+"""Making one assignment live on this node: find or build the tree, switch, report.
 
 Every step may be repeated after a crash: a half-made tree is in ``staging`` and goes at the next start,
 an installed one is found again, and the switch of a generation that was done already changes nothing.
@@ -7,36 +7,39 @@ an installed one is found again, and the switch of a generation that was done al
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Callable
 from concurrent.futures import Executor
 from contextlib import asynccontextmanager
 from pathlib import Path
-from time import monotonic
+from typing import Final
 
 import structlog
 
 from longshore_bundles import UnpackLimits
-from longshore_server.disk import DataFolder, DiskError, InstalledTree, InstalledTrees, LiveLinks
-from longshore_server.unbroken import in_executor, in_thread
-from longshore_server.wakeups import Kind, Wakeups, rollout_ident
-from longshore_storage.catalogue import Catalogue, Transaction, assignments, releases
-from longshore_storage.catalogue.lifecycle import ActivationStatus
+from longshore_server.disk import (
+    NOTHING,
+    DataFolder,
+    DiskError,
+    InstalledTree,
+    InstalledTrees,
+    LiveLinks,
+    LiveTree,
+)
+from longshore_server.hooks import ProjectHooks
+from longshore_server.unbroken import in_executor
+from longshore_server.wakeups import Wakeups
+from longshore_storage.catalogue import Catalogue
 from longshore_storage.catalogue.rows import Assignment, Release
-from longshore_storage.errors import StorageError
 from longshore_storage.payloads import PayloadStore
 
 from .building import Moved, TreeBuilder
+from .reporting import STILL_HERE_S, Reports
+from .switching import Switching
 
 _log = structlog.get_logger(__name__)
 
-_REPORT_SPACING_S = 1.0
-# How often a node that works or waits shows that it is well; far below any deadline for progress.
-STILL_HERE_S = 10.0
-_WORKING = (ActivationStatus.PENDING, ActivationStatus.FETCHING, ActivationStatus.SWITCHING)
-
-
-class Superseded(Exception):
-    """A newer assignment took this one's place, or the controller gave the node up: stop, change nothing."""
+# Unpacking is work for one core and one disk.
+BUILT_AT_ONCE: Final = 2
 
 
 class ActivationWork:
@@ -50,16 +53,19 @@ class ActivationWork:
         folder: DataFolder,
         threads: Executor,
         *,
+        node_name: str,
         limits: UnpackLimits,
         kept_releases: int,
+        hooks_of: Callable[[str], ProjectHooks],
     ) -> None:
-        self._catalogue = catalogue
-        self._wakeups = wakeups
+        self.reports = Reports(catalogue, wakeups)
         self._trees = InstalledTrees(folder)
         self._links = LiveLinks(folder)
         self._threads = threads
-        self._builder = TreeBuilder(payloads, folder, self._trees, limits, threads)
+        self._builder = TreeBuilder(payloads, folder, self._trees, self._links, limits, threads)
+        self._switching = Switching(catalogue, self.reports, folder, self._links, hooks_of, node_name)
         self._kept_releases = kept_releases
+        self._places = asyncio.Semaphore(BUILT_AT_ONCE)
 
     def repair(self) -> None:
         """Finish what a crash broke off between intent and link, and log what is not as it should be."""
@@ -68,37 +74,23 @@ class ActivationWork:
 
     async def make_live(self, assignment: Assignment) -> None:
         """Make the assignment live and report it; raises ``Superseded`` and whatever goes wrong."""
-        async with self._catalogue.transaction() as transaction:
-            await self._report(
-                transaction,
-                assignment,
-                status=ActivationStatus.FETCHING,
-                start_time=await transaction.now(),
-                message="",
-            )
-            release = (
-                await releases.get_release(transaction, assignment.release_id)
-                if assignment.release_id is not None
-                else None
-            )
-        tree = await self._tree(assignment, release) if release is not None else None
-        await self._switch(assignment, release, tree)
-        _log.info(
-            "activation.done", version=release.version if release else "", path=str(tree.path) if tree else ""
-        )
-        await in_executor(self._threads, self._prune, assignment.project, tree.path if tree else None)
-
-    async def still_here(self, assignment: Assignment) -> None:
-        """Show that the node will come to the assignment. Raises ``Superseded``, but never for a store."""
-        try:
-            async with self._catalogue.transaction() as transaction:
-                await self._report(transaction, assignment)
-        except StorageError as error:
-            _log.warning("activation.unreported", error=str(error))
+        if await self._switching.finish_taking_back(assignment):
+            return
+        with self._trees.busy(assignment.project):
+            goal = NOTHING
+            async with self._place(assignment):
+                release = await self.reports.begin(assignment)
+                if release is not None:
+                    tree = await self._tree(assignment, release)
+                    goal = LiveTree(tree.version, tree.path)
+            if not await self._switching.make_live(assignment, goal):
+                return
+        _log.info("activation.done", version=goal.version or "", path=str(goal.target or ""))
+        await in_executor(self._threads, self._prune, assignment.project, goal.target)
 
     async def _tree(self, assignment: Assignment, release: Release) -> InstalledTree:
         moved = Moved(total_bytes=release.payload_size_bytes)
-        async with self._reporting(assignment, moved):
+        async with self.reports.while_working(assignment, moved.columns):
             kept = await in_executor(
                 self._threads, self._trees.find, release.project, release.version, release.payload_sha256
             )
@@ -107,34 +99,8 @@ class ActivationWork:
                 tree = kept
             else:
                 tree = await self._builder.build(release, moved)
-        async with self._catalogue.transaction() as transaction:
-            await self._report(transaction, assignment, **moved.columns())
+        await self.reports.moved(assignment, **moved.columns())
         return tree
-
-    async def _switch(
-        self, assignment: Assignment, release: Release | None, tree: InstalledTree | None
-    ) -> None:
-        async with self._catalogue.transaction() as transaction:
-            if not await assignments.begin_switch(transaction, assignments.place_of(assignment)):
-                raise Superseded
-        await in_thread(
-            self._links.switch,
-            assignment.project,
-            generation=assignment.generation,
-            version=release.version if release else None,
-            target=tree.path if tree else None,
-            deployment_id=assignment.deployment_id or None,
-        )
-        async with self._catalogue.transaction() as transaction:
-            await self._report(
-                transaction,
-                assignment,
-                status=ActivationStatus.LIVE if release else ActivationStatus.REMOVED,
-                end_time=await transaction.now(),
-                path=str(tree.path) if tree else "",
-            )
-        self._wakeups.send(Kind.ROLLOUTS, rollout_ident(assignment.project, assignment.environment))
-        self._wakeups.send(Kind.PROGRESS, assignment.deployment_id)
 
     def _prune(self, project: str, live: Path | None) -> None:
         try:
@@ -144,47 +110,16 @@ class ActivationWork:
             _log.warning("trees.kept", project=project, error=str(error))
 
     @asynccontextmanager
-    async def _reporting(self, assignment: Assignment, moved: Moved) -> AsyncIterator[None]:
-        """Write the bytes moved to the activation once a second while the block runs.
-
-        When the activation is no longer this node's to work on, the block is cancelled and ends with
-        ``Superseded``.
-        """
-        owner = asyncio.current_task()
-        assert owner is not None
-        superseded = False
-
-        async def report() -> None:
-            nonlocal superseded
-            told, told_at = moved.columns(), monotonic()
-            while True:
-                await asyncio.sleep(_REPORT_SPACING_S)
-                # Work whose bytes are not counted (a zip, the last sync) is reported too, if less often.
-                if moved.columns() == told and monotonic() < told_at + STILL_HERE_S:
-                    continue
-                told, told_at = moved.columns(), monotonic()
-                try:
-                    async with self._catalogue.transaction() as transaction:
-                        await self._report(transaction, assignment, **told)
-                except Superseded:
-                    superseded = True
-                    owner.cancel()
-                    return
-                except StorageError as error:
-                    _log.warning("activation.unreported", error=str(error))
-
-        reporter = asyncio.create_task(report())
+    async def _place(self, assignment: Assignment) -> AsyncIterator[None]:
+        """Wait for a place to build in; whoever waits shows now and then that the node is well."""
+        while True:
+            try:
+                async with asyncio.timeout(STILL_HERE_S):
+                    await self._places.acquire()
+                break
+            except TimeoutError:
+                await self.reports.still_here(assignment)
         try:
             yield
-        except asyncio.CancelledError:
-            if superseded and owner.uncancel() == 0:
-                raise Superseded from None
-            raise
         finally:
-            reporter.cancel()
-            await asyncio.wait([reporter])
-
-    async def _report(self, transaction: Transaction, assignment: Assignment, **values: object) -> None:
-        place = assignments.place_of(assignment)
-        if not await assignments.report(transaction, place, expected=_WORKING, **values):
-            raise Superseded
+            self._places.release()

@@ -8,45 +8,30 @@ stays live.
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncIterator
+from collections.abc import Callable
 from concurrent.futures import Executor
-from contextlib import asynccontextmanager
 
 import structlog
-from tenacity import (
-    AsyncRetrying,
-    RetryCallState,
-    retry_if_exception_type,
-    stop_after_delay,
-    wait_exponential_jitter,
-)
 
 from longshore_bundles import UnpackLimits
 from longshore_server.disk import DataFolder, DiskError
+from longshore_server.hooks import ProjectHooks
 from longshore_server.identity import Identity
 from longshore_server.translation import refusal_of
 from longshore_server.unbroken import in_thread
-from longshore_server.wakeups import Kind, Wakeups, rollout_ident, woken
+from longshore_server.wakeups import Kind, Wakeups, woken
 from longshore_storage.catalogue import Catalogue, assignments
-from longshore_storage.catalogue.lifecycle import ActivationStatus
 from longshore_storage.catalogue.rows import Assignment
-from longshore_storage.errors import CommitUnknown, StorageError, Unavailable
+from longshore_storage.errors import StorageError
 from longshore_storage.payloads import PayloadStore
 
-from .activation import STILL_HERE_S, ActivationWork, Superseded
+from .activation import ActivationWork
+from .patience import LONGEST_AWAY_S, PASSING, patiently
+from .reporting import Superseded
 
 _log = structlog.get_logger(__name__)
 
-_LONGEST_RETRY_S = 15.0
 _UNREPORTED_PAUSE_S = 1.0
-# Unpacking is work for one core and one disk.
-BUILT_AT_ONCE = 2
-
-# What passes by itself: the work may be repeated, so a commit of unknown outcome is just done again.
-_PASSING = (Unavailable, CommitUnknown)
-_LONGEST_AWAY_S = 600.0
-
-_OPEN = (ActivationStatus.PENDING, ActivationStatus.FETCHING, ActivationStatus.SWITCHING)
 
 
 class NodeAgent:
@@ -63,6 +48,7 @@ class NodeAgent:
         *,
         limits: UnpackLimits,
         kept_releases: int,
+        hooks_of: Callable[[str], ProjectHooks],
         poll_s: float,
     ) -> None:
         self._catalogue = catalogue
@@ -70,10 +56,17 @@ class NodeAgent:
         self._identity = identity
         self._poll_s = poll_s
         self._work = ActivationWork(
-            catalogue, payloads, wakeups, folder, threads, limits=limits, kept_releases=kept_releases
+            catalogue,
+            payloads,
+            wakeups,
+            folder,
+            threads,
+            node_name=identity.name,
+            limits=limits,
+            kept_releases=kept_releases,
+            hooks_of=hooks_of,
         )
         self._look = asyncio.Event()
-        self._places = asyncio.Semaphore(BUILT_AT_ONCE)
         self._tasks: dict[tuple[str, str], asyncio.Task[None]] = {}
 
     async def run(self) -> None:
@@ -112,19 +105,12 @@ class NodeAgent:
             generation=assignment.generation,
         )
         try:
-            async with self._place(assignment):
-                async for attempt in AsyncRetrying(
-                    retry=retry_if_exception_type(_PASSING),
-                    stop=stop_after_delay(_LONGEST_AWAY_S),
-                    reraise=True,
-                    wait=wait_exponential_jitter(max=_LONGEST_RETRY_S),
-                    before_sleep=_log_retry,
-                ):
-                    with attempt:
-                        await self._try(assignment)
+            async for attempt in patiently():
+                with attempt:
+                    await self._try(assignment)
         except Superseded:
             _log.info("activation.superseded")
-        except _PASSING as error:
+        except PASSING as error:
             await self._give_up(assignment, error)
         except StorageError as error:
             _log.warning("activation.unreported", error=str(error))
@@ -140,7 +126,7 @@ class NodeAgent:
     async def _try(self, assignment: Assignment) -> None:
         try:
             await self._work.make_live(assignment)
-        except (Superseded, *_PASSING):
+        except (Superseded, *PASSING):
             raise
         except Exception as error:
             refusal = refusal_of(error)
@@ -149,46 +135,11 @@ class NodeAgent:
                 message = f"a fault of the node's own ({type(error).__name__}); its log tells more"
             else:
                 message = refusal.message if refusal is not None else str(error)
-                _log.warning("activation.failed", error=message)
-            await self._fail(assignment, message)
-        self._wakeups.send(Kind.ROLLOUTS, rollout_ident(assignment.project, assignment.environment))
-
-    @asynccontextmanager
-    async def _place(self, assignment: Assignment) -> AsyncIterator[None]:
-        """Wait for a place to work in; whoever waits shows now and then that the node is well."""
-        while True:
-            try:
-                async with asyncio.timeout(STILL_HERE_S):
-                    await self._places.acquire()
-                break
-            except TimeoutError:
-                await self._work.still_here(assignment)
-        try:
-            yield
-        finally:
-            self._places.release()
+            await self._work.reports.failed(assignment, message)
 
     async def _give_up(self, assignment: Assignment, error: Exception) -> None:
-        _log.warning("activation.failed", error=str(error))
         try:
-            await self._fail(assignment, f"{error}; tried for {_LONGEST_AWAY_S:g} s")
+            await self._work.reports.failed(assignment, f"{error}; tried for {LONGEST_AWAY_S:g} s")
         except StorageError as trouble:
             _log.warning("activation.unreported", error=str(trouble))
             await asyncio.sleep(_UNREPORTED_PAUSE_S)
-        self._wakeups.send(Kind.ROLLOUTS, rollout_ident(assignment.project, assignment.environment))
-
-    async def _fail(self, assignment: Assignment, message: str) -> None:
-        async with self._catalogue.transaction() as transaction:
-            await assignments.report(
-                transaction,
-                assignments.place_of(assignment),
-                expected=_OPEN,
-                status=ActivationStatus.FAILED,
-                message=message[:1000],
-                end_time=await transaction.now(),
-            )
-
-
-def _log_retry(state: RetryCallState) -> None:
-    error = state.outcome.exception() if state.outcome else None
-    _log.warning("activation.waits", error=str(error), attempt=state.attempt_number)

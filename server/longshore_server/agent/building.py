@@ -9,13 +9,17 @@ from functools import partial
 from pathlib import Path
 from typing import BinaryIO, cast
 
+import structlog
+
 from longshore_bundles import PayloadFormat, UnpackLimits, UnpackResult, unpack
 from longshore_server.deploying.examining import lay_down, read_payload
-from longshore_server.disk import DataFolder, InstalledTree, InstalledTrees
+from longshore_server.disk import DataFolder, InstalledTree, InstalledTrees, LiveLinks, make_room
 from longshore_server.unbroken import in_executor
 from longshore_storage.catalogue.rows import Release
 from longshore_storage.errors import CorruptBlob
 from longshore_storage.payloads import PayloadStore
+
+_log = structlog.get_logger(__name__)
 
 # What a file system takes for itself beside the bytes of many small files.
 _ROOM_FACTOR = 1.1
@@ -63,23 +67,26 @@ class TreeBuilder:
         payloads: PayloadStore,
         folder: DataFolder,
         trees: InstalledTrees,
+        links: LiveLinks,
         limits: UnpackLimits,
         threads: Executor,
     ) -> None:
         self._payloads = payloads
         self._folder = folder
         self._trees = trees
+        self._links = links
         self._limits = limits
         self._threads = threads
 
     async def build(self, release: Release, moved: Moved) -> InstalledTree:
         """Fetch, verify and unpack; the tree is installed but not live when this returns.
 
-        Raises ``OSError`` when the disk has no room, ``CorruptBlob`` when the content is not the release's.
+        Raises ``NoRoom`` before a byte is fetched when the disk has none, ``OSError``, and ``CorruptBlob``
+        when the content is not the release's.
         """
         assert release.stored_payload is not None
         form = PayloadFormat[release.payload_format]
-        self._make_room(release, spooled=form is PayloadFormat.ZIP)
+        await in_executor(self._threads, self._make_room, release, spooled=form is PayloadFormat.ZIP)
         staging = await in_executor(
             self._threads, self._folder.new_staging, f"{release.project}@{release.version}"
         )
@@ -144,9 +151,8 @@ class TreeBuilder:
     def _make_room(self, release: Release, *, spooled: bool) -> None:
         needed = int(release.unpacked_size_bytes * _ROOM_FACTOR) + _ROOM_EXTRA_BYTES
         needed += release.payload_size_bytes if spooled else 0
-        free = self._folder.free_bytes()
-        if free < needed:
-            raise OSError(
-                f"no room for {release.project} {release.version}: it needs {needed} bytes, "
-                f"{free} are free in {self._folder.path}; free some, then deploy the release again"
-            )
+        what = f"{release.project} {release.version}"
+        for path in make_room(
+            self._folder, self._trees, self._links, needed, project=release.project, what=what
+        ):
+            _log.info("tree.pruned", tree=path.name, needed_bytes=needed)

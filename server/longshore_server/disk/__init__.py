@@ -13,15 +13,19 @@ from .errors import (
     DiskError,
     IntentDamaged,
     LiveNotALink,
+    NoRoom,
     StagedTreeRefused,
     StaleGeneration,
     TreeIsLive,
     TreeMissing,
 )
 from .installed_trees import InstalledTree, InstalledTrees
-from .live_link import Intent, LinkFinding, LinkState, LiveLinks
+from .intent import NOTHING, Intent, LiveTree, Trial
+from .live_link import LinkFinding, LinkState, LiveLinks
+from .room import make_room
 
 __all__ = [
+    "NOTHING",
     "DataFolder",
     "DataFolderInUse",
     "DataFolderUnusable",
@@ -34,8 +38,12 @@ __all__ = [
     "LinkState",
     "LiveLinks",
     "LiveNotALink",
+    "LiveTree",
+    "NoRoom",
     "StagedTreeRefused",
     "StaleGeneration",
     "TreeIsLive",
     "TreeMissing",
+    "Trial",
+    "make_room",
 ]

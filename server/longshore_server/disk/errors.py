@@ -7,6 +7,7 @@ DiskError
 ├── TreeIsLive            a tree that is live is not removed
 ├── TreeMissing           the tree that is to go live is not there
 ├── StaleGeneration       a lower generation than the one obeyed before
+├── NoRoom                a tree does not fit on the disk, whatever old ones would go for it
 ├── IntentDamaged         an intent cannot be read, so the generation obeyed last is not known
 └── LiveNotALink          something that is no link stands where the live link belongs
 
@@ -81,6 +82,19 @@ class StaleGeneration(DiskError):
         self.project = project
         self.own = own
         self.asked = asked
+
+
+class NoRoom(DiskError):
+    """A tree does not fit on the disk, whatever old ones would go for it."""
+
+    def __init__(self, what: str, folder: Path, *, needed: int, free: int, prunable: int) -> None:
+        rest = f", and {prunable} more would be without old releases" if prunable else ""
+        super().__init__(
+            f"no room for {what}: it needs {needed} bytes, {free} are free in {str(folder)!r}{rest}; "
+            "free some, then deploy the release again"
+        )
+        self.needed = needed
+        self.free = free
 
 
 class IntentDamaged(DiskError):

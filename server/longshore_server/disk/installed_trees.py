@@ -7,7 +7,8 @@ never changed, and never removed while its project's live link points at it; wha
 for ``staging/``, so that a crash leaves junk there and nowhere else.
 
 Blocking and safe to call from several threads; one instance a data folder. What is installed but not yet
-live is not protected from ``prune``: whoever installs a project does not prune it meanwhile.
+live is not protected from ``prune``: whoever installs a project does not prune it meanwhile, and keeps
+others from it by ``busy``.
 """
 
 from __future__ import annotations
@@ -16,8 +17,8 @@ import os
 import re
 import threading
 import time
-from collections.abc import Iterator
-from contextlib import suppress
+from collections.abc import Callable, Collection, Iterator
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Final
@@ -65,6 +66,7 @@ class InstalledTrees:
         self._folder = folder
         # Held while names in installed/ are chosen and changed.
         self._names = threading.Lock()
+        self._busy: set[str] = set()
 
     def finalise(
         self,
@@ -164,13 +166,42 @@ class InstalledTrees:
         """Remove a tree and its record; one that is gone is fine. Raises ``TreeIsLive`` and ``OSError``."""
         self._remove(tree.path, tree.project)
 
-    def _remove(self, path: Path, project: str) -> bool:
-        """Remove what stands at ``path``; False when only a record did."""
+    @contextmanager
+    def busy(self, project: str) -> Iterator[None]:
+        """Keep ``remove_idle`` away from all trees of a project while the block runs."""
+        with self._names:
+            self._busy.add(project)
+        try:
+            yield
+        finally:
+            with self._names:
+                self._busy.discard(project)
+
+    def idle(self, *, own: str) -> list[InstalledTree]:
+        """The trees of ``own`` and of every project that is not busy, last used last."""
+        records = self._folder.installed.glob(f"*{_SUFFIX}")
+        named = (_TREE_NAME.fullmatch(record.name.removesuffix(_SUFFIX)) for record in records)
+        with self._names:
+            projects = ({name[1] for name in named if name} - self._busy) | {own}
+        idle = [tree for project in projects for tree in self.trees(project)]
+        return sorted(idle, key=lambda tree: (tree.last_used_ns, tree.number))
+
+    def remove_idle(self, tree: InstalledTree, *, own: str) -> bool:
+        """Remove a tree unless its project is busy by now and not ``own``; False when it is.
+
+        Raises ``TreeIsLive`` and ``OSError``.
+        """
+        return self._remove(tree.path, tree.project, spared=lambda: self._busy - {own})
+
+    def _remove(self, path: Path, project: str, *, spared: Callable[[], Collection[str]] = frozenset) -> bool:
+        """Remove what stands at ``path``; False when only a record did, or the project is ``spared``."""
         if self._linked(project) == path:
             raise TreeIsLive(path)
         # Not into a new folder: on a full disk making one may fail.
         doomed = self._folder.unused_staging_path(path.name)
         with self._names:
+            if project in spared():
+                return False
             try:
                 if not path.is_symlink():
                     # Only a folder that one may write can be moved to another.

@@ -11,14 +11,12 @@ Blocking and safe to call from several threads; one instance a data folder.
 from __future__ import annotations
 
 import errno
-import json
 import os
 import threading
 from contextlib import suppress
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from enum import StrEnum
 from pathlib import Path
-from typing import Final
 
 from longshore_bundles import BundleError, check_project
 
@@ -26,19 +24,7 @@ from .data_folder import DataFolder
 from .durability import sync_folder, write_durably
 from .errors import IntentDamaged, LiveNotALink, StaleGeneration, TreeMissing
 from .installed_trees import InstalledTrees
-
-_FORMAT: Final = 1
-
-
-@dataclass(frozen=True, slots=True)
-class Intent:
-    """What one project is to be on this node; ``version`` and ``target`` are None where it is nothing."""
-
-    project: str
-    generation: int
-    version: str | None
-    target: Path | None
-    deployment_id: str | None
+from .intent import NOTHING, Intent, LiveTree, Trial, decode_intent, encode_intent
 
 
 class LinkState(StrEnum):
@@ -83,7 +69,7 @@ class LiveLinks:
         """What was last written down for the project. Raises ``IntentDamaged``."""
         path = self._intent_path(project)
         try:
-            return self._decode(project, path.read_bytes())
+            return decode_intent(project, path.read_bytes(), self._folder.installed)
         except FileNotFoundError:
             return None
         except (ValueError, TypeError, KeyError, AttributeError) as error:
@@ -105,6 +91,18 @@ class LiveLinks:
             raise LiveNotALink(link) from error
         return Path(os.path.normpath(link.parent / pointed))
 
+    def live(self, project: str) -> LiveTree:
+        """What the project's link points at, as one of our trees; ``NOTHING`` where that is none.
+
+        Raises ``LiveNotALink``.
+        """
+        target = self.target(project)
+        if target is None or target.parent != self._folder.installed:
+            return NOTHING
+        if not target.name.startswith(f"{project}@"):
+            return NOTHING
+        return LiveTree(target.name.partition("@")[2].partition("+")[0], target)
+
     def switch(
         self,
         project: str,
@@ -113,6 +111,7 @@ class LiveLinks:
         version: str | None,
         target: Path | None,
         deployment_id: str | None,
+        trial: Trial | None = None,
     ) -> None:
         """Make the installed tree ``target``, or nothing, live; durable when this returns.
 
@@ -127,15 +126,36 @@ class LiveLinks:
             raise ValueError("version and target are given together, or neither is")
         if target is not None:
             self._check_target(f"{project}@{version}", target)
-        intent = Intent(project, generation, version, target, deployment_id)
+        intent = Intent(project, generation, version, target, deployment_id, trial)
         with self._switching:
             own = self.intent(project)
             if own is not None and generation < own.generation:
                 raise StaleGeneration(project, own=own.generation, asked=generation)
             self.target(project)
             if own != intent:
-                write_durably(self._intent_path(project), _encode(intent))
+                write_durably(self._intent_path(project), encode_intent(intent))
             self._point(project, target)
+
+    def settle(self, project: str, generation: int) -> None:
+        """End the trial of a generation: what is live by it now is what was to be.
+
+        Nothing happens when another generation was obeyed since. Raises ``IntentDamaged`` and ``OSError``.
+        """
+        with self._switching:
+            own = self.intent(project)
+            if own is not None and own.generation == generation and own.trial is not None:
+                write_durably(self._intent_path(project), encode_intent(replace(own, trial=None)))
+
+    def named(self, project: str) -> set[Path]:
+        """Every tree of the project that its link points at or its intent names.
+
+        Raises ``IntentDamaged`` and ``LiveNotALink``: then which those are cannot be told.
+        """
+        intent = self.intent(project)
+        trees = {self.target(project)}
+        if intent is not None:
+            trees |= {intent.target, intent.trial.previous.target if intent.trial else None}
+        return {path for path in trees if path is not None}
 
     def repair(self) -> list[LinkFinding]:
         """Compare every link with its intent, finish what was broken off, and tell what was not equal.
@@ -203,32 +223,6 @@ class LiveLinks:
 
     def _link_path(self, project: str) -> Path:
         return self._folder.live / check_project(project)
-
-    def _decode(self, project: str, encoded: bytes) -> Intent:
-        content = json.loads(encoded)
-        if content["format"] != _FORMAT:
-            raise ValueError(f"its format is {content['format']!r}, not {_FORMAT}")
-        tree = content["tree"]
-        if tree is not None and (Path(tree).name != tree or not tree.startswith(f"{project}@")):
-            raise ValueError(f"{tree!r} is no tree of the project")
-        return Intent(
-            project,
-            int(content["generation"]),
-            content["version"],
-            None if tree is None else self._folder.installed / tree,
-            content["deployment_id"],
-        )
-
-
-def _encode(intent: Intent) -> bytes:
-    content = {
-        "format": _FORMAT,
-        "generation": intent.generation,
-        "version": intent.version,
-        "tree": None if intent.target is None else intent.target.name,
-        "deployment_id": intent.deployment_id,
-    }
-    return (json.dumps(content, indent=2) + "\n").encode()
 
 
 def _is_project(name: str) -> bool:

@@ -98,6 +98,14 @@ def tree_matches(root: Path, record: Path) -> bool:
     return True
 
 
+def recorded_size_bytes(record: Path) -> int:
+    """How many bytes the files of a tree have by its record; 0 where that cannot be read."""
+    try:
+        return sum(int(line.get("size_bytes", 0)) for line in _entries(record))
+    except (RecordDamaged, OSError):
+        return 0
+
+
 def _same(expected: _Line, path: str, child: os.DirEntry[str]) -> bool:
     found = _describe(path, child)
     digest = expected.pop("blake3", None)
