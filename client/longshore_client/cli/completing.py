@@ -1,0 +1,77 @@
+"""What the shell completes besides commands and options: projects, versions, deployments, environments.
+
+Asks the server that the command would ask, for a moment only: a shell that waits is worse than one that knows
+nothing.
+"""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Callable, Iterable
+from contextlib import suppress
+from typing import TYPE_CHECKING, Final
+
+import click
+from click.shell_completion import CompletionItem
+
+from longshore_client.addresses import DEFAULT_SERVER
+
+from .session import SERVER_VARIABLE
+
+if TYPE_CHECKING:
+    from longshore_client.sync_client import SyncClient
+
+_PATIENCE_S: Final = 2.0
+_MOST: Final = 200
+
+_Complete = Callable[[click.Context, click.Parameter, str], list[CompletionItem]]
+
+
+def _asking(ask: Callable[[SyncClient, click.Context, str], Iterable[CompletionItem]]) -> _Complete:
+    def complete(ctx: click.Context, _param: click.Parameter, incomplete: str) -> list[CompletionItem]:
+        from longshore_client.errors import LongshoreError
+        from longshore_client.sync_client import SyncClient
+
+        outer = ctx.find_root().params
+        server = ctx.params.get("server") or outer.get("server") or os.environ.get(SERVER_VARIABLE)
+        with (
+            suppress(LongshoreError, ValueError),
+            SyncClient(server or DEFAULT_SERVER, timeout_s=_PATIENCE_S) as client,
+        ):
+            return [item for item in ask(client, ctx, incomplete) if item.value.startswith(incomplete)]
+        return []
+
+    return complete
+
+
+@_asking
+def projects(client: SyncClient, _ctx: click.Context, _incomplete: str) -> Iterable[CompletionItem]:
+    """The projects there are."""
+    return [CompletionItem(each.project) for each in client.projects(limit=_MOST)]
+
+
+@_asking
+def versions(client: SyncClient, ctx: click.Context, _incomplete: str) -> Iterable[CompletionItem]:
+    """The releases of the project that stands before."""
+    project = ctx.params.get("project")
+    if not project:
+        return []
+    return [
+        CompletionItem(each.version, help="" if each.payload_present else "no longer stored")
+        for each in client.releases(project, limit=_MOST)
+    ]
+
+
+@_asking
+def deployments(client: SyncClient, _ctx: click.Context, _incomplete: str) -> Iterable[CompletionItem]:
+    """The newest deployments, with what they are."""
+    return [
+        CompletionItem(each.deployment_id, help=f"{each.project} {each.version} {each.status}".strip())
+        for each in client.list(limit=_MOST)
+    ]
+
+
+@_asking
+def environments(client: SyncClient, _ctx: click.Context, _incomplete: str) -> Iterable[CompletionItem]:
+    """The environments that nodes are in."""
+    return [CompletionItem(name) for name in sorted({each.environment for each in client.nodes(limit=_MOST)})]

@@ -1,0 +1,6 @@
+"""Looking at every part of an installation from one machine: what works, what does not, and what to do."""
+
+from .finding import Finding, State
+from .looking import look_at_everything
+
+__all__ = ["Finding", "State", "look_at_everything"]

@@ -1,0 +1,57 @@
+"""One look at everything that the settings name; nothing is changed but a probe that is removed again."""
+
+from __future__ import annotations
+
+from collections.abc import AsyncIterator
+from contextlib import AsyncExitStack
+
+from longshore_server.settings import Settings
+from longshore_server.stores import open_blobs, open_catalogue_of, open_coordination_of
+from longshore_storage.catalogue import Catalogue
+from longshore_storage.errors import Misconfigured, StorageError
+
+from .finding import Finding, State
+from .services import look_at_blob_store, look_at_coordination, look_at_data_folder, look_at_database
+from .work import look_at_work
+
+
+async def look_at_everything(settings: Settings) -> AsyncIterator[Finding]:
+    """What was found, part by part, as it is found."""
+    for finding in look_at_data_folder(settings.data_dir):
+        yield finding
+    async with AsyncExitStack() as stack:
+        catalogue: Catalogue | None = None
+        try:
+            catalogue = open_catalogue_of(settings, stack)
+        except Misconfigured as error:
+            yield _misconfigured("database", error)
+        if catalogue is not None:
+            async for finding in look_at_database(catalogue):
+                if finding.state is State.BAD:
+                    catalogue = None
+                yield finding
+        try:
+            blobs = await open_blobs(settings, stack)
+        except Misconfigured as error:
+            yield _misconfigured("blob store", error)
+        else:
+            async for finding in look_at_blob_store(blobs, settings.blobs_url):
+                yield finding
+        try:
+            coordination = open_coordination_of(settings, stack)
+        except Misconfigured as error:
+            yield _misconfigured("coordination", error)
+        else:
+            async for finding in look_at_coordination(coordination, settings.coordination.url):
+                yield finding
+        if catalogue is None:
+            return
+        try:
+            async for finding in look_at_work(catalogue, settings):
+                yield finding
+        except StorageError as error:
+            yield Finding("work", State.BAD, str(error), "look again in a moment")
+
+
+def _misconfigured(part: str, error: Misconfigured) -> Finding:
+    return Finding(part, State.BAD, str(error), "mend the setting, or start a node here once")

@@ -1,0 +1,133 @@
+"""What stands still, is away or damaged: read from the rows."""
+
+from __future__ import annotations
+
+from collections.abc import AsyncIterator
+from datetime import timedelta
+
+from sqlalchemy import func, select
+
+from longshore_server.settings import Settings
+from longshore_storage.catalogue import Catalogue, Transaction, chores, nodes, tables
+from longshore_storage.catalogue.lifecycle import ROLLING, DeploymentStatus
+from longshore_storage.collecting.collector import CHORE as COLLECTING
+
+from .finding import Finding, State
+
+_MOST_NODES = 500
+# A node that runs reports every half minute.
+_SILENT_AFTER = timedelta(seconds=90)
+_MOST_NAMED = 5
+# A queue that stands is looked at by somebody; one that stands so long was forgotten.
+_FORGOTTEN_AFTER = timedelta(hours=24)
+
+
+async def look_at_work(catalogue: Catalogue, settings: Settings) -> AsyncIterator[Finding]:
+    """Nodes that are away, deployments that stand, damage, and collecting that does not happen."""
+    async with catalogue.reading() as transaction:
+        yield await _nodes(transaction)
+        yield await _rollouts(transaction, settings)
+        yield await _queue(transaction)
+        yield await _damage(transaction)
+        yield await _collecting(transaction, settings)
+
+
+async def _nodes(transaction: Transaction) -> Finding:
+    rows = await nodes.list_nodes(transaction, environment="", after="", limit=_MOST_NODES)
+    if not rows:
+        return Finding("nodes", State.WARN, "none has ever registered", "start one: `longshore serve`")
+    before = await transaction.now() - _SILENT_AFTER
+    away = [row.name for row in rows if row.report_time < before]
+    if away:
+        return Finding(
+            "nodes",
+            State.WARN,
+            f"{len(away)} of {len(rows)} are away: {_named(away)}",
+            "start them, or forget those that are gone for good: `longshore admin remove-node`",
+        )
+    return Finding("nodes", State.OK, f"{len(rows)} running")
+
+
+async def _rollouts(transaction: Transaction, settings: Settings) -> Finding:
+    """Rollouts of which no node has reported anything for longer than the deadline."""
+    d, a = tables.deployment, tables.activation
+    before = await transaction.now() - timedelta(seconds=2 * settings.rollout.progress_deadline_s)
+    last = func.max(a.c.report_time)
+    rows = await transaction.all(
+        select(d.c.id, last)
+        .join(a, a.c.deployment_id == d.c.id)
+        .where(d.c.status.in_(ROLLING))
+        .group_by(d.c.id)
+        .having(last < before)
+    )
+    if rows:
+        return Finding(
+            "rollouts",
+            State.BAD,
+            f"{len(rows)} stand still: {_named([row.id for row in rows])}",
+            "see whether a node with the role control runs and reaches etcd; its log tells more",
+        )
+    return Finding("rollouts", State.OK, "none stands still")
+
+
+async def _queue(transaction: Transaction) -> Finding:
+    d = tables.deployment
+    before = await transaction.now() - _FORGOTTEN_AFTER
+    rows = await transaction.all(
+        select(d.c.id, d.c.status_reason)
+        .where(d.c.status.in_((DeploymentStatus.QUEUED, DeploymentStatus.STAGED)), d.c.record_time < before)
+        .order_by(d.c.number)
+        .limit(_MOST_NAMED + 1)
+    )
+    if rows:
+        named = [f"{row.id} ({row.status_reason})" if row.status_reason else row.id for row in rows]
+        return Finding(
+            "queue",
+            State.WARN,
+            f"waiting for more than a day: {_named(named)}",
+            "promote them, or cancel them; `longshore get DEPLOYMENT` says what one waits for",
+        )
+    return Finding("queue", State.OK, "nothing waits for long")
+
+
+async def _damage(transaction: Transaction) -> Finding:
+    p = tables.payload
+    damaged = await transaction.all(
+        select(p.c.sha256).where(p.c.damage != "").order_by(p.c.sha256).limit(_MOST_NAMED + 1)
+    )
+    if damaged:
+        return Finding(
+            "payloads",
+            State.BAD,
+            f"damaged: {_named([row.sha256 for row in damaged])}",
+            "deploy their content again, or `longshore admin scrub --repair` on a machine that has the tree",
+        )
+    return Finding("payloads", State.OK, "no damage is known; `longshore admin scrub` reads everything")
+
+
+async def _collecting(transaction: Transaction, settings: Settings) -> Finding:
+    every_s = settings.collecting.every_s
+    if not every_s:
+        return Finding(
+            "collecting",
+            State.WARN,
+            "switched off (`collecting.every_s`)",
+            "run `longshore admin gc` yourself",
+        )
+    ended = (await chores.get_chore(transaction, COLLECTING)).end_time
+    if ended is None:
+        return Finding("collecting", State.OK, "has not been due yet")
+    late = await transaction.now() - ended > timedelta(seconds=3 * every_s)
+    if late:
+        return Finding(
+            "collecting",
+            State.WARN,
+            f"ended last at {ended:%Y-%m-%d %H:%M} UTC, though it is due every {every_s:g} s",
+            "see whether a node with the role control runs; its log tells more",
+        )
+    return Finding("collecting", State.OK, f"ended last at {ended:%Y-%m-%d %H:%M} UTC")
+
+
+def _named(names: list[str]) -> str:
+    told = ", ".join(names[:_MOST_NAMED])
+    return told if len(names) <= _MOST_NAMED else f"{told} and more"
