@@ -8,6 +8,7 @@ a CRC32C; a frame's own check is its chunk's digest.
 
 from __future__ import annotations
 
+import functools
 import struct
 from dataclasses import dataclass
 from typing import Final
@@ -73,7 +74,6 @@ class PackWriter:
         header = HEADER.pack(_MAGIC, FORMAT_VERSION)
         self._parts = [header]
         self._size_bytes = len(header)
-        self._crc32c: int = google_crc32c.value(header)
         self._entries: list[PackEntry] = []
 
     @property
@@ -106,7 +106,10 @@ class PackWriter:
         return entry
 
     def finish(self) -> PackFile:
-        """Append the index and give back the whole file. Raises ``ValueError`` without any chunk."""
+        """Append the index and give back the whole file, whose bytes are read once for its CRC32C.
+
+        Raises ``ValueError`` without any chunk.
+        """
         if not self._entries:
             raise ValueError("a pack file holds at least one chunk")
         index = bytearray()
@@ -118,12 +121,12 @@ class PackWriter:
         index += _CRC.pack(google_crc32c.value(bytes(index)))
         index += HEADER.pack(_END_MAGIC, FORMAT_VERSION)
         self._append(bytes(index))
-        return PackFile(tuple(self._parts), tuple(self._entries), self._size_bytes, self._crc32c)
+        crc32c: int = functools.reduce(google_crc32c.extend, self._parts, 0)
+        return PackFile(tuple(self._parts), tuple(self._entries), self._size_bytes, crc32c)
 
     def _append(self, part: bytes) -> None:
         self._parts.append(part)
         self._size_bytes += len(part)
-        self._crc32c = google_crc32c.extend(self._crc32c, part)
 
 
 @dataclass(frozen=True, slots=True)

@@ -24,7 +24,8 @@ if TYPE_CHECKING:
         Release,
         ServerInfo,
     )
-    from .client import DEFAULT_ENVIRONMENT, Client, new_deployment_id
+    from .client import Client
+    from .decisions import DEFAULT_ENVIRONMENT, new_deployment_id
     from .downloading import Download, DownloadProgress
     from .models import (
         Activation,
@@ -36,11 +37,15 @@ if TYPE_CHECKING:
         DeploymentStatus,
         Event,
         Finding,
+        HookKind,
+        HookOutput,
         NodeCounts,
+        NodeHookOutput,
         NodeRole,
         NodesStepped,
         NodeStep,
         PayloadFormat,
+        QueuePolicy,
         Severity,
         Snapshot,
         StatusChanged,
@@ -48,6 +53,7 @@ if TYPE_CHECKING:
         VersionBump,
     )
     from .sync_client import SyncClient
+    from .terms import Terms
     from .uploading import UploadPhase, UploadProgress, Way
 
 _HOMES = {
@@ -56,15 +62,17 @@ _HOMES = {
         *("Release", "ServerInfo"),
     ),
     "addresses": ("DEFAULT_SERVER",),
-    "client": ("DEFAULT_ENVIRONMENT", "Client", "new_deployment_id"),
+    "client": ("Client",),
+    "decisions": ("DEFAULT_ENVIRONMENT", "new_deployment_id"),
     "downloading": ("Download", "DownloadProgress"),
     "models": (
         *("Activation", "ActivationStatus", "ContentExamined", "Deployment", "DeploymentError"),
         *("DeploymentKind", "DeploymentStatus", "Event", "Finding", "NodeCounts", "NodeRole", "NodeStep"),
-        *("NodesStepped", "PayloadFormat", "Severity", "Snapshot", "StatusChanged", "TransferStats"),
-        "VersionBump",
+        *("NodesStepped", "PayloadFormat", "QueuePolicy", "Severity", "Snapshot", "StatusChanged"),
+        *("TransferStats", "VersionBump", "HookKind", "HookOutput", "NodeHookOutput"),
     ),
     "sync_client": ("SyncClient",),
+    "terms": ("Terms",),
     "uploading": ("UploadPhase", "UploadProgress", "Way"),
 }
 _HOME_OF = {name: home for home, names in _HOMES.items() for name in names}
@@ -85,9 +93,12 @@ __all__ = [
     "DownloadProgress",
     "Event",
     "Finding",
+    "HookKind",
+    "HookOutput",
     "LongshoreError",
     "Node",
     "NodeCounts",
+    "NodeHookOutput",
     "NodeRole",
     "NodeStep",
     "NodesStepped",
@@ -96,12 +107,14 @@ __all__ = [
     "Project",
     "ProjectEnvironment",
     "ProjectOverview",
+    "QueuePolicy",
     "Release",
     "ServerInfo",
     "Severity",
     "Snapshot",
     "StatusChanged",
     "SyncClient",
+    "Terms",
     "TransferStats",
     "UploadPhase",
     "UploadProgress",

@@ -26,17 +26,23 @@ def project_overview(message: catalog_service_pb2.GetProjectResponse) -> catalog
     """A project and what it has live in each environment."""
     return catalog_models.ProjectOverview(
         project=project(message.project),
-        environments=tuple(
-            catalog_models.ProjectEnvironment(
-                project=each.project,
-                environment=each.environment,
-                live_version=each.live_version,
-                live_deployment_id=each.live_deployment_id,
-                live_generation=each.live_generation,
-                live_time=optional_time(each, "live_time"),
-            )
-            for each in message.environments
-        ),
+        environments=tuple(map(project_environment, message.environments)),
+    )
+
+
+def project_environment(message: catalog_service_pb2.ProjectEnvironment) -> catalog_models.ProjectEnvironment:
+    """What a project has live in one environment, and what is set for it there."""
+    return catalog_models.ProjectEnvironment(
+        project=message.project,
+        environment=message.environment,
+        live_version=message.live_version,
+        live_deployment_id=message.live_deployment_id,
+        live_generation=message.live_generation,
+        live_time=optional_time(message, "live_time"),
+        etag=message.etag,
+        freeze_reason=message.freeze_reason,
+        frozen_by=message.frozen_by,
+        freeze_time=optional_time(message, "freeze_time"),
     )
 
 
@@ -56,6 +62,8 @@ def release(message: catalog_service_pb2.Release) -> catalog_models.Release:
         create_time=optional_time(message, "create_time"),
         created_by=message.created_by,
         deployment_id=message.deployment_id,
+        pin_reason=message.pin_reason,
+        pinned_by=message.pinned_by,
     )
 
 

@@ -27,6 +27,10 @@ class ProjectEnvironment:
     live_deployment_id: str
     live_generation: int
     live_time: datetime | None
+    etag: str
+    freeze_reason: str
+    frozen_by: str
+    freeze_time: datetime | None
 
 
 @dataclass(frozen=True, slots=True)
@@ -54,6 +58,8 @@ class Release:
     create_time: datetime | None
     created_by: str
     deployment_id: str
+    pin_reason: str
+    pinned_by: str
 
 
 @dataclass(frozen=True, slots=True)

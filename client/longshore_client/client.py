@@ -7,12 +7,11 @@ caller, so that it can be made again without happening twice.
 
 from __future__ import annotations
 
-import uuid
 from collections.abc import AsyncGenerator
 from contextlib import aclosing
 from pathlib import Path
 from types import TracebackType
-from typing import Final, Self
+from typing import Self
 
 from longshore.v1 import deployment_service_pb2
 
@@ -20,23 +19,18 @@ from . import conversion
 from .addresses import DEFAULT_SERVER, checked_addresses
 from .catalog_models import PayloadDeletion
 from .connection import Connection
+from .decisions import DEFAULT_ENVIRONMENT, Decisions, new_deployment_id
 from .deploying import Parcel, PayloadSource, send
 from .downloading import Download, DownloadCallback, PayloadStream, download_file
 from .errors import DeploymentFailed, LongshoreError, PayloadRefused
 from .following import BreakCallback, follow
 from .models import Deployment, DeploymentStatus, Event, PayloadFormat, Snapshot, VersionBump
 from .reads import Reads
+from .terms import ANY_TERMS, Terms
 from .uploading import ProgressCallback, Way
 
-DEFAULT_ENVIRONMENT: Final = "default"
 
-
-def new_deployment_id() -> str:
-    """An id for a deployment that is still to be made; whoever has it can follow before the first byte."""
-    return str(uuid.uuid4())
-
-
-class Client(Reads):
+class Client(Reads, Decisions):
     """Talks to the server at ``server`` (``host:port``) inside an ``async with`` block.
 
     Several servers on the same stores are given with commas between them: ``"a:7420,b:7420"``. What one
@@ -80,6 +74,7 @@ class Client(Reads):
         file_name: str | None = None,
         sha256: str | None = None,
         size_bytes: int | None = None,
+        terms: Terms = ANY_TERMS,
         way: Way = Way.THRIFTY,
         on_progress: ProgressCallback | None = None,
     ) -> Deployment:
@@ -105,6 +100,7 @@ class Client(Reads):
             file_name=file_name,
             sha256=sha256,
             size_bytes=size_bytes,
+            terms=terms,
         )
         info = await self.server_info()
         try:
@@ -124,62 +120,19 @@ class Client(Reads):
             error.findings = refused.findings
             error.total_findings = refused.total_findings
 
-    async def deploy_release(
-        self,
-        project: str,
-        version: str,
-        *,
-        environment: str = DEFAULT_ENVIRONMENT,
-        deployment_id: str | None = None,
-    ) -> Deployment:
-        """Make an existing release live in an environment; no bytes move."""
-        answer = await self._connection.unary(
-            lambda server: server.deployments.DeployRelease,
-            deployment_service_pb2.DeployReleaseRequest(
-                deployment_id=deployment_id or new_deployment_id(),
-                project=project,
-                environment=environment,
-                version=version,
-            ),
-        )
-        return conversion.deployment(answer.deployment)
-
-    async def rollback(
-        self,
-        project: str,
-        *,
-        environment: str = DEFAULT_ENVIRONMENT,
-        version: str | None = None,
-        target_deployment_id: str | None = None,
-        deployment_id: str | None = None,
-    ) -> Deployment | None:
-        """Go back to the previous release, or to a given one; None when there is nothing to do.
-
-        Raises ``NoPreviousRelease``, ``PayloadReclaimed``.
-        """
-        if version is not None and target_deployment_id is not None:
-            raise ValueError("give a version or a target deployment, not both")
-        request = deployment_service_pb2.RollbackRequest(
-            deployment_id=deployment_id or new_deployment_id(), project=project, environment=environment
-        )
-        if version is not None:
-            request.version = version
-        elif target_deployment_id is not None:
-            request.target_deployment_id = target_deployment_id
-        answer = await self._connection.unary(lambda server: server.deployments.Rollback, request)
-        return None if answer.nothing_to_do else conversion.deployment(answer.deployment)
-
     def follow(
         self,
         deployment_id: str,
         *,
         after: int = 0,
         wait_for_creation_s: float = 0.0,
+        until_waiting: bool = False,
         patience_s: float = 120.0,
         on_break: BreakCallback | None = None,
     ) -> AsyncGenerator[Event | Snapshot, None]:
         """A deployment's events after number ``after``, in order, and snapshots, to its terminal event.
 
+        With ``until_waiting`` it also ends as soon as the deployment waits for a person.
         It connects again by itself after a break, which ``on_break`` is told, at whichever server answers,
         until nothing was heard for ``patience_s``. Raises ``DeploymentNotFound``, ``ProgressCompacted``
         (follow from 0 then).
@@ -189,12 +142,16 @@ class Client(Reads):
             deployment_id,
             after=after,
             wait_for_creation_s=wait_for_creation_s,
+            until_waiting=until_waiting,
             patience_s=patience_s,
             on_break=on_break,
         )
 
     async def wait(self, deployment_id: str) -> Deployment:
-        """Follow a deployment to its end and return it; raises ``DeploymentFailed`` without success."""
+        """Follow a deployment to its end and return it; raises ``DeploymentFailed`` without success.
+
+        One that is staged ends only when somebody promotes or cancels it.
+        """
         async with aclosing(self.follow(deployment_id)) as updates:
             async for _ in updates:
                 pass

@@ -43,6 +43,7 @@ NO_STATUS: Final = deployment_pb2.DEPLOYMENT_STATUS_UNSPECIFIED
 _ACTIVATION_STATUSES: Final = enum_table(
     models.ActivationStatus, deployment_pb2.ActivationStatus.DESCRIPTOR, "ACTIVATION_STATUS_"
 )
+_HOOK_KINDS: Final = enum_table(models.HookKind, progress_pb2.HookKind.DESCRIPTOR, "HOOK_KIND_")
 _FORMATS: Final = enum_table(models.PayloadFormat, deployment_pb2.PayloadFormat.DESCRIPTOR, "PAYLOAD_FORMAT_")
 _SEVERITIES: Final = enum_table(models.Severity, deployment_pb2.Severity.DESCRIPTOR, "SEVERITY_")
 
@@ -71,6 +72,15 @@ def optional_time(message: Message, field: str) -> datetime | None:
         return None
     value: Timestamp = getattr(message, field)
     return value.ToDatetime(tzinfo=UTC)
+
+
+def timestamp(moment: datetime | None) -> Timestamp | None:
+    """An aware moment for a request, or nothing."""
+    if moment is None:
+        return None
+    message = Timestamp()
+    message.FromDatetime(moment.astimezone(UTC))
+    return message
 
 
 def optional_status(number: int) -> models.DeploymentStatus | None:
@@ -149,9 +159,14 @@ def deployment(message: deployment_pb2.Deployment) -> models.Deployment:
             working=counts.working,
             live=counts.live,
             failed=counts.failed,
+            removed=counts.removed,
         ),
         last_sequence=message.last_sequence,
         error=_error(message.error) if message.HasField("error") else None,
+        waiting_gate_id=message.waiting_gate_id,
+        retry_of=message.retry_of,
+        labels=dict(message.labels),
+        cancelled_by=message.cancelled_by,
     )
 
 
@@ -218,8 +233,27 @@ def _detail(message: progress_pb2.ProgressEvent) -> models.EventDetail | None:
                 findings=tuple(finding(each) for each in examined.findings),
                 total_findings=examined.total_findings,
             )
+        case "hook_output":
+            return models.HookOutput(
+                outputs=tuple(_hook_output(output) for output in message.hook_output.outputs)
+            )
         case _:
             return None
+
+
+def _hook_output(message: progress_pb2.NodeHookOutput) -> models.NodeHookOutput:
+    return models.NodeHookOutput(
+        node_id=message.node_id,
+        node_name=message.node_name,
+        hook=message.hook,
+        kind=_HOOK_KINDS.get(message.kind, models.HookKind.UNKNOWN),
+        taking_back=message.taking_back,
+        lines=tuple(message.lines),
+        skipped_lines=message.skipped_lines,
+        ended=message.ended,
+        exit_code=message.exit_code if message.HasField("exit_code") else None,
+        outcome=message.outcome,
+    )
 
 
 def snapshot(message: progress_pb2.ProgressSnapshot) -> models.Snapshot:

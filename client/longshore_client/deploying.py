@@ -20,6 +20,7 @@ from .contents import project_named_in
 from .errors import PayloadChanged, PayloadMismatch, PayloadUnreadable, ProjectUnknown
 from .models import PayloadFormat, VersionBump
 from .payloads import DirectoryPayload, FilePayload, Payload, StoredPayload, StreamedPayload
+from .terms import Terms
 from .uploading import ProgressCallback, Upload, Way
 
 HASHED_AHEAD_BYTES: Final = 64 * 1024 * 1024
@@ -46,6 +47,7 @@ class Parcel:
     file_name: str | None
     sha256: str | None
     size_bytes: int | None
+    terms: Terms
 
 
 async def send(
@@ -123,6 +125,7 @@ def _header(
         header.version = parcel.version
     elif parcel.bump is not None:
         header.bump = conversion.bump_number(parcel.bump)
+    parcel.terms.write(header)
     return header
 
 

@@ -18,11 +18,18 @@ LongshoreError
 │   ├── NoPreviousRelease
 │   ├── PayloadReclaimed
 │   ├── PayloadInUse           the payload is live, on its way, or can be rolled back to
+│   ├── Cancelled              somebody cancelled the deployment
+│   ├── StatusConflict         the deployment has ended, or is too far for what was asked
+│   ├── LiveChanged            something else is live than was expected
+│   ├── QueueBusy              another deployment is unfinished there
+│   ├── GateMismatch           the deployment waits at another gate, or at none
+│   ├── Frozen                 nothing may go live there just now
 │   ├── RoleMissing            this node does not do what was asked: ask another one
 │   └── Misconfigured          a setting of the server is wrong
 ├── Conflict                   the call lost a race: read again, then retry
 │   ├── UploadInProgress       another session sends this upload just now
-│   └── UploadTakenOver        a newer attempt of this upload took over
+│   ├── UploadTakenOver        a newer attempt of this upload took over
+│   └── SettingsChanged        what was to be changed was changed meanwhile
 ├── OutOfRange                 a number lies beyond what there is
 │   ├── OffsetMismatch
 │   ├── ProgressCompacted
@@ -167,6 +174,30 @@ class PayloadInUse(PreconditionFailed):
     """The release's payload is live, on its way, or can be rolled back to; the message says where."""
 
 
+class Cancelled(PreconditionFailed):
+    """Somebody cancelled the deployment; deploy again with a new id."""
+
+
+class StatusConflict(PreconditionFailed):
+    """The deployment has ended, or is too far for what was asked."""
+
+
+class LiveChanged(PreconditionFailed):
+    """Something else is live than was expected."""
+
+
+class QueueBusy(PreconditionFailed):
+    """Another deployment is unfinished there, and the queue policy is to fail then."""
+
+
+class GateMismatch(PreconditionFailed):
+    """The deployment waits at another gate than was named, or at none."""
+
+
+class Frozen(PreconditionFailed):
+    """Nothing may go live of the project there just now; the message says why."""
+
+
 class RoleMissing(PreconditionFailed):
     """This node does not do what was asked: ask another one."""
 
@@ -185,6 +216,10 @@ class UploadInProgress(Conflict):
 
 class UploadTakenOver(Conflict):
     """A newer attempt of the same upload took over; this one must stop."""
+
+
+class SettingsChanged(Conflict):
+    """What was to be changed was changed meanwhile: read it again, and decide again."""
 
 
 class OutOfRange(LongshoreError):

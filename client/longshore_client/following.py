@@ -36,11 +36,13 @@ async def follow(
     *,
     after: int,
     wait_for_creation_s: float,
+    until_waiting: bool,
     patience_s: float,
     on_break: BreakCallback | None,
 ) -> AsyncGenerator[Event | Snapshot, None]:
     """Events after number ``after``, and snapshots between them, until the terminal event.
 
+    With ``until_waiting`` also until the deployment waits for a person.
     After a break it connects again, until nothing was heard for ``patience_s``; ``on_break`` is told.
     Raises ``LongshoreError``.
     """
@@ -48,7 +50,7 @@ async def follow(
     last, begin = after, after
     while True:
         broken: LongshoreError | None = None
-        stream = _Stream(route.server, deployment_id, begin, wait_for_creation_s)
+        stream = _Stream(route.server, deployment_id, begin, wait_for_creation_s, until_waiting=until_waiting)
         try:
             while True:
                 try:
@@ -89,11 +91,25 @@ def _is_terminal(update: Event | Snapshot) -> bool:
 class _Stream:
     """One StreamProgress call."""
 
-    def __init__(self, server: Server, deployment_id: str, after: int, wait_for_creation_s: float) -> None:
+    def __init__(
+        self,
+        server: Server,
+        deployment_id: str,
+        after: int,
+        wait_for_creation_s: float,
+        *,
+        until_waiting: bool,
+    ) -> None:
         self._address = server.address
         self._request_id = new_request_id()
         request = deployment_service_pb2.StreamProgressRequest(
-            deployment_id=deployment_id, after_sequence=after
+            deployment_id=deployment_id,
+            after_sequence=after,
+            until=(
+                deployment_service_pb2.PROGRESS_UNTIL_WAITING
+                if until_waiting
+                else deployment_service_pb2.PROGRESS_UNTIL_ENDED
+            ),
         )
         if wait_for_creation_s > 0:
             wait = duration_pb2.Duration()

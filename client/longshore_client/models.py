@@ -7,6 +7,7 @@ newer server sends and this client does not know.
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import datetime
 from enum import StrEnum
@@ -19,6 +20,7 @@ class DeploymentKind(StrEnum):
     UPLOAD = "upload"
     RELEASE = "release"
     ROLLBACK = "rollback"
+    UNDEPLOY = "undeploy"
 
 
 class DeploymentStatus(StrEnum):
@@ -28,11 +30,13 @@ class DeploymentStatus(StrEnum):
     PENDING = "pending"
     RECEIVING = "receiving"
     VALIDATING = "validating"
+    STAGED = "staged"
     QUEUED = "queued"
     ROLLING_OUT = "rolling_out"
     REVERTING = "reverting"
     SUCCEEDED = "succeeded"
     FAILED = "failed"
+    CANCELLED = "cancelled"
     SUPERSEDED = "superseded"
 
     @property
@@ -40,11 +44,17 @@ class DeploymentStatus(StrEnum):
         """Whether the deployment has ended."""
         return self in _TERMINAL
 
+    @property
+    def waiting(self) -> bool:
+        """Whether the deployment goes on only when a person lets it."""
+        return self is DeploymentStatus.STAGED
+
 
 _TERMINAL = frozenset(
     {
         DeploymentStatus.SUCCEEDED,
         DeploymentStatus.FAILED,
+        DeploymentStatus.CANCELLED,
         DeploymentStatus.SUPERSEDED,
     }
 )
@@ -81,6 +91,14 @@ class VersionBump(StrEnum):
     PATCH = "patch"
     MINOR = "minor"
     MAJOR = "major"
+
+
+class QueuePolicy(StrEnum):
+    """What becomes of a deployment beside unfinished ones of the same project and environment."""
+
+    WAIT = "wait"
+    SUPERSEDE = "supersede"
+    FAIL = "fail"
 
 
 class Severity(StrEnum):
@@ -141,6 +159,7 @@ class NodeCounts:
     working: int
     live: int
     failed: int
+    removed: int
 
 
 @dataclass(frozen=True, slots=True)
@@ -177,6 +196,10 @@ class Deployment:
     node_counts: NodeCounts
     last_sequence: int
     error: DeploymentError | None
+    waiting_gate_id: str
+    retry_of: str
+    labels: Mapping[str, str]
+    cancelled_by: str
 
 
 @dataclass(frozen=True, slots=True)
@@ -238,7 +261,45 @@ class ContentExamined:
     total_findings: int
 
 
-EventDetail = StatusChanged | NodesStepped | ContentExamined
+class HookKind(StrEnum):
+    """When in an activation a node runs a hook of its settings."""
+
+    UNKNOWN = "unknown"
+    BEFORE_SWITCH = "before_switch"
+    RESTART = "restart"
+    AFTER_SWITCH = "after_switch"
+    CHECK = "check"
+
+
+@dataclass(frozen=True, slots=True)
+class NodeHookOutput:
+    """What one run of a hook on one node did since the last event that told of it.
+
+    ``exit_code`` is None while it runs and where something else ended it; ``outcome`` says how it ended.
+    ``taking_back``: it was run for the release that was live before, after a failure. ``skipped_lines``
+    before ``lines`` were left out.
+    """
+
+    node_id: str
+    node_name: str
+    hook: str
+    kind: HookKind
+    taking_back: bool
+    lines: tuple[str, ...]
+    skipped_lines: int
+    ended: bool
+    exit_code: int | None
+    outcome: str
+
+
+@dataclass(frozen=True, slots=True)
+class HookOutput:
+    """Hooks or health checks of nodes began, went on or ended."""
+
+    outputs: tuple[NodeHookOutput, ...]
+
+
+EventDetail = StatusChanged | NodesStepped | ContentExamined | HookOutput
 
 
 @dataclass(frozen=True, slots=True)

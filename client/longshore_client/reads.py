@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
-from collections.abc import AsyncGenerator, Iterable
+from collections.abc import AsyncGenerator, Iterable, Mapping
+from datetime import datetime
+from types import MappingProxyType
 
 from longshore.v1 import catalog_service_pb2, cluster_service_pb2, deployment_service_pb2
 
@@ -40,9 +42,13 @@ class Reads(ABC):
         environment: str | None = None,
         statuses: Iterable[DeploymentStatus] = (),
         version: str | None = None,
+        deployed_by: str | None = None,
+        since: datetime | None = None,
+        until: datetime | None = None,
+        labels: Mapping[str, str] = MappingProxyType({}),
         limit: int | None = None,
     ) -> AsyncGenerator[Deployment, None]:
-        """Deployments, newest first."""
+        """Deployments, newest first, of those accepted from ``since`` on and before ``until``."""
         numbers = [conversion.status_number(status) for status in statuses]
 
         async def read_page(size: int, token: str) -> tuple[Iterable[Deployment], str]:
@@ -53,6 +59,10 @@ class Reads(ABC):
                     environment=environment or "",
                     statuses=numbers,
                     version=version or "",
+                    deployed_by=deployed_by or "",
+                    since_time=conversion.timestamp(since),
+                    until_time=conversion.timestamp(until),
+                    labels=labels,
                     page_size=size,
                     page_token=token,
                 ),

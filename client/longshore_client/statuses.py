@@ -65,6 +65,13 @@ BY_REASON: Final[dict[str, type[errors.LongshoreError]]] = {
     "TOO_MANY_UPLOADS": errors.ServerBusy,
     "UPLOAD_TOO_SLOW": errors.ServerBusy,
     "STAGING_EXCEEDED": errors.LimitExceeded,
+    "CANCELLED": errors.Cancelled,
+    "STATUS_CONFLICT": errors.StatusConflict,
+    "LIVE_CHANGED": errors.LiveChanged,
+    "QUEUE_BUSY": errors.QueueBusy,
+    "GATE_MISMATCH": errors.GateMismatch,
+    "FROZEN": errors.Frozen,
+    "ETAG_MISMATCH": errors.SettingsChanged,
 }
 
 BY_CODE: Final[dict[grpc.StatusCode, type[errors.LongshoreError]]] = {

@@ -5,9 +5,10 @@ Callbacks are called in the client's own thread: they must be quick and must not
 
 from __future__ import annotations
 
-from collections.abc import Generator, Iterable
+from collections.abc import Generator, Iterable, Mapping
+from datetime import datetime
 from pathlib import Path
-from types import TracebackType
+from types import MappingProxyType, TracebackType
 from typing import Self
 
 from .addresses import DEFAULT_SERVER
@@ -20,7 +21,8 @@ from .catalog_models import (
     Release,
     ServerInfo,
 )
-from .client import DEFAULT_ENVIRONMENT, Client
+from .client import Client
+from .decisions import DEFAULT_ENVIRONMENT
 from .downloading import Download, DownloadCallback
 from .event_thread import EventThread, each_in_thread
 from .following import BreakCallback
@@ -33,10 +35,12 @@ from .models import (
     Snapshot,
     VersionBump,
 )
+from .sync_decisions import SyncDecisions
+from .terms import ANY_TERMS, Terms
 from .uploading import ProgressCallback, Way
 
 
-class SyncClient:
+class SyncClient(SyncDecisions):
     """``Client`` in a ``with`` block, or opened at once and closed by ``close``; usable by many threads.
 
     Ctrl-C cancels the call that is waited for, cleans up behind it, and is raised as ``KeyboardInterrupt``.
@@ -76,6 +80,7 @@ class SyncClient:
         file_name: str | None = None,
         sha256: str | None = None,
         size_bytes: int | None = None,
+        terms: Terms = ANY_TERMS,
         way: Way = Way.THRIFTY,
         on_progress: ProgressCallback | None = None,
     ) -> Deployment:
@@ -92,43 +97,9 @@ class SyncClient:
                 file_name=file_name,
                 sha256=sha256,
                 size_bytes=size_bytes,
+                terms=terms,
                 way=way,
                 on_progress=on_progress,
-            )
-        )
-
-    def deploy_release(
-        self,
-        project: str,
-        version: str,
-        *,
-        environment: str = DEFAULT_ENVIRONMENT,
-        deployment_id: str | None = None,
-    ) -> Deployment:
-        """See ``Client.deploy_release``."""
-        return self._thread.run(
-            self._client.deploy_release(
-                project, version, environment=environment, deployment_id=deployment_id
-            )
-        )
-
-    def rollback(
-        self,
-        project: str,
-        *,
-        environment: str = DEFAULT_ENVIRONMENT,
-        version: str | None = None,
-        target_deployment_id: str | None = None,
-        deployment_id: str | None = None,
-    ) -> Deployment | None:
-        """See ``Client.rollback``."""
-        return self._thread.run(
-            self._client.rollback(
-                project,
-                environment=environment,
-                version=version,
-                target_deployment_id=target_deployment_id,
-                deployment_id=deployment_id,
             )
         )
 
@@ -138,6 +109,7 @@ class SyncClient:
         *,
         after: int = 0,
         wait_for_creation_s: float = 0.0,
+        until_waiting: bool = False,
         patience_s: float = 120.0,
         on_break: BreakCallback | None = None,
     ) -> Generator[Event | Snapshot, None, None]:
@@ -147,6 +119,7 @@ class SyncClient:
                 deployment_id,
                 after=after,
                 wait_for_creation_s=wait_for_creation_s,
+                until_waiting=until_waiting,
                 patience_s=patience_s,
                 on_break=on_break,
             )
@@ -189,12 +162,24 @@ class SyncClient:
         environment: str | None = None,
         statuses: Iterable[DeploymentStatus] = (),
         version: str | None = None,
+        deployed_by: str | None = None,
+        since: datetime | None = None,
+        until: datetime | None = None,
+        labels: Mapping[str, str] = MappingProxyType({}),
         limit: int | None = None,
     ) -> Generator[Deployment, None, None]:
         """See ``Client.list``."""
         return self._thread.iterate(
             self._client.list(
-                project=project, environment=environment, statuses=statuses, version=version, limit=limit
+                project=project,
+                environment=environment,
+                statuses=statuses,
+                version=version,
+                deployed_by=deployed_by,
+                since=since,
+                until=until,
+                labels=labels,
+                limit=limit,
             )
         )
 

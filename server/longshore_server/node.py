@@ -12,7 +12,7 @@ import shutil
 from collections.abc import AsyncIterator, Coroutine
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import AsyncExitStack, asynccontextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 import grpc
@@ -29,7 +29,7 @@ from longshore.v1 import (
     deployment_service_pb2_grpc,
 )
 from longshore_bundles import UnpackLimits
-from longshore_storage.catalogue import Catalogue, nodes
+from longshore_storage.catalogue import Catalogue, deployments, nodes
 from longshore_storage.catalogue.rows import Actor
 from longshore_storage.errors import Misconfigured, StorageError
 from longshore_storage.payloads import PayloadStore
@@ -42,11 +42,11 @@ from .deploying.downloads import Downloads
 from .deploying.opening import open_uploads, payload_settings
 from .deploying.uploads import Uploads
 from .deploying.visibility import EverythingVisible, Visibility
-from .deploying.without_bytes import DeploymentsWithoutBytes
 from .disk import DataFolder, InstalledTrees
 from .healing import CompactionTimer, TreeRepair, open_healers
 from .health import Health
 from .identity import Identity
+from .metrics import MeasuredBlobs, Metrics, measure_statements, open_endpoint
 from .progress import ProgressHub
 from .rollout.controller import RolloutController
 from .rpc.catalog_service import CatalogServicer
@@ -61,6 +61,7 @@ from .wakeups import Kind, Wakeups
 _log = structlog.get_logger(__name__)
 
 _REPORT_EVERY_S = 30.0
+_COUNT_EVERY_S = 15.0
 _POLLS_A_LOOK_FOR_DAMAGE = 12
 # For answers that are on their way. Who follows or downloads goes on at another node, or when this is back.
 _LAST_ANSWERS_S = 1.0
@@ -75,6 +76,7 @@ class Node:
     server: grpc.aio.Server
     uploads: Uploads
     health: Health
+    metrics_address: str = ""
 
     async def drain(self, timeout_s: float) -> None:
         """Take no more uploads, let running ones end for ``timeout_s``, then close the door.
@@ -100,6 +102,11 @@ async def running_node(settings: Settings, *, visibility: Visibility | None = No
     async with AsyncExitStack() as stack:
         folder = stack.enter_context(DataFolder.open(settings.data_dir))
         stores = await open_stores(settings, stack)
+        identity = await _boot(settings, stores.catalogue, folder)
+        metrics = Metrics(identity, __version__)
+        if settings.metrics.listen:
+            stores = replace(stores, blobs=MeasuredBlobs(stores.blobs, metrics))
+            measure_statements(stores.catalogue, metrics.statement_seconds)
         storing = payload_settings(settings.uploads)
         actor = Actor(f"node:{settings.node.name}")
         healers = stack.enter_context(open_healers(stores.catalogue, stores.blobs, actor, storing))
@@ -108,7 +115,6 @@ async def running_node(settings: Settings, *, visibility: Visibility | None = No
         )
         wakeups = Wakeups(stores.coordination)
         stack.push_async_callback(wakeups.close)
-        identity = await _boot(settings, stores.catalogue, folder)
         structlog.contextvars.bind_contextvars(node=identity.name)
 
         limits = UnpackLimits(
@@ -123,20 +129,25 @@ async def running_node(settings: Settings, *, visibility: Visibility | None = No
                 payloads,
                 wakeups,
                 visibility or EverythingVisible(),
+                metrics,
                 scratch=folder.staging,
                 limits=limits,
                 receives="receive" in identity.roles,
             )
         )
         hub = ProgressHub(stores.catalogue, wakeups)
+        places = payloads.places
+        metrics.gauge("longshore_uploads_running", "Uploads under way here.", lambda: uploads.running)
+        metrics.gauge("longshore_uploads_waiting", "Uploads that wait for a place.", lambda: places.waiting)
+        metrics.gauge("longshore_followers", "Streams of progress that are open.", lambda: hub.followers)
         health = Health(stores.catalogue, stores.blobs, receives="receive" in identity.roles)
-        calls = CallInterceptor()
+        calls = CallInterceptor(metrics)
         server = grpc.aio.server(interceptors=[calls], options=_SERVER_OPTIONS)
         deployment_service_pb2_grpc.add_DeploymentServiceServicer_to_server(
             DeploymentServicer(
                 stores.catalogue,
+                wakeups,
                 uploads,
-                DeploymentsWithoutBytes(stores.catalogue, wakeups),
                 Downloads(stores.catalogue, payloads),
                 PayloadDeletion(stores.catalogue, rollback_targets=settings.retention.rollback_targets),
                 hub,
@@ -145,7 +156,7 @@ async def running_node(settings: Settings, *, visibility: Visibility | None = No
             server,
         )
         catalog_service_pb2_grpc.add_CatalogServiceServicer_to_server(
-            CatalogServicer(stores.catalogue), server
+            CatalogServicer(stores.catalogue, wakeups), server
         )
         cluster_service_pb2_grpc.add_ClusterServiceServicer_to_server(
             ClusterServicer(
@@ -155,10 +166,15 @@ async def running_node(settings: Settings, *, visibility: Visibility | None = No
         )
         health_pb2_grpc.add_HealthServicer_to_server(health.servicer, server)
         reflection.enable_server_reflection(_SERVICES, server)
+        metrics.gauge("longshore_calls_running", "Calls that are being handled.", lambda: calls.running)
         address = _listen(server, settings.listen)
+        told_at = ""
+        if settings.metrics.listen:
+            told_at = stack.enter_context(open_endpoint(metrics, settings.metrics.listen))
+            _log.info("metrics.told", address=told_at)
 
         await health.look()
-        node = Node(identity, address, server, uploads, health)
+        node = Node(identity, address, server, uploads, health, told_at)
         member = Member(
             identity.node_id,
             identity.name,
@@ -168,17 +184,27 @@ async def running_node(settings: Settings, *, visibility: Visibility | None = No
         await stack.enter_async_context(stores.coordination.membership(member))
         tasks = [health.run(), hub.run(), _report(settings, stores.catalogue, identity, address)]
         if "control" in identity.roles:
-            tasks.append(
-                RolloutController(
-                    stores.catalogue,
-                    stores.coordination,
-                    wakeups,
-                    node_id=identity.node_id,
-                    node_name=identity.name,
-                    poll_s=settings.poll_s,
-                    progress_deadline_s=settings.rollout.progress_deadline_s,
-                ).run()
+            controller = RolloutController(
+                stores.catalogue,
+                stores.coordination,
+                wakeups,
+                node_id=identity.node_id,
+                node_name=identity.name,
+                poll_s=settings.poll_s,
+                progress_deadline_s=settings.rollout.progress_deadline_s,
+                on_end=metrics.deployment_ended,
             )
+            metrics.gauge(
+                "longshore_rollouts_driven", "Rollouts that this node drives.", lambda: controller.held
+            )
+            metrics.gauge(
+                "longshore_locks_waited_for",
+                "Locks of rollouts that this node waits for.",
+                lambda: controller.waited_for,
+            )
+            tasks.append(controller.run())
+            if settings.metrics.listen:
+                tasks.append(_tell_unfinished(stores.catalogue, metrics))
         if settings.collecting.every_s:
             collector = make_collector(
                 settings,
@@ -220,6 +246,7 @@ async def running_node(settings: Settings, *, visibility: Visibility | None = No
                     building,
                     limits=limits,
                     kept_releases=settings.node.kept_releases,
+                    hooks_of=settings.node.hooks_of,
                     poll_s=settings.poll_s,
                 ).run()
             )
@@ -272,6 +299,17 @@ async def _report(settings: Settings, catalogue: Catalogue, identity: Identity, 
                     "same node.json, remove it from the copy"
                 )
         await asyncio.sleep(_REPORT_EVERY_S)
+
+
+async def _tell_unfinished(catalogue: Catalogue, metrics: Metrics) -> None:
+    """Look now and then how many deployments have not ended."""
+    while True:
+        try:
+            async with catalogue.reading() as transaction:
+                metrics.tell_unfinished(await deployments.unfinished_counts(transaction))
+        except StorageError as error:
+            _log.warning("metrics.stale", error=str(error))
+        await asyncio.sleep(_COUNT_EVERY_S)
 
 
 @asynccontextmanager

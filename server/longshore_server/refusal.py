@@ -56,6 +56,13 @@ class Reason(StrEnum):
     TOO_MANY_UPLOADS = "TOO_MANY_UPLOADS"
     UPLOAD_TOO_SLOW = "UPLOAD_TOO_SLOW"
     STAGING_EXCEEDED = "STAGING_EXCEEDED"
+    CANCELLED = "CANCELLED"
+    STATUS_CONFLICT = "STATUS_CONFLICT"
+    LIVE_CHANGED = "LIVE_CHANGED"
+    QUEUE_BUSY = "QUEUE_BUSY"
+    GATE_MISMATCH = "GATE_MISMATCH"
+    FROZEN = "FROZEN"
+    ETAG_MISMATCH = "ETAG_MISMATCH"
 
 
 # Reasons for which the same upload can never succeed: the deployment ends and keeps the error. Everything
@@ -71,6 +78,8 @@ FINAL_REASONS = frozenset(
         Reason.VERSION_EXISTS,
         Reason.LIMIT_EXCEEDED,
         Reason.STAGING_EXCEEDED,
+        Reason.LIVE_CHANGED,
+        Reason.QUEUE_BUSY,
     }
 )
 

@@ -8,6 +8,7 @@ coordination, all in ``data_dir``.
 
 from __future__ import annotations
 
+import json
 import os
 import re
 import socket
@@ -34,6 +35,7 @@ from pydantic_settings import (
 )
 
 from longshore_bundles import BundleError, check_environment
+from longshore_server.hooks import CheckSettings, HookSettings, ProjectHooks, RestartSettings, hooks_of
 from longshore_storage.errors import Misconfigured
 from longshore_storage.payloads import PayloadSettings
 
@@ -83,6 +85,23 @@ class NodeSettings(_Section):
     environment: str = "default"
     roles: frozenset[Literal["receive", "control", "install"]] = frozenset({"receive", "control", "install"})
     kept_releases: int = Field(default=5, ge=0)
+    hooks: tuple[HookSettings, ...] = ()
+    restarts: tuple[RestartSettings, ...] = ()
+    checks: tuple[CheckSettings, ...] = ()
+
+    def hooks_of(self, project: str) -> ProjectHooks:
+        """What is run around a switch of a project."""
+        return hooks_of(project, hooks=self.hooks, restarts=self.restarts, checks=self.checks)
+
+    @field_validator("hooks", "restarts", "checks", mode="before")
+    @classmethod
+    def _decoded(cls, value: Any) -> Any:
+        if not isinstance(value, str):
+            return value
+        try:
+            return json.loads(value)
+        except ValueError:
+            raise ValueError("must be a list; as a variable it is written as JSON") from None
 
     @field_validator("environment")
     @classmethod
@@ -190,6 +209,12 @@ class RetentionSettings(_RetentionLimits):
         return self.model_dump(include=set(_RetentionLimits.model_fields))
 
 
+class MetricsSettings(_Section):
+    """Where Prometheus reads what the node counts and measures; empty: nowhere."""
+
+    listen: str = Field(default="", pattern=r"^$|^.+:\d{1,5}$")
+
+
 class LogSettings(_Section):
     """What is logged, and how."""
 
@@ -224,6 +249,7 @@ class Settings(BaseSettings):
     compacting: CompactingSettings = CompactingSettings()
     scrub: ScrubSettings = ScrubSettings()
     retention: RetentionSettings = RetentionSettings()
+    metrics: MetricsSettings = MetricsSettings()
     log: LogSettings = LogSettings()
 
     @classmethod

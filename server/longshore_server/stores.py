@@ -32,20 +32,11 @@ class Stores:
 
 async def open_stores(settings: Settings, stack: AsyncExitStack) -> Stores:
     """Open them for as long as ``stack`` is; blobs and coordination may be away. Raises ``Misconfigured``."""
-    catalogue = open_catalogue(settings.database_url, pool_size=settings.database.pool_size)
-    stack.push_async_callback(catalogue.close)
+    catalogue = open_catalogue_of(settings, stack)
     if settings.embedded_database:
         await catalogue.migrate()
     await catalogue.check()
-    blobs = await stack.enter_async_context(
-        open_blob_store(
-            settings.blobs_url,
-            access_key=settings.blobs.access_key,
-            secret_key=settings.blobs.secret_key.get_secret_value(),
-            read_timeout_s=settings.blobs.silence_timeout_s,
-            retry_for_s=settings.blobs.retry_for_s,
-        )
-    )
+    blobs = await open_blobs(settings, stack)
     try:
         # A store that keeps silent is away as well.
         async with asyncio.timeout(_CHECK_TIMEOUT_S):
@@ -55,6 +46,38 @@ async def open_stores(settings: Settings, stack: AsyncExitStack) -> Stores:
     except (StorageError, TimeoutError) as error:
         # It may come later; until then the node serves what needs no blobs.
         _log.warning("blobs.away", error=str(error) or "no answer in time")
+    coordination = open_coordination_of(settings, stack)
+    try:
+        await coordination.check()
+    except Misconfigured:
+        raise
+    except StorageError as error:
+        _log.warning("coordination.away", error=str(error))
+    return Stores(catalogue, blobs, coordination)
+
+
+def open_catalogue_of(settings: Settings, stack: AsyncExitStack) -> Catalogue:
+    """The catalogue for as long as ``stack`` is open; nothing is asked of it yet."""
+    catalogue = open_catalogue(settings.database_url, pool_size=settings.database.pool_size)
+    stack.push_async_callback(catalogue.close)
+    return catalogue
+
+
+async def open_blobs(settings: Settings, stack: AsyncExitStack) -> BlobStore:
+    """The blob store for as long as ``stack`` is open; nothing is asked of it yet."""
+    return await stack.enter_async_context(
+        open_blob_store(
+            settings.blobs_url,
+            access_key=settings.blobs.access_key,
+            secret_key=settings.blobs.secret_key.get_secret_value(),
+            read_timeout_s=settings.blobs.silence_timeout_s,
+            retry_for_s=settings.blobs.retry_for_s,
+        )
+    )
+
+
+def open_coordination_of(settings: Settings, stack: AsyncExitStack) -> Coordination:
+    """The coordination service for as long as ``stack`` is open; nothing is asked of it yet."""
     coordination = open_coordination(
         settings.coordination.url,
         ca_file=settings.coordination.ca_file,
@@ -65,10 +88,4 @@ async def open_stores(settings: Settings, stack: AsyncExitStack) -> Stores:
         lease_ttl_s=settings.coordination.lease_s,
     )
     stack.push_async_callback(coordination.close)
-    try:
-        await coordination.check()
-    except Misconfigured:
-        raise
-    except StorageError as error:
-        _log.warning("coordination.away", error=str(error))
-    return Stores(catalogue, blobs, coordination)
+    return coordination

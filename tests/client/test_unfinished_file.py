@@ -16,7 +16,7 @@ from longshore_client.cli.unfinished import (
     source_fingerprint,
     state_folder,
 )
-from longshore_client.client import new_deployment_id
+from longshore_client.decisions import new_deployment_id
 
 UPLOAD = {"source": "/src/web", "project": "web"}
 

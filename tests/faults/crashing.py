@@ -24,8 +24,8 @@ from typing import Any
 
 import longshore_server.node
 from longshore_server.deploying.opening import payload_settings
+from longshore_server.deploying.rollbacks import Rollbacks
 from longshore_server.deploying.uploads import Uploads
-from longshore_server.deploying.without_bytes import DeploymentsWithoutBytes
 from longshore_server.settings import UploadSettings
 from longshore_storage.blobs import FileBlobStore, S3BlobStore
 from longshore_storage.catalogue import Catalogue, Transaction
@@ -43,7 +43,7 @@ def install(schedule: str, data_dir: Path) -> None:
     crash = _Crash(moment, kind, int(number))
     make_packs_small()
     _begin_counting_at(crash, Uploads, "accept")
-    _begin_counting_at(crash, DeploymentsWithoutBytes, "roll_back")
+    _begin_counting_at(crash, Rollbacks, "roll_back")
     _count_commits(crash)
     for store in (FileBlobStore, S3BlobStore):
         _count_puts(crash, store)

@@ -9,8 +9,20 @@ from uuid import uuid4
 from sqlalchemy import select
 
 from longshore_bundles import order_key
-from longshore_server.deploying.requests import ReleaseRequest, RollbackRequest
-from longshore_server.deploying.without_bytes import DeploymentsWithoutBytes
+from longshore_server.deploying.cancelling import Cancellation
+from longshore_server.deploying.gates import Gates
+from longshore_server.deploying.release_deployments import ReleaseDeployments
+from longshore_server.deploying.requests import (
+    CancelRequest,
+    PromoteRequest,
+    ReleaseRequest,
+    RetryRequest,
+    RollbackRequest,
+    UndeployRequest,
+)
+from longshore_server.deploying.rollbacks import Rollbacks
+from longshore_server.deploying.terms import Terms
+from longshore_server.deploying.undeploying import Undeploys
 from longshore_server.rollout.step import Progress, RolloutStep
 from longshore_server.wakeups import Wakeups
 from longshore_storage.catalogue import (
@@ -39,7 +51,11 @@ class Place:
     def __init__(self, catalogue: Catalogue, wakeups: Wakeups) -> None:
         self.catalogue = catalogue
         self.wakeups = wakeups
-        self.without_bytes = DeploymentsWithoutBytes(catalogue, wakeups)
+        self.releases = ReleaseDeployments(catalogue, wakeups)
+        self.rollbacks = Rollbacks(catalogue, wakeups)
+        self.undeploys = Undeploys(catalogue, wakeups)
+        self.cancellation = Cancellation(catalogue, wakeups)
+        self.gates = Gates(catalogue, wakeups)
 
     def step(self, *, name: str = "c1", progress_deadline_s: float = 600) -> RolloutStep:
         return RolloutStep(
@@ -101,14 +117,32 @@ class Place:
                 deployment_id="",
             )
 
-    async def queue(self, version: str) -> str:
+    async def queue(self, version: str, **terms: Any) -> str:
         """Queue a release; the deployment's id."""
-        request = ReleaseRequest(str(uuid4()), PROJECT, ENVIRONMENT, version)
-        return (await self.without_bytes.deploy_release(request, ACTOR)).id
+        request = ReleaseRequest(str(uuid4()), PROJECT, ENVIRONMENT, version, Terms(**terms).checked())
+        return (await self.releases.deploy_release(request, ACTOR)).id
+
+    async def undeploy(self, **terms: Any) -> str:
+        """The undeploy's id; empty when there is nothing to do."""
+        request = UndeployRequest(str(uuid4()), PROJECT, ENVIRONMENT, Terms(**terms).checked())
+        deployment = await self.undeploys.undeploy(request, ACTOR)
+        return deployment.id if deployment is not None else ""
+
+    async def cancel(self, deployment_id: str, reason: str = "") -> Deployment:
+        return await self.cancellation.cancel(CancelRequest(deployment_id, reason).checked(), ACTOR)
+
+    async def promote(self, deployment_id: str, gate_id: str = "") -> Deployment:
+        """Past its gate, unless another one is named."""
+        gate_id = gate_id or (await self.get(deployment_id)).gate_id
+        return await self.gates.promote(PromoteRequest(deployment_id, gate_id).checked(), ACTOR)
+
+    async def retry(self, deployment_id: str, **terms: Any) -> str:
+        request = RetryRequest(str(uuid4()), deployment_id, Terms(**terms).checked())
+        return (await self.releases.retry(request, ACTOR)).id
 
     async def roll_back(self, version: str = "") -> str:
         request = RollbackRequest(str(uuid4()), PROJECT, ENVIRONMENT, version, "")
-        deployment = await self.without_bytes.roll_back(request, ACTOR)
+        deployment = await self.rollbacks.roll_back(request, ACTOR)
         assert deployment is not None
         return deployment.id
 

@@ -125,7 +125,8 @@ class TestDeletePayload:
             await node.deployments.DeployRelease(
                 pb.DeployReleaseRequest(deployment_id=new_id(), project="netops", version="1.0.0")
             )
-        for target in ({}, {"version": "1.0.0"}):
+        targets: tuple[dict[str, Any], ...] = ({}, {"version": "1.0.0"})
+        for target in targets:
             with refused(S.FAILED_PRECONDITION, "PAYLOAD_RECLAIMED"):
                 await node.deployments.Rollback(
                     pb.RollbackRequest(deployment_id=new_id(), project="netops", **target)

@@ -195,6 +195,17 @@ class TestWhileItIsExamined:
 
 
 @embedded
+async def test_a_tar_was_looked_through_when_it_is_there(start_node: StartNode, gate: Gate) -> None:
+    """Nothing of it is read back: reads of pack files are held up."""
+    async with start_node() as node:
+        with gate.closed():
+            made = await deploy(node, TAR, payload_format=d.PAYLOAD_FORMAT_TAR)
+            assert made.status == d.DEPLOYMENT_STATUS_QUEUED
+            assert made.content_sha256
+        assert (await ended(node, made.deployment_id)).status == d.DEPLOYMENT_STATUS_SUCCEEDED
+
+
+@embedded
 async def test_payloads_under_examination_hold_no_rollout_up(start_node: StartNode, gate: Gate) -> None:
     """With one thread for short work, which nobody may keep for himself."""
     asyncio.get_running_loop().set_default_executor(ThreadPoolExecutor(1))

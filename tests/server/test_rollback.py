@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+from typing import Any
 
 import grpc
 
@@ -17,13 +18,13 @@ from .running import RunningNode, StartNode, embedded, services
 S = grpc.StatusCode
 
 
-async def roll_back(node: RunningNode, deployment_id: str = "", **values: str) -> pb.RollbackResponse:
+async def roll_back(node: RunningNode, deployment_id: str = "", **values: Any) -> pb.RollbackResponse:
     return await node.deployments.Rollback(
         pb.RollbackRequest(**{"deployment_id": deployment_id or new_id(), "project": "netops", **values})
     )
 
 
-async def rolled_back(node: RunningNode, deployment_id: str = "", **values: str) -> d.Deployment:
+async def rolled_back(node: RunningNode, deployment_id: str = "", **values: Any) -> d.Deployment:
     """Roll back and follow to the end."""
     response = await roll_back(node, deployment_id, **values)
     assert not response.nothing_to_do
@@ -32,7 +33,7 @@ async def rolled_back(node: RunningNode, deployment_id: str = "", **values: str)
     return deployment
 
 
-async def release(node: RunningNode, version: str, deployment_id: str = "", **values: str) -> d.Deployment:
+async def release(node: RunningNode, version: str, deployment_id: str = "", **values: Any) -> d.Deployment:
     response = await node.deployments.DeployRelease(
         pb.DeployReleaseRequest(
             **{
@@ -46,7 +47,7 @@ async def release(node: RunningNode, version: str, deployment_id: str = "", **va
     return response.deployment
 
 
-async def released(node: RunningNode, version: str, **values: str) -> d.Deployment:
+async def released(node: RunningNode, version: str, **values: Any) -> d.Deployment:
     deployment = await ended(node, (await release(node, version, **values)).deployment_id)
     assert deployment.status == d.DEPLOYMENT_STATUS_SUCCEEDED
     return deployment
@@ -171,7 +172,7 @@ async def test_what_is_unknown_or_malformed(node: RunningNode) -> None:
     for values, reason in not_found[:3]:
         with refused(S.NOT_FOUND, reason):
             await release(node, **{"version": "1.0.0", **values})
-    malformed = [
+    malformed: list[tuple[str, dict[str, Any]]] = [
         ("deployment_id", {"deployment_id": "x"}),
         ("project", {"project": ""}),
         ("project", {"project": "Not A Name"}),
@@ -181,9 +182,8 @@ async def test_what_is_unknown_or_malformed(node: RunningNode) -> None:
     ]
     for field, values in malformed:
         with refused(S.INVALID_ARGUMENT, "INVALID_REQUEST") as told:
-            await node.deployments.Rollback(
-                pb.RollbackRequest(**{"deployment_id": new_id(), "project": "netops", **values})
-            )
+            asked: dict[str, Any] = {"deployment_id": new_id(), "project": "netops", **values}
+            await node.deployments.Rollback(pb.RollbackRequest(**asked))
         assert list(told.violations) == [field]
     for request in (
         pb.DeployReleaseRequest(deployment_id=new_id(), project="netops"),

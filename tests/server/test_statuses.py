@@ -138,6 +138,7 @@ def test_final_reasons_are_no_passing_ones() -> None:
             grpc.StatusCode.INVALID_ARGUMENT,
             grpc.StatusCode.ALREADY_EXISTS,
             grpc.StatusCode.RESOURCE_EXHAUSTED,
+            grpc.StatusCode.FAILED_PRECONDITION,
         )
 
 

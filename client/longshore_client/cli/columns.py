@@ -15,6 +15,8 @@ _STATUS_COLORS: Final = {
     DeploymentStatus.FAILED: "red",
     DeploymentStatus.REVERTING: "red",
     DeploymentStatus.SUPERSEDED: "yellow",
+    DeploymentStatus.CANCELLED: "yellow",
+    DeploymentStatus.STAGED: "magenta",
 }
 _ACTIVATION_COLORS: Final = {
     ActivationStatus.LIVE: "green",
@@ -45,9 +47,9 @@ def activation_color(status: ActivationStatus) -> str | None:
 
 
 def nodes_words(deployment: Deployment) -> str:
-    """On how many of its nodes a deployment is live; empty before the rollout."""
+    """On how many of its nodes a deployment is done; empty before the rollout."""
     counts = deployment.node_counts
-    return f"{counts.live}/{counts.expected}" if counts.expected else ""
+    return f"{counts.live + counts.removed}/{counts.expected}" if counts.expected else ""
 
 
 def deployment_columns(*, whole_ids: bool) -> list[Column[Deployment]]:
@@ -90,6 +92,7 @@ ENVIRONMENT_COLUMNS: Final[list[Column[ProjectEnvironment]]] = [
     Column("ENVIRONMENT", lambda e: e.environment),
     Column("LIVE", lambda e: e.live_version or "-", color=lambda _: "green"),
     Column("SINCE", lambda e: ago(e.live_time), importance=1),
+    Column("FROZEN", lambda e: e.freeze_reason, color=lambda _: "yellow", flexible=True),
     Column("DEPLOYMENT", lambda e: e.live_deployment_id, importance=2),
 ]
 
@@ -119,6 +122,12 @@ AUDIT_COLUMNS: Final[list[Column[AuditEntry]]] = [
 ]
 
 
+def _stored_words(release: Release) -> str:
+    if not release.payload_present:
+        return "no"
+    return "pinned" if release.pin_reason else "yes"
+
+
 def release_columns(live_in: dict[str, list[str]]) -> list[Column[Release]]:
     """The columns of ``longshore releases``; ``live_in`` tells the environments of each version."""
     return [
@@ -127,7 +136,7 @@ def release_columns(live_in: dict[str, list[str]]) -> list[Column[Release]]:
         Column("SIZE", lambda r: size(r.payload_size_bytes), importance=1, right=True),
         Column("FILES", lambda r: f"{r.entries:,}", importance=4, right=True),
         Column("FORMAT", lambda r: r.payload_format, importance=5),
-        Column("STORED", lambda r: "yes" if r.payload_present else "no", importance=6),
+        Column("STORED", _stored_words, importance=6),
         Column("CREATED", lambda r: ago(r.create_time), importance=2),
         Column("BY", lambda r: r.created_by, importance=3, flexible=True),
         Column("CONTENT", lambda r: f"sha256:{r.content_sha256[:12]}", importance=7),

@@ -11,7 +11,14 @@ from typing import IO, Final, Protocol
 import click
 
 from longshore_client.errors import LongshoreError
-from longshore_client.models import ActivationStatus, Event, NodesStepped, Snapshot
+from longshore_client.models import (
+    ActivationStatus,
+    Event,
+    HookOutput,
+    NodeHookOutput,
+    NodesStepped,
+    Snapshot,
+)
 from longshore_client.uploading import UploadPhase, UploadProgress
 
 from .columns import activation_color
@@ -147,6 +154,8 @@ def waiting_words(snapshot: Snapshot) -> str:
 
 def event_lines(event: Event) -> list[str]:
     """An event as lines: its time and its sentence, and what it says of nodes and findings."""
+    if isinstance(event.detail, HookOutput):
+        return [line for output in event.detail.outputs for line in _hook_lines(event, output)]
     sentence = _DIGEST.sub(r"\1…", safe(event.message))
     lines = [f"{clock(event.time)}  {sentence}"]
     if isinstance(event.detail, NodesStepped):
@@ -155,3 +164,18 @@ def event_lines(event: Event) -> list[str]:
                 status = click.style(words(step.status), fg=activation_color(step.status))
                 lines.append(f"          {safe(step.node_name)} {status}: {safe(step.message)}")
     return lines
+
+
+def _hook_lines(event: Event, output: NodeHookOutput) -> list[str]:
+    """What a hook put out, and how it ended, each line after the node's and the hook's names."""
+    what = f"{safe(output.node_name)} {safe(output.hook)}" + (" (taking back)" if output.taking_back else "")
+    lines = [safe(line) for line in output.lines]
+    if output.skipped_lines:
+        lines.insert(0, f"… {output.skipped_lines} lines left out")
+    shown = [f"          {what} │ {line}" for line in lines]
+    if not output.ended:
+        return shown or [f"{clock(event.time)}  {what} runs"]
+    outcome = safe(output.outcome)
+    if output.exit_code != 0:
+        outcome = click.style(outcome, fg=activation_color(ActivationStatus.FAILED))
+    return [*shown, f"{clock(event.time)}  {what} {outcome}"]

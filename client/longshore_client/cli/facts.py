@@ -24,12 +24,16 @@ def deployment_facts(deployment: Deployment) -> list[tuple[str, str]]:
         ("status", status),
         ("", safe(d.status_message)),
         ("error", safe(f"{d.error.reason}: {d.error.message}") if d.error else ""),
-        ("nodes", f"live on {nodes_words(d)}" + _failed_words(d) if nodes_words(d) else ""),
+        ("nodes", _nodes_facts(d)),
         ("payload", _payload_words(d)),
         ("content", f"sha256:{safe(d.content_sha256)}" if d.content_sha256 else ""),
         ("transfer", transfer_words(d)),
         ("previous", previous if d.previous_version else ""),
         ("takes back", safe(d.rollback_of)),
+        ("tries again", safe(d.retry_of)),
+        ("waits at gate", safe(d.waiting_gate_id)),
+        ("labels", ", ".join(safe(f"{key}={value}") for key, value in sorted(d.labels.items()))),
+        ("cancelled by", safe(d.cancelled_by)),
         ("taken back by", safe(d.rolled_back_by)),
         ("by", safe(f"{d.deployed_by} from {d.peer}" if d.peer else d.deployed_by)),
         ("created", f"{moment(d.create_time)} ({ago(d.create_time)})" if d.create_time else ""),
@@ -53,17 +57,29 @@ def outcome_words(deployment: Deployment) -> str:
     d = deployment
     what = safe(f"{d.project} {d.version}".strip())
     counts = d.node_counts
+    if d.status.value == "succeeded" and d.kind.value == "undeploy":
+        return f"{what} is off the nodes of {safe(d.environment)}: {count(counts.removed, 'node')}"
     if d.status.value == "succeeded":
         live = count(counts.live, "node")
         if counts.live < counts.expected:
             live = f"{counts.live} of {count(counts.expected, 'node')}"
         return f"{what} is live in {safe(d.environment)} on {live}"
-    return f"{what} is not live in {safe(d.environment)}: the deployment {words(d.status)}"
+    if d.kind.value == "undeploy":
+        return f"{what} is not off the nodes of {safe(d.environment)}: the undeploy {_ended_words(d)}"
+    return f"{what} is not live in {safe(d.environment)}: the deployment {_ended_words(d)}"
 
 
-def _failed_words(deployment: Deployment) -> str:
-    failed = deployment.node_counts.failed
-    return f", failed on {failed}" if failed else ""
+def _ended_words(deployment: Deployment) -> str:
+    status = words(deployment.status)
+    return f"was {status}" if status in ("cancelled", "superseded") else status
+
+
+def _nodes_facts(deployment: Deployment) -> str:
+    counts = deployment.node_counts
+    if not counts.expected:
+        return ""
+    where = "taken off" if deployment.kind.value == "undeploy" else "live on"
+    return f"{where} {nodes_words(deployment)}" + (f", failed on {counts.failed}" if counts.failed else "")
 
 
 def _payload_words(deployment: Deployment) -> str:

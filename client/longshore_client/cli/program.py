@@ -35,7 +35,14 @@ _INSTALL_SERVER: Final = "pip install 'longshore[server]'"
 _SECTIONS: Final[dict[str, dict[str, tuple[str, str]]]] = {
     "Deploying": {
         "deploy": ("deploy", "Deploy a directory or a file, and follow it to its end."),
+        "deploy-release": ("deploy_release", "Make an existing release live in an environment."),
+        "promote": ("promote", "Let a deployment that waits for a person go on."),
+        "cancel": ("cancel", "Cancel a deployment that has not ended."),
+        "retry": ("retry", "Try again what ended without success."),
         "rollback": ("rollback", "Go back to the previous release, or to a given one."),
+        "undeploy": ("undeploy", "Take a project off an environment's nodes."),
+        "freeze": ("freeze", "Let nothing of a project go live in an environment."),
+        "unfreeze": ("freeze", "Let a project go live in an environment again."),
         "watch": ("watch", "Follow a deployment to its end."),
     },
     "Looking": {
@@ -48,7 +55,10 @@ _SECTIONS: Final[dict[str, dict[str, tuple[str, str]]]] = {
     },
     "Payloads": {
         "download": ("download", "Download a release's payload, verified."),
+        "pin": ("pin", "Keep a release's payload whatever retention says."),
+        "unpin": ("pin", "Let retention decide about a release's payload again."),
         "delete-payload": ("delete_payload", "Delete a release's payload, to free its space."),
+        "completion": ("completion", "Print what lets a shell complete commands, projects and versions."),
         "checksum": ("checksum", "Print the content checksum of a directory or a file."),
     },
 }
@@ -57,6 +67,7 @@ _COMMANDS: Final = {name: found for section in _SECTIONS.values() for name, foun
 _SERVER_COMMANDS: Final = {
     "serve": "Run a node.",
     "admin": "Look after a node's database and stores.",
+    "doctor": "Look at every part: what works, what does not, what to do.",
 }
 
 

@@ -16,7 +16,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Final
 
 from longshore_client import errors
-from longshore_client.client import new_deployment_id
+from longshore_client.decisions import new_deployment_id
 
 from .unfinished import UnfinishedFile, UnfinishedUpload, source_fingerprint, state_folder
 from .wording import safe, size

@@ -5,6 +5,7 @@ isort:skip_file
 
 from collections import abc as _abc
 from google.protobuf import descriptor as _descriptor
+from google.protobuf import field_mask_pb2 as _field_mask_pb2
 from google.protobuf import message as _message
 from google.protobuf import timestamp_pb2 as _timestamp_pb2
 from google.protobuf.internal import containers as _containers
@@ -64,6 +65,10 @@ class ProjectEnvironment(_message.Message):
     LIVE_DEPLOYMENT_ID_FIELD_NUMBER: _builtins.int
     LIVE_GENERATION_FIELD_NUMBER: _builtins.int
     LIVE_TIME_FIELD_NUMBER: _builtins.int
+    ETAG_FIELD_NUMBER: _builtins.int
+    FREEZE_REASON_FIELD_NUMBER: _builtins.int
+    FROZEN_BY_FIELD_NUMBER: _builtins.int
+    FREEZE_TIME_FIELD_NUMBER: _builtins.int
     project: _builtins.str
     """The project."""
     environment: _builtins.str
@@ -74,9 +79,23 @@ class ProjectEnvironment(_message.Message):
     """The deployment that made it live; empty when nothing ever was."""
     live_generation: _builtins.int
     """The generation with which it became live; 0 when nothing ever was."""
+    etag: _builtins.str
+    """Changes with every change of what is set here. Given back with an update, it makes sure that nothing was
+    changed meanwhile.
+    """
+    freeze_reason: _builtins.str
+    """Why nothing may go live here just now; empty when it may. New deployments are refused (FROZEN), those that
+    are queued wait; a rollback is always possible. Settable.
+    """
+    frozen_by: _builtins.str
+    """Who set the freeze."""
     @_builtins.property
     def live_time(self) -> _timestamp_pb2.Timestamp:
         """When it became live."""
+
+    @_builtins.property
+    def freeze_time(self) -> _timestamp_pb2.Timestamp:
+        """When the freeze was set."""
 
     def __init__(
         self,
@@ -87,10 +106,14 @@ class ProjectEnvironment(_message.Message):
         live_deployment_id: _builtins.str = ...,
         live_generation: _builtins.int = ...,
         live_time: _timestamp_pb2.Timestamp | None = ...,
+        etag: _builtins.str = ...,
+        freeze_reason: _builtins.str = ...,
+        frozen_by: _builtins.str = ...,
+        freeze_time: _timestamp_pb2.Timestamp | None = ...,
     ) -> None: ...
-    _HasFieldArgType: _TypeAlias = _typing.Literal["live_time", b"live_time"]  # noqa: Y015
+    _HasFieldArgType: _TypeAlias = _typing.Literal["freeze_time", b"freeze_time", "live_time", b"live_time"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["environment", b"environment", "live_deployment_id", b"live_deployment_id", "live_generation", b"live_generation", "live_time", b"live_time", "live_version", b"live_version", "project", b"project"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["environment", b"environment", "etag", b"etag", "freeze_reason", b"freeze_reason", "freeze_time", b"freeze_time", "frozen_by", b"frozen_by", "live_deployment_id", b"live_deployment_id", "live_generation", b"live_generation", "live_time", b"live_time", "live_version", b"live_version", "project", b"project"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
@@ -115,6 +138,8 @@ class Release(_message.Message):
     CREATE_TIME_FIELD_NUMBER: _builtins.int
     CREATED_BY_FIELD_NUMBER: _builtins.int
     DEPLOYMENT_ID_FIELD_NUMBER: _builtins.int
+    PIN_REASON_FIELD_NUMBER: _builtins.int
+    PINNED_BY_FIELD_NUMBER: _builtins.int
     project: _builtins.str
     """The project."""
     version: _builtins.str
@@ -139,6 +164,10 @@ class Release(_message.Message):
     """Who deployed it first."""
     deployment_id: _builtins.str
     """The deployment that brought it."""
+    pin_reason: _builtins.str
+    """Why its payload is kept whatever retention says; empty when it is not pinned."""
+    pinned_by: _builtins.str
+    """Who pinned it."""
     @_builtins.property
     def create_time(self) -> _timestamp_pb2.Timestamp:
         """When it was recorded."""
@@ -159,10 +188,12 @@ class Release(_message.Message):
         create_time: _timestamp_pb2.Timestamp | None = ...,
         created_by: _builtins.str = ...,
         deployment_id: _builtins.str = ...,
+        pin_reason: _builtins.str = ...,
+        pinned_by: _builtins.str = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _typing.Literal["create_time", b"create_time"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["content_sha256", b"content_sha256", "create_time", b"create_time", "created_by", b"created_by", "deployment_id", b"deployment_id", "entries", b"entries", "file_name", b"file_name", "payload_format", b"payload_format", "payload_present", b"payload_present", "payload_sha256", b"payload_sha256", "payload_size_bytes", b"payload_size_bytes", "project", b"project", "unpacked_size_bytes", b"unpacked_size_bytes", "version", b"version"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["content_sha256", b"content_sha256", "create_time", b"create_time", "created_by", b"created_by", "deployment_id", b"deployment_id", "entries", b"entries", "file_name", b"file_name", "payload_format", b"payload_format", "payload_present", b"payload_present", "payload_sha256", b"payload_sha256", "payload_size_bytes", b"payload_size_bytes", "pin_reason", b"pin_reason", "pinned_by", b"pinned_by", "project", b"project", "unpacked_size_bytes", b"unpacked_size_bytes", "version", b"version"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
@@ -275,6 +306,60 @@ class GetProjectResponse(_message.Message):
 Global___GetProjectResponse: _TypeAlias = GetProjectResponse  # noqa: Y015
 
 @_typing.final
+class UpdateProjectEnvironmentRequest(_message.Message):
+    """Changes what is set for a project in an environment."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    PROJECT_ENVIRONMENT_FIELD_NUMBER: _builtins.int
+    UPDATE_MASK_FIELD_NUMBER: _builtins.int
+    @_builtins.property
+    def project_environment(self) -> Global___ProjectEnvironment:
+        """The project, the environment, and the fields to set. With an `etag` only where that is still the one."""
+
+    @_builtins.property
+    def update_mask(self) -> _field_mask_pb2.FieldMask:
+        """Which fields are set: `freeze_reason`. Required."""
+
+    def __init__(
+        self,
+        *,
+        project_environment: Global___ProjectEnvironment | None = ...,
+        update_mask: _field_mask_pb2.FieldMask | None = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _typing.Literal["project_environment", b"project_environment", "update_mask", b"update_mask"]  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["project_environment", b"project_environment", "update_mask", b"update_mask"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___UpdateProjectEnvironmentRequest: _TypeAlias = UpdateProjectEnvironmentRequest  # noqa: Y015
+
+@_typing.final
+class UpdateProjectEnvironmentResponse(_message.Message):
+    """The project in the environment, as it is now."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    PROJECT_ENVIRONMENT_FIELD_NUMBER: _builtins.int
+    @_builtins.property
+    def project_environment(self) -> Global___ProjectEnvironment:
+        """All of it."""
+
+    def __init__(
+        self,
+        *,
+        project_environment: Global___ProjectEnvironment | None = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _typing.Literal["project_environment", b"project_environment"]  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["project_environment", b"project_environment"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___UpdateProjectEnvironmentResponse: _TypeAlias = UpdateProjectEnvironmentResponse  # noqa: Y015
+
+@_typing.final
 class ListReleasesRequest(_message.Message):
     """Asks for releases."""
 
@@ -381,3 +466,57 @@ class GetReleaseResponse(_message.Message):
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
 Global___GetReleaseResponse: _TypeAlias = GetReleaseResponse  # noqa: Y015
+
+@_typing.final
+class PinReleaseRequest(_message.Message):
+    """Pins a release, or unpins it."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    PROJECT_FIELD_NUMBER: _builtins.int
+    VERSION_FIELD_NUMBER: _builtins.int
+    REASON_FIELD_NUMBER: _builtins.int
+    project: _builtins.str
+    """The project. Required."""
+    version: _builtins.str
+    """The version. Required."""
+    reason: _builtins.str
+    """Why it is kept, one line of at most 500 bytes; empty unpins it."""
+    def __init__(
+        self,
+        *,
+        project: _builtins.str = ...,
+        version: _builtins.str = ...,
+        reason: _builtins.str = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["project", b"project", "reason", b"reason", "version", b"version"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___PinReleaseRequest: _TypeAlias = PinReleaseRequest  # noqa: Y015
+
+@_typing.final
+class PinReleaseResponse(_message.Message):
+    """The release as it is now."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    RELEASE_FIELD_NUMBER: _builtins.int
+    @_builtins.property
+    def release(self) -> Global___Release:
+        """The release."""
+
+    def __init__(
+        self,
+        *,
+        release: Global___Release | None = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _typing.Literal["release", b"release"]  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["release", b"release"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___PinReleaseResponse: _TypeAlias = PinReleaseResponse  # noqa: Y015

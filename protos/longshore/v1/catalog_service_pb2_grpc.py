@@ -45,6 +45,11 @@ class CatalogServiceStub:
                 request_serializer=longshore_dot_v1_dot_catalog__service__pb2.GetProjectRequest.SerializeToString,
                 response_deserializer=longshore_dot_v1_dot_catalog__service__pb2.GetProjectResponse.FromString,
                 _registered_method=True)
+        self.UpdateProjectEnvironment = channel.unary_unary(
+                '/longshore.v1.CatalogService/UpdateProjectEnvironment',
+                request_serializer=longshore_dot_v1_dot_catalog__service__pb2.UpdateProjectEnvironmentRequest.SerializeToString,
+                response_deserializer=longshore_dot_v1_dot_catalog__service__pb2.UpdateProjectEnvironmentResponse.FromString,
+                _registered_method=True)
         self.ListReleases = channel.unary_unary(
                 '/longshore.v1.CatalogService/ListReleases',
                 request_serializer=longshore_dot_v1_dot_catalog__service__pb2.ListReleasesRequest.SerializeToString,
@@ -54,6 +59,11 @@ class CatalogServiceStub:
                 '/longshore.v1.CatalogService/GetRelease',
                 request_serializer=longshore_dot_v1_dot_catalog__service__pb2.GetReleaseRequest.SerializeToString,
                 response_deserializer=longshore_dot_v1_dot_catalog__service__pb2.GetReleaseResponse.FromString,
+                _registered_method=True)
+        self.PinRelease = channel.unary_unary(
+                '/longshore.v1.CatalogService/PinRelease',
+                request_serializer=longshore_dot_v1_dot_catalog__service__pb2.PinReleaseRequest.SerializeToString,
+                response_deserializer=longshore_dot_v1_dot_catalog__service__pb2.PinReleaseResponse.FromString,
                 _registered_method=True)
 
 
@@ -75,6 +85,13 @@ class CatalogServiceServicer:
         context.set_details('Method not implemented!')
         raise NotImplementedError('Method not implemented!')
 
+    def UpdateProjectEnvironment(self, request, context):
+        """Changes what is set for a project in an environment; the fields that `update_mask` names.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
     def ListReleases(self, request, context):
         """Lists a project's releases, highest version first.
         """
@@ -84,6 +101,13 @@ class CatalogServiceServicer:
 
     def GetRelease(self, request, context):
         """Tells about one release.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
+    def PinRelease(self, request, context):
+        """Keeps a release's payload whatever retention says, until it is unpinned; nobody can delete it meanwhile.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')
@@ -102,6 +126,11 @@ def add_CatalogServiceServicer_to_server(servicer, server):
                     request_deserializer=longshore_dot_v1_dot_catalog__service__pb2.GetProjectRequest.FromString,
                     response_serializer=longshore_dot_v1_dot_catalog__service__pb2.GetProjectResponse.SerializeToString,
             ),
+            'UpdateProjectEnvironment': grpc.unary_unary_rpc_method_handler(
+                    servicer.UpdateProjectEnvironment,
+                    request_deserializer=longshore_dot_v1_dot_catalog__service__pb2.UpdateProjectEnvironmentRequest.FromString,
+                    response_serializer=longshore_dot_v1_dot_catalog__service__pb2.UpdateProjectEnvironmentResponse.SerializeToString,
+            ),
             'ListReleases': grpc.unary_unary_rpc_method_handler(
                     servicer.ListReleases,
                     request_deserializer=longshore_dot_v1_dot_catalog__service__pb2.ListReleasesRequest.FromString,
@@ -111,6 +140,11 @@ def add_CatalogServiceServicer_to_server(servicer, server):
                     servicer.GetRelease,
                     request_deserializer=longshore_dot_v1_dot_catalog__service__pb2.GetReleaseRequest.FromString,
                     response_serializer=longshore_dot_v1_dot_catalog__service__pb2.GetReleaseResponse.SerializeToString,
+            ),
+            'PinRelease': grpc.unary_unary_rpc_method_handler(
+                    servicer.PinRelease,
+                    request_deserializer=longshore_dot_v1_dot_catalog__service__pb2.PinReleaseRequest.FromString,
+                    response_serializer=longshore_dot_v1_dot_catalog__service__pb2.PinReleaseResponse.SerializeToString,
             ),
     }
     generic_handler = grpc.method_handlers_generic_handler(
@@ -179,6 +213,33 @@ class CatalogService:
             _registered_method=True)
 
     @staticmethod
+    def UpdateProjectEnvironment(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/longshore.v1.CatalogService/UpdateProjectEnvironment',
+            longshore_dot_v1_dot_catalog__service__pb2.UpdateProjectEnvironmentRequest.SerializeToString,
+            longshore_dot_v1_dot_catalog__service__pb2.UpdateProjectEnvironmentResponse.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
     def ListReleases(request,
             target,
             options=(),
@@ -222,6 +283,33 @@ class CatalogService:
             '/longshore.v1.CatalogService/GetRelease',
             longshore_dot_v1_dot_catalog__service__pb2.GetReleaseRequest.SerializeToString,
             longshore_dot_v1_dot_catalog__service__pb2.GetReleaseResponse.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def PinRelease(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/longshore.v1.CatalogService/PinRelease',
+            longshore_dot_v1_dot_catalog__service__pb2.PinReleaseRequest.SerializeToString,
+            longshore_dot_v1_dot_catalog__service__pb2.PinReleaseResponse.FromString,
             options,
             channel_credentials,
             insecure,

@@ -37,10 +37,14 @@ class CatalogServiceStub:
     """Lists projects by name."""
     GetProject: _grpc.UnaryUnaryMultiCallable[_catalog_service_pb2.GetProjectRequest, _catalog_service_pb2.GetProjectResponse]
     """Tells about one project and what is live in each environment."""
+    UpdateProjectEnvironment: _grpc.UnaryUnaryMultiCallable[_catalog_service_pb2.UpdateProjectEnvironmentRequest, _catalog_service_pb2.UpdateProjectEnvironmentResponse]
+    """Changes what is set for a project in an environment; the fields that `update_mask` names."""
     ListReleases: _grpc.UnaryUnaryMultiCallable[_catalog_service_pb2.ListReleasesRequest, _catalog_service_pb2.ListReleasesResponse]
     """Lists a project's releases, highest version first."""
     GetRelease: _grpc.UnaryUnaryMultiCallable[_catalog_service_pb2.GetReleaseRequest, _catalog_service_pb2.GetReleaseResponse]
     """Tells about one release."""
+    PinRelease: _grpc.UnaryUnaryMultiCallable[_catalog_service_pb2.PinReleaseRequest, _catalog_service_pb2.PinReleaseResponse]
+    """Keeps a release's payload whatever retention says, until it is unpinned; nobody can delete it meanwhile."""
 
 @_typing.type_check_only
 class CatalogServiceAsyncStub(CatalogServiceStub):
@@ -51,10 +55,14 @@ class CatalogServiceAsyncStub(CatalogServiceStub):
     """Lists projects by name."""
     GetProject: _aio.UnaryUnaryMultiCallable[_catalog_service_pb2.GetProjectRequest, _catalog_service_pb2.GetProjectResponse]  # type: ignore[assignment]
     """Tells about one project and what is live in each environment."""
+    UpdateProjectEnvironment: _aio.UnaryUnaryMultiCallable[_catalog_service_pb2.UpdateProjectEnvironmentRequest, _catalog_service_pb2.UpdateProjectEnvironmentResponse]  # type: ignore[assignment]
+    """Changes what is set for a project in an environment; the fields that `update_mask` names."""
     ListReleases: _aio.UnaryUnaryMultiCallable[_catalog_service_pb2.ListReleasesRequest, _catalog_service_pb2.ListReleasesResponse]  # type: ignore[assignment]
     """Lists a project's releases, highest version first."""
     GetRelease: _aio.UnaryUnaryMultiCallable[_catalog_service_pb2.GetReleaseRequest, _catalog_service_pb2.GetReleaseResponse]  # type: ignore[assignment]
     """Tells about one release."""
+    PinRelease: _aio.UnaryUnaryMultiCallable[_catalog_service_pb2.PinReleaseRequest, _catalog_service_pb2.PinReleaseResponse]  # type: ignore[assignment]
+    """Keeps a release's payload whatever retention says, until it is unpinned; nobody can delete it meanwhile."""
 
 class CatalogServiceServicer(metaclass=_abc_1.ABCMeta):
     """Tells which projects and releases there are, and what is live where."""
@@ -76,6 +84,14 @@ class CatalogServiceServicer(metaclass=_abc_1.ABCMeta):
         """Tells about one project and what is live in each environment."""
 
     @_abc_1.abstractmethod
+    def UpdateProjectEnvironment(
+        self,
+        request: _catalog_service_pb2.UpdateProjectEnvironmentRequest,
+        context: _ServicerContext,
+    ) -> _typing.Union[_catalog_service_pb2.UpdateProjectEnvironmentResponse, _abc.Awaitable[_catalog_service_pb2.UpdateProjectEnvironmentResponse]]:
+        """Changes what is set for a project in an environment; the fields that `update_mask` names."""
+
+    @_abc_1.abstractmethod
     def ListReleases(
         self,
         request: _catalog_service_pb2.ListReleasesRequest,
@@ -90,5 +106,13 @@ class CatalogServiceServicer(metaclass=_abc_1.ABCMeta):
         context: _ServicerContext,
     ) -> _typing.Union[_catalog_service_pb2.GetReleaseResponse, _abc.Awaitable[_catalog_service_pb2.GetReleaseResponse]]:
         """Tells about one release."""
+
+    @_abc_1.abstractmethod
+    def PinRelease(
+        self,
+        request: _catalog_service_pb2.PinReleaseRequest,
+        context: _ServicerContext,
+    ) -> _typing.Union[_catalog_service_pb2.PinReleaseResponse, _abc.Awaitable[_catalog_service_pb2.PinReleaseResponse]]:
+        """Keeps a release's payload whatever retention says, until it is unpinned; nobody can delete it meanwhile."""
 
 def add_CatalogServiceServicer_to_server(servicer: CatalogServiceServicer, server: _typing.Union[_grpc.Server, _aio.Server]) -> None: ...

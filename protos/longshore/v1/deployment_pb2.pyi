@@ -35,6 +35,8 @@ class _DeploymentKindEnumTypeWrapper(_enum_type_wrapper._EnumTypeWrapper[_Deploy
     """DeployRelease: an existing release."""
     DEPLOYMENT_KIND_ROLLBACK: _DeploymentKind.ValueType  # 3
     """Rollback: an earlier release."""
+    DEPLOYMENT_KIND_UNDEPLOY: _DeploymentKind.ValueType  # 4
+    """Undeploy: a project taken off the nodes of an environment."""
 
 class DeploymentKind(_DeploymentKind, metaclass=_DeploymentKindEnumTypeWrapper):
     """Which call made a deployment."""
@@ -47,6 +49,8 @@ DEPLOYMENT_KIND_RELEASE: DeploymentKind.ValueType  # 2
 """DeployRelease: an existing release."""
 DEPLOYMENT_KIND_ROLLBACK: DeploymentKind.ValueType  # 3
 """Rollback: an earlier release."""
+DEPLOYMENT_KIND_UNDEPLOY: DeploymentKind.ValueType  # 4
+"""Undeploy: a project taken off the nodes of an environment."""
 Global___DeploymentKind: _TypeAlias = DeploymentKind  # noqa: Y015
 
 class _DeploymentStatus:
@@ -68,19 +72,24 @@ class _DeploymentStatusEnumTypeWrapper(_enum_type_wrapper._EnumTypeWrapper[_Depl
     DEPLOYMENT_STATUS_ROLLING_OUT: _DeploymentStatus.ValueType  # 5
     """Nodes make it live."""
     DEPLOYMENT_STATUS_REVERTING: _DeploymentStatus.ValueType  # 6
-    """Nodes failed; those that were touched go back to what is live."""
+    """Nodes failed, or it was cancelled; those that were touched go back to what is live."""
     DEPLOYMENT_STATUS_SUCCEEDED: _DeploymentStatus.ValueType  # 7
     """Terminal: live on every node."""
     DEPLOYMENT_STATUS_FAILED: _DeploymentStatus.ValueType  # 8
     """Terminal: not live; `error` says why."""
     DEPLOYMENT_STATUS_SUPERSEDED: _DeploymentStatus.ValueType  # 9
     """Terminal: a more urgent deployment took its place before it ended."""
+    DEPLOYMENT_STATUS_STAGED: _DeploymentStatus.ValueType  # 10
+    """Recorded; waits until a person promotes it (`waiting_gate_id`)."""
+    DEPLOYMENT_STATUS_CANCELLED: _DeploymentStatus.ValueType  # 11
+    """Terminal: somebody cancelled it, and no node has it."""
 
 class DeploymentStatus(_DeploymentStatus, metaclass=_DeploymentStatusEnumTypeWrapper):
     """Where a deployment stands:
     PENDING → RECEIVING → VALIDATING → QUEUED → ROLLING_OUT → SUCCEEDED | SUPERSEDED, or
-    ROLLING_OUT → REVERTING → FAILED. What is QUEUED, ROLLING_OUT or REVERTING may end SUPERSEDED. Without bytes PENDING goes to QUEUED at once. Before ROLLING_OUT a
-    failure ends it at once. Values are only ever added.
+    ROLLING_OUT → REVERTING → FAILED | CANCELLED. With `stage_only` it is STAGED before it is QUEUED. What is
+    QUEUED, ROLLING_OUT or REVERTING may end SUPERSEDED. Without bytes PENDING goes to STAGED or QUEUED at
+    once. Before ROLLING_OUT a failure or a cancellation ends it at once. Values are only ever added.
     """
 
 DEPLOYMENT_STATUS_UNSPECIFIED: DeploymentStatus.ValueType  # 0
@@ -96,13 +105,17 @@ DEPLOYMENT_STATUS_QUEUED: DeploymentStatus.ValueType  # 4
 DEPLOYMENT_STATUS_ROLLING_OUT: DeploymentStatus.ValueType  # 5
 """Nodes make it live."""
 DEPLOYMENT_STATUS_REVERTING: DeploymentStatus.ValueType  # 6
-"""Nodes failed; those that were touched go back to what is live."""
+"""Nodes failed, or it was cancelled; those that were touched go back to what is live."""
 DEPLOYMENT_STATUS_SUCCEEDED: DeploymentStatus.ValueType  # 7
 """Terminal: live on every node."""
 DEPLOYMENT_STATUS_FAILED: DeploymentStatus.ValueType  # 8
 """Terminal: not live; `error` says why."""
 DEPLOYMENT_STATUS_SUPERSEDED: DeploymentStatus.ValueType  # 9
 """Terminal: a more urgent deployment took its place before it ended."""
+DEPLOYMENT_STATUS_STAGED: DeploymentStatus.ValueType  # 10
+"""Recorded; waits until a person promotes it (`waiting_gate_id`)."""
+DEPLOYMENT_STATUS_CANCELLED: DeploymentStatus.ValueType  # 11
+"""Terminal: somebody cancelled it, and no node has it."""
 Global___DeploymentStatus: _TypeAlias = DeploymentStatus  # noqa: Y015
 
 class _PayloadFormat:
@@ -219,9 +232,29 @@ Global___ActivationStatus: _TypeAlias = ActivationStatus  # noqa: Y015
 
 @_typing.final
 class Deployment(_message.Message):
-    """One attempt to make a release live in an environment. A rollback is a deployment too."""
+    """One attempt to make a release live in an environment. A rollback and an undeploy are deployments too."""
 
     DESCRIPTOR: _descriptor.Descriptor
+
+    @_typing.final
+    class LabelsEntry(_message.Message):
+        DESCRIPTOR: _descriptor.Descriptor
+
+        KEY_FIELD_NUMBER: _builtins.int
+        VALUE_FIELD_NUMBER: _builtins.int
+        key: _builtins.str
+        value: _builtins.str
+        def __init__(
+            self,
+            *,
+            key: _builtins.str = ...,
+            value: _builtins.str = ...,
+        ) -> None: ...
+        _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+        def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+        _ClearFieldArgType: _TypeAlias = _typing.Literal["key", b"key", "value", b"value"]  # noqa: Y015
+        def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+        def WhichOneof(self, oneof_group: _Never) -> None: ...
 
     DEPLOYMENT_ID_FIELD_NUMBER: _builtins.int
     PROJECT_FIELD_NUMBER: _builtins.int
@@ -253,6 +286,10 @@ class Deployment(_message.Message):
     LAST_SEQUENCE_FIELD_NUMBER: _builtins.int
     ERROR_FIELD_NUMBER: _builtins.int
     PAYLOAD_FORMAT_FIELD_NUMBER: _builtins.int
+    WAITING_GATE_ID_FIELD_NUMBER: _builtins.int
+    RETRY_OF_FIELD_NUMBER: _builtins.int
+    LABELS_FIELD_NUMBER: _builtins.int
+    CANCELLED_BY_FIELD_NUMBER: _builtins.int
     deployment_id: _builtins.str
     """The UUID that the client made, in lower-case hexadecimal with dashes."""
     project: _builtins.str
@@ -266,7 +303,7 @@ class Deployment(_message.Message):
     status_reason: _builtins.str
     """One word on why the status is what it is, for programs: `interrupted` (an upload that was broken off),
     `waiting` (an upload whose turn has not come), `no_nodes` (QUEUED, but no node of the environment can
-    install), or empty.
+    install), `frozen` (QUEUED, but nothing may go live there just now), or empty.
     """
     status_message: _builtins.str
     """A sentence on the same, for people; may be empty."""
@@ -306,6 +343,12 @@ class Deployment(_message.Message):
     """Number of its newest progress event."""
     payload_format: Global___PayloadFormat.ValueType
     """How the payload is unpacked."""
+    waiting_gate_id: _builtins.str
+    """The gate at which it waits for a person: what PromoteDeployment names. Empty while it waits for nobody."""
+    retry_of: _builtins.str
+    """For a retry: the deployment that is tried again."""
+    cancelled_by: _builtins.str
+    """Who asked that it be cancelled, once somebody did."""
     @_builtins.property
     def transfer(self) -> Global___TransferStats:
         """What the upload moved; unset for deployments without bytes."""
@@ -333,6 +376,10 @@ class Deployment(_message.Message):
     @_builtins.property
     def error(self) -> Global___DeploymentError:
         """Why it ended without success; unset otherwise."""
+
+    @_builtins.property
+    def labels(self) -> _containers.ScalarMap[_builtins.str, _builtins.str]:
+        """What its caller noted about it, to find it by."""
 
     def __init__(
         self,
@@ -367,10 +414,14 @@ class Deployment(_message.Message):
         last_sequence: _builtins.int = ...,
         error: Global___DeploymentError | None = ...,
         payload_format: Global___PayloadFormat.ValueType = ...,
+        waiting_gate_id: _builtins.str = ...,
+        retry_of: _builtins.str = ...,
+        labels: _abc.Mapping[_builtins.str, _builtins.str] | None = ...,
+        cancelled_by: _builtins.str = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _typing.Literal["_payload_size_bytes", b"_payload_size_bytes", "create_time", b"create_time", "end_time", b"end_time", "error", b"error", "node_counts", b"node_counts", "payload_size_bytes", b"payload_size_bytes", "record_time", b"record_time", "start_time", b"start_time", "transfer", b"transfer"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["_payload_size_bytes", b"_payload_size_bytes", "content_sha256", b"content_sha256", "create_time", b"create_time", "deployed_by", b"deployed_by", "deployment_id", b"deployment_id", "end_time", b"end_time", "environment", b"environment", "error", b"error", "generation", b"generation", "kind", b"kind", "last_sequence", b"last_sequence", "live", b"live", "node_counts", b"node_counts", "payload_format", b"payload_format", "payload_present", b"payload_present", "payload_sha256", b"payload_sha256", "payload_size_bytes", b"payload_size_bytes", "peer", b"peer", "previous_deployment_id", b"previous_deployment_id", "previous_version", b"previous_version", "project", b"project", "record_time", b"record_time", "request_id", b"request_id", "rollback_of", b"rollback_of", "rolled_back_by", b"rolled_back_by", "start_time", b"start_time", "status", b"status", "status_message", b"status_message", "status_reason", b"status_reason", "transfer", b"transfer", "version", b"version"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["_payload_size_bytes", b"_payload_size_bytes", "cancelled_by", b"cancelled_by", "content_sha256", b"content_sha256", "create_time", b"create_time", "deployed_by", b"deployed_by", "deployment_id", b"deployment_id", "end_time", b"end_time", "environment", b"environment", "error", b"error", "generation", b"generation", "kind", b"kind", "labels", b"labels", "last_sequence", b"last_sequence", "live", b"live", "node_counts", b"node_counts", "payload_format", b"payload_format", "payload_present", b"payload_present", "payload_sha256", b"payload_sha256", "payload_size_bytes", b"payload_size_bytes", "peer", b"peer", "previous_deployment_id", b"previous_deployment_id", "previous_version", b"previous_version", "project", b"project", "record_time", b"record_time", "request_id", b"request_id", "retry_of", b"retry_of", "rollback_of", b"rollback_of", "rolled_back_by", b"rolled_back_by", "start_time", b"start_time", "status", b"status", "status_message", b"status_message", "status_reason", b"status_reason", "transfer", b"transfer", "version", b"version", "waiting_gate_id", b"waiting_gate_id"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     _WhichOneofReturnType__payload_size_bytes: _TypeAlias = _typing.Literal["payload_size_bytes"]  # noqa: Y015
     _WhichOneofArgType__payload_size_bytes: _TypeAlias = _typing.Literal["_payload_size_bytes", b"_payload_size_bytes"]  # noqa: Y015
@@ -423,6 +474,7 @@ class NodeCounts(_message.Message):
     WORKING_FIELD_NUMBER: _builtins.int
     LIVE_FIELD_NUMBER: _builtins.int
     FAILED_FIELD_NUMBER: _builtins.int
+    REMOVED_FIELD_NUMBER: _builtins.int
     expected: _builtins.int
     """Nodes that the rollout covers, written down when it began."""
     pending: _builtins.int
@@ -433,6 +485,8 @@ class NodeCounts(_message.Message):
     """Nodes on which it is live."""
     failed: _builtins.int
     """Nodes that gave up."""
+    removed: _builtins.int
+    """Nodes from which the project was taken, by an undeploy."""
     def __init__(
         self,
         *,
@@ -441,10 +495,11 @@ class NodeCounts(_message.Message):
         working: _builtins.int = ...,
         live: _builtins.int = ...,
         failed: _builtins.int = ...,
+        removed: _builtins.int = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["expected", b"expected", "failed", b"failed", "live", b"live", "pending", b"pending", "working", b"working"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["expected", b"expected", "failed", b"failed", "live", b"live", "pending", b"pending", "removed", b"removed", "working", b"working"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 

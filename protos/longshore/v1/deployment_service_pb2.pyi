@@ -23,6 +23,62 @@ else:
 
 DESCRIPTOR: _descriptor.FileDescriptor
 
+class _QueuePolicy:
+    ValueType = _typing.NewType("ValueType", _builtins.int)
+    V: _TypeAlias = ValueType  # noqa: Y015
+
+class _QueuePolicyEnumTypeWrapper(_enum_type_wrapper._EnumTypeWrapper[_QueuePolicy.ValueType], _builtins.type):
+    DESCRIPTOR: _descriptor.EnumDescriptor
+    QUEUE_POLICY_UNSPECIFIED: _QueuePolicy.ValueType  # 0
+    """The same as WAIT."""
+    QUEUE_POLICY_WAIT: _QueuePolicy.ValueType  # 1
+    """It waits for its turn behind them."""
+    QUEUE_POLICY_SUPERSEDE: _QueuePolicy.ValueType  # 2
+    """It takes their place: those that are queued end SUPERSEDED at once, and so does what rolls out."""
+    QUEUE_POLICY_FAIL: _QueuePolicy.ValueType  # 3
+    """It is refused while there are any (QUEUE_BUSY)."""
+
+class QueuePolicy(_QueuePolicy, metaclass=_QueuePolicyEnumTypeWrapper):
+    """What becomes of a deployment beside unfinished ones of the same project and environment."""
+
+QUEUE_POLICY_UNSPECIFIED: QueuePolicy.ValueType  # 0
+"""The same as WAIT."""
+QUEUE_POLICY_WAIT: QueuePolicy.ValueType  # 1
+"""It waits for its turn behind them."""
+QUEUE_POLICY_SUPERSEDE: QueuePolicy.ValueType  # 2
+"""It takes their place: those that are queued end SUPERSEDED at once, and so does what rolls out."""
+QUEUE_POLICY_FAIL: QueuePolicy.ValueType  # 3
+"""It is refused while there are any (QUEUE_BUSY)."""
+Global___QueuePolicy: _TypeAlias = QueuePolicy  # noqa: Y015
+
+class _WaitPolicy:
+    ValueType = _typing.NewType("ValueType", _builtins.int)
+    V: _TypeAlias = ValueType  # noqa: Y015
+
+class _WaitPolicyEnumTypeWrapper(_enum_type_wrapper._EnumTypeWrapper[_WaitPolicy.ValueType], _builtins.type):
+    DESCRIPTOR: _descriptor.EnumDescriptor
+    WAIT_POLICY_UNSPECIFIED: _WaitPolicy.ValueType  # 0
+    """The same as RECORDED."""
+    WAIT_POLICY_RECORDED: _WaitPolicy.ValueType  # 1
+    """As soon as it is recorded: QUEUED or STAGED."""
+    WAIT_POLICY_ENDED: _WaitPolicy.ValueType  # 2
+    """When it has ended, or waits for a person. The answer tells the outcome: look at its `status`. A call that
+    is cut does not end the deployment; the same call again waits on.
+    """
+
+class WaitPolicy(_WaitPolicy, metaclass=_WaitPolicyEnumTypeWrapper):
+    """When a call that records a deployment is answered."""
+
+WAIT_POLICY_UNSPECIFIED: WaitPolicy.ValueType  # 0
+"""The same as RECORDED."""
+WAIT_POLICY_RECORDED: WaitPolicy.ValueType  # 1
+"""As soon as it is recorded: QUEUED or STAGED."""
+WAIT_POLICY_ENDED: WaitPolicy.ValueType  # 2
+"""When it has ended, or waits for a person. The answer tells the outcome: look at its `status`. A call that
+is cut does not end the deployment; the same call again waits on.
+"""
+Global___WaitPolicy: _TypeAlias = WaitPolicy  # noqa: Y015
+
 class _VersionBump:
     ValueType = _typing.NewType("ValueType", _builtins.int)
     V: _TypeAlias = ValueType  # noqa: Y015
@@ -50,6 +106,30 @@ VERSION_BUMP_MINOR: VersionBump.ValueType  # 2
 VERSION_BUMP_MAJOR: VersionBump.ValueType  # 3
 """1.2.3 → 2.0.0"""
 Global___VersionBump: _TypeAlias = VersionBump  # noqa: Y015
+
+class _ProgressUntil:
+    ValueType = _typing.NewType("ValueType", _builtins.int)
+    V: _TypeAlias = ValueType  # noqa: Y015
+
+class _ProgressUntilEnumTypeWrapper(_enum_type_wrapper._EnumTypeWrapper[_ProgressUntil.ValueType], _builtins.type):
+    DESCRIPTOR: _descriptor.EnumDescriptor
+    PROGRESS_UNTIL_UNSPECIFIED: _ProgressUntil.ValueType  # 0
+    """The same as ENDED."""
+    PROGRESS_UNTIL_ENDED: _ProgressUntil.ValueType  # 1
+    """With the event of the terminal status."""
+    PROGRESS_UNTIL_WAITING: _ProgressUntil.ValueType  # 2
+    """With that, or as soon as the deployment waits for a person."""
+
+class ProgressUntil(_ProgressUntil, metaclass=_ProgressUntilEnumTypeWrapper):
+    """Where a stream of progress ends."""
+
+PROGRESS_UNTIL_UNSPECIFIED: ProgressUntil.ValueType  # 0
+"""The same as ENDED."""
+PROGRESS_UNTIL_ENDED: ProgressUntil.ValueType  # 1
+"""With the event of the terminal status."""
+PROGRESS_UNTIL_WAITING: ProgressUntil.ValueType  # 2
+"""With that, or as soon as the deployment waits for a person."""
+Global___ProgressUntil: _TypeAlias = ProgressUntil  # noqa: Y015
 
 @_typing.final
 class DeployRequest(_message.Message):
@@ -101,6 +181,26 @@ class DeployHeader(_message.Message):
 
     DESCRIPTOR: _descriptor.Descriptor
 
+    @_typing.final
+    class LabelsEntry(_message.Message):
+        DESCRIPTOR: _descriptor.Descriptor
+
+        KEY_FIELD_NUMBER: _builtins.int
+        VALUE_FIELD_NUMBER: _builtins.int
+        key: _builtins.str
+        value: _builtins.str
+        def __init__(
+            self,
+            *,
+            key: _builtins.str = ...,
+            value: _builtins.str = ...,
+        ) -> None: ...
+        _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+        def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+        _ClearFieldArgType: _TypeAlias = _typing.Literal["key", b"key", "value", b"value"]  # noqa: Y015
+        def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+        def WhichOneof(self, oneof_group: _Never) -> None: ...
+
     DEPLOYMENT_ID_FIELD_NUMBER: _builtins.int
     SESSION_ID_FIELD_NUMBER: _builtins.int
     ATTEMPT_FIELD_NUMBER: _builtins.int
@@ -112,6 +212,11 @@ class DeployHeader(_message.Message):
     BUMP_FIELD_NUMBER: _builtins.int
     PAYLOAD_SIZE_BYTES_FIELD_NUMBER: _builtins.int
     PAYLOAD_SHA256_FIELD_NUMBER: _builtins.int
+    STAGE_ONLY_FIELD_NUMBER: _builtins.int
+    EXPECTED_LIVE_DEPLOYMENT_ID_FIELD_NUMBER: _builtins.int
+    QUEUE_POLICY_FIELD_NUMBER: _builtins.int
+    WAIT_POLICY_FIELD_NUMBER: _builtins.int
+    LABELS_FIELD_NUMBER: _builtins.int
     deployment_id: _builtins.str
     """A UUID that the client makes: idempotency key, resume key and what to follow. Required."""
     session_id: _builtins.str
@@ -136,6 +241,20 @@ class DeployHeader(_message.Message):
     """The payload's size in bytes, where known; verified. Without it the payload must be ended by `end`."""
     payload_sha256: _builtins.str
     """The payload's sha256, 64 hexadecimal digits, where known; verified."""
+    stage_only: _builtins.bool
+    """Record it and wait for PromoteDeployment (STAGED) instead of queueing it."""
+    expected_live_deployment_id: _builtins.str
+    """What must be live when this is recorded and when it begins: a deployment's id, or empty for nothing ever.
+    Otherwise LIVE_CHANGED. Default: whatever is live.
+    """
+    queue_policy: Global___QueuePolicy.ValueType
+    """What becomes of it beside unfinished deployments of the same project and environment. Default: it waits."""
+    wait_policy: Global___WaitPolicy.ValueType
+    """When the call is answered. Not part of what makes two calls the same."""
+    @_builtins.property
+    def labels(self) -> _containers.ScalarMap[_builtins.str, _builtins.str]:
+        """Labels to find it by: at most 32; keys `^[a-z0-9][a-z0-9._/-]{0,62}$`, values of at most 255 bytes."""
+
     def __init__(
         self,
         *,
@@ -150,15 +269,24 @@ class DeployHeader(_message.Message):
         bump: Global___VersionBump.ValueType = ...,
         payload_size_bytes: _builtins.int | None = ...,
         payload_sha256: _builtins.str = ...,
+        stage_only: _builtins.bool = ...,
+        expected_live_deployment_id: _builtins.str | None = ...,
+        queue_policy: Global___QueuePolicy.ValueType = ...,
+        wait_policy: Global___WaitPolicy.ValueType = ...,
+        labels: _abc.Mapping[_builtins.str, _builtins.str] | None = ...,
     ) -> None: ...
-    _HasFieldArgType: _TypeAlias = _typing.Literal["_payload_size_bytes", b"_payload_size_bytes", "bump", b"bump", "payload_size_bytes", b"payload_size_bytes", "version", b"version", "version_choice", b"version_choice"]  # noqa: Y015
+    _HasFieldArgType: _TypeAlias = _typing.Literal["_expected_live_deployment_id", b"_expected_live_deployment_id", "_payload_size_bytes", b"_payload_size_bytes", "bump", b"bump", "expected_live_deployment_id", b"expected_live_deployment_id", "payload_size_bytes", b"payload_size_bytes", "version", b"version", "version_choice", b"version_choice"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["_payload_size_bytes", b"_payload_size_bytes", "attempt", b"attempt", "bump", b"bump", "deployment_id", b"deployment_id", "environment", b"environment", "file_name", b"file_name", "payload_format", b"payload_format", "payload_sha256", b"payload_sha256", "payload_size_bytes", b"payload_size_bytes", "project", b"project", "session_id", b"session_id", "version", b"version", "version_choice", b"version_choice"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["_expected_live_deployment_id", b"_expected_live_deployment_id", "_payload_size_bytes", b"_payload_size_bytes", "attempt", b"attempt", "bump", b"bump", "deployment_id", b"deployment_id", "environment", b"environment", "expected_live_deployment_id", b"expected_live_deployment_id", "file_name", b"file_name", "labels", b"labels", "payload_format", b"payload_format", "payload_sha256", b"payload_sha256", "payload_size_bytes", b"payload_size_bytes", "project", b"project", "queue_policy", b"queue_policy", "session_id", b"session_id", "stage_only", b"stage_only", "version", b"version", "version_choice", b"version_choice", "wait_policy", b"wait_policy"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    _WhichOneofReturnType__expected_live_deployment_id: _TypeAlias = _typing.Literal["expected_live_deployment_id"]  # noqa: Y015
+    _WhichOneofArgType__expected_live_deployment_id: _TypeAlias = _typing.Literal["_expected_live_deployment_id", b"_expected_live_deployment_id"]  # noqa: Y015
     _WhichOneofReturnType__payload_size_bytes: _TypeAlias = _typing.Literal["payload_size_bytes"]  # noqa: Y015
     _WhichOneofArgType__payload_size_bytes: _TypeAlias = _typing.Literal["_payload_size_bytes", b"_payload_size_bytes"]  # noqa: Y015
     _WhichOneofReturnType_version_choice: _TypeAlias = _typing.Literal["version", "bump"]  # noqa: Y015
     _WhichOneofArgType_version_choice: _TypeAlias = _typing.Literal["version_choice", b"version_choice"]  # noqa: Y015
+    @_typing.overload
+    def WhichOneof(self, oneof_group: _WhichOneofArgType__expected_live_deployment_id) -> _WhichOneofReturnType__expected_live_deployment_id | None: ...
     @_typing.overload
     def WhichOneof(self, oneof_group: _WhichOneofArgType__payload_size_bytes) -> _WhichOneofReturnType__payload_size_bytes | None: ...
     @_typing.overload
@@ -314,10 +442,35 @@ class DeployReleaseRequest(_message.Message):
 
     DESCRIPTOR: _descriptor.Descriptor
 
+    @_typing.final
+    class LabelsEntry(_message.Message):
+        DESCRIPTOR: _descriptor.Descriptor
+
+        KEY_FIELD_NUMBER: _builtins.int
+        VALUE_FIELD_NUMBER: _builtins.int
+        key: _builtins.str
+        value: _builtins.str
+        def __init__(
+            self,
+            *,
+            key: _builtins.str = ...,
+            value: _builtins.str = ...,
+        ) -> None: ...
+        _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+        def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+        _ClearFieldArgType: _TypeAlias = _typing.Literal["key", b"key", "value", b"value"]  # noqa: Y015
+        def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+        def WhichOneof(self, oneof_group: _Never) -> None: ...
+
     DEPLOYMENT_ID_FIELD_NUMBER: _builtins.int
     PROJECT_FIELD_NUMBER: _builtins.int
     ENVIRONMENT_FIELD_NUMBER: _builtins.int
     VERSION_FIELD_NUMBER: _builtins.int
+    STAGE_ONLY_FIELD_NUMBER: _builtins.int
+    EXPECTED_LIVE_DEPLOYMENT_ID_FIELD_NUMBER: _builtins.int
+    QUEUE_POLICY_FIELD_NUMBER: _builtins.int
+    WAIT_POLICY_FIELD_NUMBER: _builtins.int
+    LABELS_FIELD_NUMBER: _builtins.int
     deployment_id: _builtins.str
     """A UUID that the client makes; the same again gives the same answer. Required."""
     project: _builtins.str
@@ -326,6 +479,20 @@ class DeployReleaseRequest(_message.Message):
     """The environment. Default `default`."""
     version: _builtins.str
     """The release's version. Required."""
+    stage_only: _builtins.bool
+    """Record it and wait for PromoteDeployment (STAGED) instead of queueing it."""
+    expected_live_deployment_id: _builtins.str
+    """What must be live when this is recorded and when it begins: a deployment's id, or empty for nothing ever.
+    Otherwise LIVE_CHANGED. Default: whatever is live.
+    """
+    queue_policy: Global___QueuePolicy.ValueType
+    """What becomes of it beside unfinished deployments of the same project and environment. Default: it waits."""
+    wait_policy: Global___WaitPolicy.ValueType
+    """When the call is answered. Not part of what makes two calls the same."""
+    @_builtins.property
+    def labels(self) -> _containers.ScalarMap[_builtins.str, _builtins.str]:
+        """Labels to find it by: at most 32; keys `^[a-z0-9][a-z0-9._/-]{0,62}$`, values of at most 255 bytes."""
+
     def __init__(
         self,
         *,
@@ -333,12 +500,19 @@ class DeployReleaseRequest(_message.Message):
         project: _builtins.str = ...,
         environment: _builtins.str = ...,
         version: _builtins.str = ...,
+        stage_only: _builtins.bool = ...,
+        expected_live_deployment_id: _builtins.str | None = ...,
+        queue_policy: Global___QueuePolicy.ValueType = ...,
+        wait_policy: Global___WaitPolicy.ValueType = ...,
+        labels: _abc.Mapping[_builtins.str, _builtins.str] | None = ...,
     ) -> None: ...
-    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    _HasFieldArgType: _TypeAlias = _typing.Literal["_expected_live_deployment_id", b"_expected_live_deployment_id", "expected_live_deployment_id", b"expected_live_deployment_id"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["deployment_id", b"deployment_id", "environment", b"environment", "project", b"project", "version", b"version"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["_expected_live_deployment_id", b"_expected_live_deployment_id", "deployment_id", b"deployment_id", "environment", b"environment", "expected_live_deployment_id", b"expected_live_deployment_id", "labels", b"labels", "project", b"project", "queue_policy", b"queue_policy", "stage_only", b"stage_only", "version", b"version", "wait_policy", b"wait_policy"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
-    def WhichOneof(self, oneof_group: _Never) -> None: ...
+    _WhichOneofReturnType__expected_live_deployment_id: _TypeAlias = _typing.Literal["expected_live_deployment_id"]  # noqa: Y015
+    _WhichOneofArgType__expected_live_deployment_id: _TypeAlias = _typing.Literal["_expected_live_deployment_id", b"_expected_live_deployment_id"]  # noqa: Y015
+    def WhichOneof(self, oneof_group: _WhichOneofArgType__expected_live_deployment_id) -> _WhichOneofReturnType__expected_live_deployment_id | None: ...
 
 Global___DeployReleaseRequest: _TypeAlias = DeployReleaseRequest  # noqa: Y015
 
@@ -372,11 +546,34 @@ class RollbackRequest(_message.Message):
 
     DESCRIPTOR: _descriptor.Descriptor
 
+    @_typing.final
+    class LabelsEntry(_message.Message):
+        DESCRIPTOR: _descriptor.Descriptor
+
+        KEY_FIELD_NUMBER: _builtins.int
+        VALUE_FIELD_NUMBER: _builtins.int
+        key: _builtins.str
+        value: _builtins.str
+        def __init__(
+            self,
+            *,
+            key: _builtins.str = ...,
+            value: _builtins.str = ...,
+        ) -> None: ...
+        _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+        def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+        _ClearFieldArgType: _TypeAlias = _typing.Literal["key", b"key", "value", b"value"]  # noqa: Y015
+        def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+        def WhichOneof(self, oneof_group: _Never) -> None: ...
+
     DEPLOYMENT_ID_FIELD_NUMBER: _builtins.int
     PROJECT_FIELD_NUMBER: _builtins.int
     ENVIRONMENT_FIELD_NUMBER: _builtins.int
     VERSION_FIELD_NUMBER: _builtins.int
     TARGET_DEPLOYMENT_ID_FIELD_NUMBER: _builtins.int
+    EXPECTED_LIVE_DEPLOYMENT_ID_FIELD_NUMBER: _builtins.int
+    WAIT_POLICY_FIELD_NUMBER: _builtins.int
+    LABELS_FIELD_NUMBER: _builtins.int
     deployment_id: _builtins.str
     """A UUID that the client makes; the same again gives the same answer, and never goes back twice. Required."""
     project: _builtins.str
@@ -387,6 +584,16 @@ class RollbackRequest(_message.Message):
     """A release's version."""
     target_deployment_id: _builtins.str
     """The release of an earlier deployment."""
+    expected_live_deployment_id: _builtins.str
+    """What must be live when this is recorded and when it begins: a deployment's id, or empty for nothing ever.
+    Otherwise LIVE_CHANGED. Default: whatever is live.
+    """
+    wait_policy: Global___WaitPolicy.ValueType
+    """When the call is answered. Not part of what makes two calls the same."""
+    @_builtins.property
+    def labels(self) -> _containers.ScalarMap[_builtins.str, _builtins.str]:
+        """Labels to find it by, as in DeployHeader."""
+
     def __init__(
         self,
         *,
@@ -395,13 +602,21 @@ class RollbackRequest(_message.Message):
         environment: _builtins.str = ...,
         version: _builtins.str = ...,
         target_deployment_id: _builtins.str = ...,
+        expected_live_deployment_id: _builtins.str | None = ...,
+        wait_policy: Global___WaitPolicy.ValueType = ...,
+        labels: _abc.Mapping[_builtins.str, _builtins.str] | None = ...,
     ) -> None: ...
-    _HasFieldArgType: _TypeAlias = _typing.Literal["target", b"target", "target_deployment_id", b"target_deployment_id", "version", b"version"]  # noqa: Y015
+    _HasFieldArgType: _TypeAlias = _typing.Literal["_expected_live_deployment_id", b"_expected_live_deployment_id", "expected_live_deployment_id", b"expected_live_deployment_id", "target", b"target", "target_deployment_id", b"target_deployment_id", "version", b"version"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["deployment_id", b"deployment_id", "environment", b"environment", "project", b"project", "target", b"target", "target_deployment_id", b"target_deployment_id", "version", b"version"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["_expected_live_deployment_id", b"_expected_live_deployment_id", "deployment_id", b"deployment_id", "environment", b"environment", "expected_live_deployment_id", b"expected_live_deployment_id", "labels", b"labels", "project", b"project", "target", b"target", "target_deployment_id", b"target_deployment_id", "version", b"version", "wait_policy", b"wait_policy"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    _WhichOneofReturnType__expected_live_deployment_id: _TypeAlias = _typing.Literal["expected_live_deployment_id"]  # noqa: Y015
+    _WhichOneofArgType__expected_live_deployment_id: _TypeAlias = _typing.Literal["_expected_live_deployment_id", b"_expected_live_deployment_id"]  # noqa: Y015
     _WhichOneofReturnType_target: _TypeAlias = _typing.Literal["version", "target_deployment_id"]  # noqa: Y015
     _WhichOneofArgType_target: _TypeAlias = _typing.Literal["target", b"target"]  # noqa: Y015
+    @_typing.overload
+    def WhichOneof(self, oneof_group: _WhichOneofArgType__expected_live_deployment_id) -> _WhichOneofReturnType__expected_live_deployment_id | None: ...
+    @_typing.overload
     def WhichOneof(self, oneof_group: _WhichOneofArgType_target) -> _WhichOneofReturnType_target | None: ...
 
 Global___RollbackRequest: _TypeAlias = RollbackRequest  # noqa: Y015
@@ -435,6 +650,298 @@ class RollbackResponse(_message.Message):
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
 Global___RollbackResponse: _TypeAlias = RollbackResponse  # noqa: Y015
+
+@_typing.final
+class UndeployRequest(_message.Message):
+    """Takes a project off an environment's nodes."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    @_typing.final
+    class LabelsEntry(_message.Message):
+        DESCRIPTOR: _descriptor.Descriptor
+
+        KEY_FIELD_NUMBER: _builtins.int
+        VALUE_FIELD_NUMBER: _builtins.int
+        key: _builtins.str
+        value: _builtins.str
+        def __init__(
+            self,
+            *,
+            key: _builtins.str = ...,
+            value: _builtins.str = ...,
+        ) -> None: ...
+        _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+        def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+        _ClearFieldArgType: _TypeAlias = _typing.Literal["key", b"key", "value", b"value"]  # noqa: Y015
+        def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+        def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+    DEPLOYMENT_ID_FIELD_NUMBER: _builtins.int
+    PROJECT_FIELD_NUMBER: _builtins.int
+    ENVIRONMENT_FIELD_NUMBER: _builtins.int
+    EXPECTED_LIVE_DEPLOYMENT_ID_FIELD_NUMBER: _builtins.int
+    QUEUE_POLICY_FIELD_NUMBER: _builtins.int
+    WAIT_POLICY_FIELD_NUMBER: _builtins.int
+    LABELS_FIELD_NUMBER: _builtins.int
+    deployment_id: _builtins.str
+    """A UUID that the client makes; the same again gives the same answer. Required."""
+    project: _builtins.str
+    """The project. Required."""
+    environment: _builtins.str
+    """The environment. Default `default`."""
+    expected_live_deployment_id: _builtins.str
+    """What must be live when this is recorded and when it begins: a deployment's id, or empty for nothing ever.
+    Otherwise LIVE_CHANGED. Default: whatever is live.
+    """
+    queue_policy: Global___QueuePolicy.ValueType
+    """What becomes of it beside unfinished deployments of the same project and environment. Default: it waits."""
+    wait_policy: Global___WaitPolicy.ValueType
+    """When the call is answered. Not part of what makes two calls the same."""
+    @_builtins.property
+    def labels(self) -> _containers.ScalarMap[_builtins.str, _builtins.str]:
+        """Labels to find it by: at most 32; keys `^[a-z0-9][a-z0-9._/-]{0,62}$`, values of at most 255 bytes."""
+
+    def __init__(
+        self,
+        *,
+        deployment_id: _builtins.str = ...,
+        project: _builtins.str = ...,
+        environment: _builtins.str = ...,
+        expected_live_deployment_id: _builtins.str | None = ...,
+        queue_policy: Global___QueuePolicy.ValueType = ...,
+        wait_policy: Global___WaitPolicy.ValueType = ...,
+        labels: _abc.Mapping[_builtins.str, _builtins.str] | None = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _typing.Literal["_expected_live_deployment_id", b"_expected_live_deployment_id", "expected_live_deployment_id", b"expected_live_deployment_id"]  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["_expected_live_deployment_id", b"_expected_live_deployment_id", "deployment_id", b"deployment_id", "environment", b"environment", "expected_live_deployment_id", b"expected_live_deployment_id", "labels", b"labels", "project", b"project", "queue_policy", b"queue_policy", "wait_policy", b"wait_policy"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    _WhichOneofReturnType__expected_live_deployment_id: _TypeAlias = _typing.Literal["expected_live_deployment_id"]  # noqa: Y015
+    _WhichOneofArgType__expected_live_deployment_id: _TypeAlias = _typing.Literal["_expected_live_deployment_id", b"_expected_live_deployment_id"]  # noqa: Y015
+    def WhichOneof(self, oneof_group: _WhichOneofArgType__expected_live_deployment_id) -> _WhichOneofReturnType__expected_live_deployment_id | None: ...
+
+Global___UndeployRequest: _TypeAlias = UndeployRequest  # noqa: Y015
+
+@_typing.final
+class UndeployResponse(_message.Message):
+    """The answer to Undeploy."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    DEPLOYMENT_FIELD_NUMBER: _builtins.int
+    NOTHING_TO_DO_FIELD_NUMBER: _builtins.int
+    nothing_to_do: _builtins.bool
+    """Whether there was nothing to do: nothing of the project is live there, and nothing is unfinished."""
+    @_builtins.property
+    def deployment(self) -> _deployment_pb2.Deployment:
+        """The undeploy as recorded; unset when there was nothing to do."""
+
+    def __init__(
+        self,
+        *,
+        deployment: _deployment_pb2.Deployment | None = ...,
+        nothing_to_do: _builtins.bool = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _typing.Literal["deployment", b"deployment"]  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["deployment", b"deployment", "nothing_to_do", b"nothing_to_do"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___UndeployResponse: _TypeAlias = UndeployResponse  # noqa: Y015
+
+@_typing.final
+class PromoteDeploymentRequest(_message.Message):
+    """Lets a deployment pass the gate at which it waits."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    DEPLOYMENT_ID_FIELD_NUMBER: _builtins.int
+    GATE_ID_FIELD_NUMBER: _builtins.int
+    deployment_id: _builtins.str
+    """The deployment's id. Required."""
+    gate_id: _builtins.str
+    """Its `waiting_gate_id`: what was looked at is what passes. Required."""
+    def __init__(
+        self,
+        *,
+        deployment_id: _builtins.str = ...,
+        gate_id: _builtins.str = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["deployment_id", b"deployment_id", "gate_id", b"gate_id"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___PromoteDeploymentRequest: _TypeAlias = PromoteDeploymentRequest  # noqa: Y015
+
+@_typing.final
+class PromoteDeploymentResponse(_message.Message):
+    """The answer to PromoteDeployment."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    DEPLOYMENT_FIELD_NUMBER: _builtins.int
+    @_builtins.property
+    def deployment(self) -> _deployment_pb2.Deployment:
+        """The deployment as it stands now."""
+
+    def __init__(
+        self,
+        *,
+        deployment: _deployment_pb2.Deployment | None = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _typing.Literal["deployment", b"deployment"]  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["deployment", b"deployment"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___PromoteDeploymentResponse: _TypeAlias = PromoteDeploymentResponse  # noqa: Y015
+
+@_typing.final
+class CancelDeploymentRequest(_message.Message):
+    """Cancels a deployment."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    DEPLOYMENT_ID_FIELD_NUMBER: _builtins.int
+    REASON_FIELD_NUMBER: _builtins.int
+    deployment_id: _builtins.str
+    """The deployment's id. Required."""
+    reason: _builtins.str
+    """Why, for people: at most 500 bytes. It stands in the deployment's message, its events and the audit trail."""
+    def __init__(
+        self,
+        *,
+        deployment_id: _builtins.str = ...,
+        reason: _builtins.str = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["deployment_id", b"deployment_id", "reason", b"reason"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___CancelDeploymentRequest: _TypeAlias = CancelDeploymentRequest  # noqa: Y015
+
+@_typing.final
+class CancelDeploymentResponse(_message.Message):
+    """The answer to CancelDeployment."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    DEPLOYMENT_FIELD_NUMBER: _builtins.int
+    @_builtins.property
+    def deployment(self) -> _deployment_pb2.Deployment:
+        """The deployment as it stands now: CANCELLED, or on its way there."""
+
+    def __init__(
+        self,
+        *,
+        deployment: _deployment_pb2.Deployment | None = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _typing.Literal["deployment", b"deployment"]  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["deployment", b"deployment"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___CancelDeploymentResponse: _TypeAlias = CancelDeploymentResponse  # noqa: Y015
+
+@_typing.final
+class RetryDeploymentRequest(_message.Message):
+    """Tries a deployment again."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    @_typing.final
+    class LabelsEntry(_message.Message):
+        DESCRIPTOR: _descriptor.Descriptor
+
+        KEY_FIELD_NUMBER: _builtins.int
+        VALUE_FIELD_NUMBER: _builtins.int
+        key: _builtins.str
+        value: _builtins.str
+        def __init__(
+            self,
+            *,
+            key: _builtins.str = ...,
+            value: _builtins.str = ...,
+        ) -> None: ...
+        _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+        def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+        _ClearFieldArgType: _TypeAlias = _typing.Literal["key", b"key", "value", b"value"]  # noqa: Y015
+        def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+        def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+    DEPLOYMENT_ID_FIELD_NUMBER: _builtins.int
+    RETRY_OF_FIELD_NUMBER: _builtins.int
+    EXPECTED_LIVE_DEPLOYMENT_ID_FIELD_NUMBER: _builtins.int
+    QUEUE_POLICY_FIELD_NUMBER: _builtins.int
+    WAIT_POLICY_FIELD_NUMBER: _builtins.int
+    LABELS_FIELD_NUMBER: _builtins.int
+    deployment_id: _builtins.str
+    """A UUID that the client makes, for the new deployment; the same again gives the same answer. Required."""
+    retry_of: _builtins.str
+    """The deployment that is tried again. Required."""
+    expected_live_deployment_id: _builtins.str
+    """What must be live when this is recorded and when it begins: a deployment's id, or empty for nothing ever.
+    Otherwise LIVE_CHANGED. Default: whatever is live.
+    """
+    queue_policy: Global___QueuePolicy.ValueType
+    """What becomes of it beside unfinished deployments of the same project and environment. Default: it waits."""
+    wait_policy: Global___WaitPolicy.ValueType
+    """When the call is answered. Not part of what makes two calls the same."""
+    @_builtins.property
+    def labels(self) -> _containers.ScalarMap[_builtins.str, _builtins.str]:
+        """Labels to find it by: at most 32; keys `^[a-z0-9][a-z0-9._/-]{0,62}$`, values of at most 255 bytes."""
+
+    def __init__(
+        self,
+        *,
+        deployment_id: _builtins.str = ...,
+        retry_of: _builtins.str = ...,
+        expected_live_deployment_id: _builtins.str | None = ...,
+        queue_policy: Global___QueuePolicy.ValueType = ...,
+        wait_policy: Global___WaitPolicy.ValueType = ...,
+        labels: _abc.Mapping[_builtins.str, _builtins.str] | None = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _typing.Literal["_expected_live_deployment_id", b"_expected_live_deployment_id", "expected_live_deployment_id", b"expected_live_deployment_id"]  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["_expected_live_deployment_id", b"_expected_live_deployment_id", "deployment_id", b"deployment_id", "expected_live_deployment_id", b"expected_live_deployment_id", "labels", b"labels", "queue_policy", b"queue_policy", "retry_of", b"retry_of", "wait_policy", b"wait_policy"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    _WhichOneofReturnType__expected_live_deployment_id: _TypeAlias = _typing.Literal["expected_live_deployment_id"]  # noqa: Y015
+    _WhichOneofArgType__expected_live_deployment_id: _TypeAlias = _typing.Literal["_expected_live_deployment_id", b"_expected_live_deployment_id"]  # noqa: Y015
+    def WhichOneof(self, oneof_group: _WhichOneofArgType__expected_live_deployment_id) -> _WhichOneofReturnType__expected_live_deployment_id | None: ...
+
+Global___RetryDeploymentRequest: _TypeAlias = RetryDeploymentRequest  # noqa: Y015
+
+@_typing.final
+class RetryDeploymentResponse(_message.Message):
+    """The answer to RetryDeployment."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    DEPLOYMENT_FIELD_NUMBER: _builtins.int
+    @_builtins.property
+    def deployment(self) -> _deployment_pb2.Deployment:
+        """The new deployment as recorded."""
+
+    def __init__(
+        self,
+        *,
+        deployment: _deployment_pb2.Deployment | None = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _typing.Literal["deployment", b"deployment"]  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["deployment", b"deployment"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___RetryDeploymentResponse: _TypeAlias = RetryDeploymentResponse  # noqa: Y015
 
 @_typing.final
 class GetDeploymentRequest(_message.Message):
@@ -488,12 +995,36 @@ class ListDeploymentsRequest(_message.Message):
 
     DESCRIPTOR: _descriptor.Descriptor
 
+    @_typing.final
+    class LabelsEntry(_message.Message):
+        DESCRIPTOR: _descriptor.Descriptor
+
+        KEY_FIELD_NUMBER: _builtins.int
+        VALUE_FIELD_NUMBER: _builtins.int
+        key: _builtins.str
+        value: _builtins.str
+        def __init__(
+            self,
+            *,
+            key: _builtins.str = ...,
+            value: _builtins.str = ...,
+        ) -> None: ...
+        _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+        def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+        _ClearFieldArgType: _TypeAlias = _typing.Literal["key", b"key", "value", b"value"]  # noqa: Y015
+        def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+        def WhichOneof(self, oneof_group: _Never) -> None: ...
+
     PROJECT_FIELD_NUMBER: _builtins.int
     ENVIRONMENT_FIELD_NUMBER: _builtins.int
     STATUSES_FIELD_NUMBER: _builtins.int
     VERSION_FIELD_NUMBER: _builtins.int
     PAGE_SIZE_FIELD_NUMBER: _builtins.int
     PAGE_TOKEN_FIELD_NUMBER: _builtins.int
+    DEPLOYED_BY_FIELD_NUMBER: _builtins.int
+    SINCE_TIME_FIELD_NUMBER: _builtins.int
+    UNTIL_TIME_FIELD_NUMBER: _builtins.int
+    LABELS_FIELD_NUMBER: _builtins.int
     project: _builtins.str
     """Only of this project."""
     environment: _builtins.str
@@ -504,9 +1035,23 @@ class ListDeploymentsRequest(_message.Message):
     """How many at most, 1 to 500. Default 50."""
     page_token: _builtins.str
     """`next_page_token` of the page before, with the same filters."""
+    deployed_by: _builtins.str
+    """Only by this caller."""
     @_builtins.property
     def statuses(self) -> _containers.RepeatedScalarFieldContainer[_deployment_pb2.DeploymentStatus.ValueType]:
         """Only in one of these states."""
+
+    @_builtins.property
+    def since_time(self) -> _timestamp_pb2.Timestamp:
+        """Only those accepted at this time or later."""
+
+    @_builtins.property
+    def until_time(self) -> _timestamp_pb2.Timestamp:
+        """Only those accepted before this time."""
+
+    @_builtins.property
+    def labels(self) -> _containers.ScalarMap[_builtins.str, _builtins.str]:
+        """Only those with all of these labels."""
 
     def __init__(
         self,
@@ -517,10 +1062,14 @@ class ListDeploymentsRequest(_message.Message):
         version: _builtins.str = ...,
         page_size: _builtins.int = ...,
         page_token: _builtins.str = ...,
+        deployed_by: _builtins.str = ...,
+        since_time: _timestamp_pb2.Timestamp | None = ...,
+        until_time: _timestamp_pb2.Timestamp | None = ...,
+        labels: _abc.Mapping[_builtins.str, _builtins.str] | None = ...,
     ) -> None: ...
-    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    _HasFieldArgType: _TypeAlias = _typing.Literal["since_time", b"since_time", "until_time", b"until_time"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["environment", b"environment", "page_size", b"page_size", "page_token", b"page_token", "project", b"project", "statuses", b"statuses", "version", b"version"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["deployed_by", b"deployed_by", "environment", b"environment", "labels", b"labels", "page_size", b"page_size", "page_token", b"page_token", "project", b"project", "since_time", b"since_time", "statuses", b"statuses", "until_time", b"until_time", "version", b"version"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
@@ -621,10 +1170,13 @@ class StreamProgressRequest(_message.Message):
     DEPLOYMENT_ID_FIELD_NUMBER: _builtins.int
     AFTER_SEQUENCE_FIELD_NUMBER: _builtins.int
     WAIT_FOR_CREATION_FIELD_NUMBER: _builtins.int
+    UNTIL_FIELD_NUMBER: _builtins.int
     deployment_id: _builtins.str
     """The deployment's id."""
     after_sequence: _builtins.int
     """The last sequence you have; 0 begins with a snapshot and the first event that is kept."""
+    until: Global___ProgressUntil.ValueType
+    """Where to end. Default: with the terminal status."""
     @_builtins.property
     def wait_for_creation(self) -> _duration_pb2.Duration:
         """How long to wait for an id that has not begun, at most 5 minutes. Default: not at all (NOT_FOUND)."""
@@ -635,10 +1187,11 @@ class StreamProgressRequest(_message.Message):
         deployment_id: _builtins.str = ...,
         after_sequence: _builtins.int = ...,
         wait_for_creation: _duration_pb2.Duration | None = ...,
+        until: Global___ProgressUntil.ValueType = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _typing.Literal["wait_for_creation", b"wait_for_creation"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["after_sequence", b"after_sequence", "deployment_id", b"deployment_id", "wait_for_creation", b"wait_for_creation"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["after_sequence", b"after_sequence", "deployment_id", b"deployment_id", "until", b"until", "wait_for_creation", b"wait_for_creation"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 

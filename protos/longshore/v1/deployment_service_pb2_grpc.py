@@ -54,6 +54,26 @@ class DeploymentServiceStub:
                 request_serializer=longshore_dot_v1_dot_deployment__service__pb2.RollbackRequest.SerializeToString,
                 response_deserializer=longshore_dot_v1_dot_deployment__service__pb2.RollbackResponse.FromString,
                 _registered_method=True)
+        self.Undeploy = channel.unary_unary(
+                '/longshore.v1.DeploymentService/Undeploy',
+                request_serializer=longshore_dot_v1_dot_deployment__service__pb2.UndeployRequest.SerializeToString,
+                response_deserializer=longshore_dot_v1_dot_deployment__service__pb2.UndeployResponse.FromString,
+                _registered_method=True)
+        self.PromoteDeployment = channel.unary_unary(
+                '/longshore.v1.DeploymentService/PromoteDeployment',
+                request_serializer=longshore_dot_v1_dot_deployment__service__pb2.PromoteDeploymentRequest.SerializeToString,
+                response_deserializer=longshore_dot_v1_dot_deployment__service__pb2.PromoteDeploymentResponse.FromString,
+                _registered_method=True)
+        self.CancelDeployment = channel.unary_unary(
+                '/longshore.v1.DeploymentService/CancelDeployment',
+                request_serializer=longshore_dot_v1_dot_deployment__service__pb2.CancelDeploymentRequest.SerializeToString,
+                response_deserializer=longshore_dot_v1_dot_deployment__service__pb2.CancelDeploymentResponse.FromString,
+                _registered_method=True)
+        self.RetryDeployment = channel.unary_unary(
+                '/longshore.v1.DeploymentService/RetryDeployment',
+                request_serializer=longshore_dot_v1_dot_deployment__service__pb2.RetryDeploymentRequest.SerializeToString,
+                response_deserializer=longshore_dot_v1_dot_deployment__service__pb2.RetryDeploymentResponse.FromString,
+                _registered_method=True)
         self.GetDeployment = channel.unary_unary(
                 '/longshore.v1.DeploymentService/GetDeployment',
                 request_serializer=longshore_dot_v1_dot_deployment__service__pb2.GetDeploymentRequest.SerializeToString,
@@ -122,7 +142,7 @@ class DeploymentServiceServicer:
         raise NotImplementedError('Method not implemented!')
 
     def DeployRelease(self, request, context):
-        """Makes an existing release live in an environment. No bytes move.
+        """Makes an existing release live in an environment, or stages it there. No bytes move.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')
@@ -132,6 +152,35 @@ class DeploymentServiceServicer:
         """Goes back to an earlier release: the one that was live before the current one first went live, or a given
         one. While a rollout is unfinished and no target is given, that is what is live now; the unfinished
         rollout is superseded. No bytes move.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
+    def Undeploy(self, request, context):
+        """Takes a project off an environment's nodes. Its history stays, and Rollback brings back what was removed.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
+    def PromoteDeployment(self, request, context):
+        """Lets a deployment pass the gate at which it waits for a person: a STAGED one is QUEUED.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
+    def CancelDeployment(self, request, context):
+        """Cancels a deployment that has not ended. Before its rollout it is CANCELLED at once; from then on the nodes
+        that were touched go back to what is live first (REVERTING). Again, it changes nothing.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
+    def RetryDeployment(self, request, context):
+        """Tries again, as a new deployment, what ended FAILED, CANCELLED or SUPERSEDED after it was recorded.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')
@@ -161,7 +210,7 @@ class DeploymentServiceServicer:
     def StreamProgress(self, request, context):
         """Replays a deployment's events and goes on live until its end. From any node, gap-free: after a break call
         again with the last sequence you saw. An empty message is a heartbeat, at least every 15 s. Ends with OK
-        only after the event with the terminal status.
+        only after the event that `until` names.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')
@@ -217,6 +266,26 @@ def add_DeploymentServiceServicer_to_server(servicer, server):
                     servicer.Rollback,
                     request_deserializer=longshore_dot_v1_dot_deployment__service__pb2.RollbackRequest.FromString,
                     response_serializer=longshore_dot_v1_dot_deployment__service__pb2.RollbackResponse.SerializeToString,
+            ),
+            'Undeploy': grpc.unary_unary_rpc_method_handler(
+                    servicer.Undeploy,
+                    request_deserializer=longshore_dot_v1_dot_deployment__service__pb2.UndeployRequest.FromString,
+                    response_serializer=longshore_dot_v1_dot_deployment__service__pb2.UndeployResponse.SerializeToString,
+            ),
+            'PromoteDeployment': grpc.unary_unary_rpc_method_handler(
+                    servicer.PromoteDeployment,
+                    request_deserializer=longshore_dot_v1_dot_deployment__service__pb2.PromoteDeploymentRequest.FromString,
+                    response_serializer=longshore_dot_v1_dot_deployment__service__pb2.PromoteDeploymentResponse.SerializeToString,
+            ),
+            'CancelDeployment': grpc.unary_unary_rpc_method_handler(
+                    servicer.CancelDeployment,
+                    request_deserializer=longshore_dot_v1_dot_deployment__service__pb2.CancelDeploymentRequest.FromString,
+                    response_serializer=longshore_dot_v1_dot_deployment__service__pb2.CancelDeploymentResponse.SerializeToString,
+            ),
+            'RetryDeployment': grpc.unary_unary_rpc_method_handler(
+                    servicer.RetryDeployment,
+                    request_deserializer=longshore_dot_v1_dot_deployment__service__pb2.RetryDeploymentRequest.FromString,
+                    response_serializer=longshore_dot_v1_dot_deployment__service__pb2.RetryDeploymentResponse.SerializeToString,
             ),
             'GetDeployment': grpc.unary_unary_rpc_method_handler(
                     servicer.GetDeployment,
@@ -345,6 +414,114 @@ class DeploymentService:
             '/longshore.v1.DeploymentService/Rollback',
             longshore_dot_v1_dot_deployment__service__pb2.RollbackRequest.SerializeToString,
             longshore_dot_v1_dot_deployment__service__pb2.RollbackResponse.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def Undeploy(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/longshore.v1.DeploymentService/Undeploy',
+            longshore_dot_v1_dot_deployment__service__pb2.UndeployRequest.SerializeToString,
+            longshore_dot_v1_dot_deployment__service__pb2.UndeployResponse.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def PromoteDeployment(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/longshore.v1.DeploymentService/PromoteDeployment',
+            longshore_dot_v1_dot_deployment__service__pb2.PromoteDeploymentRequest.SerializeToString,
+            longshore_dot_v1_dot_deployment__service__pb2.PromoteDeploymentResponse.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def CancelDeployment(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/longshore.v1.DeploymentService/CancelDeployment',
+            longshore_dot_v1_dot_deployment__service__pb2.CancelDeploymentRequest.SerializeToString,
+            longshore_dot_v1_dot_deployment__service__pb2.CancelDeploymentResponse.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def RetryDeployment(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/longshore.v1.DeploymentService/RetryDeployment',
+            longshore_dot_v1_dot_deployment__service__pb2.RetryDeploymentRequest.SerializeToString,
+            longshore_dot_v1_dot_deployment__service__pb2.RetryDeploymentResponse.FromString,
             options,
             channel_credentials,
             insecure,

@@ -52,12 +52,22 @@ class DeploymentServiceStub:
     the same answer again when it has ended.
     """
     DeployRelease: _grpc.UnaryUnaryMultiCallable[_deployment_service_pb2.DeployReleaseRequest, _deployment_service_pb2.DeployReleaseResponse]
-    """Makes an existing release live in an environment. No bytes move."""
+    """Makes an existing release live in an environment, or stages it there. No bytes move."""
     Rollback: _grpc.UnaryUnaryMultiCallable[_deployment_service_pb2.RollbackRequest, _deployment_service_pb2.RollbackResponse]
     """Goes back to an earlier release: the one that was live before the current one first went live, or a given
     one. While a rollout is unfinished and no target is given, that is what is live now; the unfinished
     rollout is superseded. No bytes move.
     """
+    Undeploy: _grpc.UnaryUnaryMultiCallable[_deployment_service_pb2.UndeployRequest, _deployment_service_pb2.UndeployResponse]
+    """Takes a project off an environment's nodes. Its history stays, and Rollback brings back what was removed."""
+    PromoteDeployment: _grpc.UnaryUnaryMultiCallable[_deployment_service_pb2.PromoteDeploymentRequest, _deployment_service_pb2.PromoteDeploymentResponse]
+    """Lets a deployment pass the gate at which it waits for a person: a STAGED one is QUEUED."""
+    CancelDeployment: _grpc.UnaryUnaryMultiCallable[_deployment_service_pb2.CancelDeploymentRequest, _deployment_service_pb2.CancelDeploymentResponse]
+    """Cancels a deployment that has not ended. Before its rollout it is CANCELLED at once; from then on the nodes
+    that were touched go back to what is live first (REVERTING). Again, it changes nothing.
+    """
+    RetryDeployment: _grpc.UnaryUnaryMultiCallable[_deployment_service_pb2.RetryDeploymentRequest, _deployment_service_pb2.RetryDeploymentResponse]
+    """Tries again, as a new deployment, what ended FAILED, CANCELLED or SUPERSEDED after it was recorded."""
     GetDeployment: _grpc.UnaryUnaryMultiCallable[_deployment_service_pb2.GetDeploymentRequest, _deployment_service_pb2.GetDeploymentResponse]
     """Tells everything about one deployment but its nodes and events."""
     ListDeployments: _grpc.UnaryUnaryMultiCallable[_deployment_service_pb2.ListDeploymentsRequest, _deployment_service_pb2.ListDeploymentsResponse]
@@ -67,7 +77,7 @@ class DeploymentServiceStub:
     StreamProgress: _grpc.UnaryStreamMultiCallable[_deployment_service_pb2.StreamProgressRequest, _deployment_service_pb2.StreamProgressResponse]
     """Replays a deployment's events and goes on live until its end. From any node, gap-free: after a break call
     again with the last sequence you saw. An empty message is a heartbeat, at least every 15 s. Ends with OK
-    only after the event with the terminal status.
+    only after the event that `until` names.
     """
     FindMissingChunks: _grpc.UnaryUnaryMultiCallable[_deployment_service_pb2.FindMissingChunksRequest, _deployment_service_pb2.FindMissingChunksResponse]
     """Tells which chunks must be sent, and keeps the others from being collected while this upload lasts. Only
@@ -110,12 +120,22 @@ class DeploymentServiceAsyncStub(DeploymentServiceStub):
     the same answer again when it has ended.
     """
     DeployRelease: _aio.UnaryUnaryMultiCallable[_deployment_service_pb2.DeployReleaseRequest, _deployment_service_pb2.DeployReleaseResponse]  # type: ignore[assignment]
-    """Makes an existing release live in an environment. No bytes move."""
+    """Makes an existing release live in an environment, or stages it there. No bytes move."""
     Rollback: _aio.UnaryUnaryMultiCallable[_deployment_service_pb2.RollbackRequest, _deployment_service_pb2.RollbackResponse]  # type: ignore[assignment]
     """Goes back to an earlier release: the one that was live before the current one first went live, or a given
     one. While a rollout is unfinished and no target is given, that is what is live now; the unfinished
     rollout is superseded. No bytes move.
     """
+    Undeploy: _aio.UnaryUnaryMultiCallable[_deployment_service_pb2.UndeployRequest, _deployment_service_pb2.UndeployResponse]  # type: ignore[assignment]
+    """Takes a project off an environment's nodes. Its history stays, and Rollback brings back what was removed."""
+    PromoteDeployment: _aio.UnaryUnaryMultiCallable[_deployment_service_pb2.PromoteDeploymentRequest, _deployment_service_pb2.PromoteDeploymentResponse]  # type: ignore[assignment]
+    """Lets a deployment pass the gate at which it waits for a person: a STAGED one is QUEUED."""
+    CancelDeployment: _aio.UnaryUnaryMultiCallable[_deployment_service_pb2.CancelDeploymentRequest, _deployment_service_pb2.CancelDeploymentResponse]  # type: ignore[assignment]
+    """Cancels a deployment that has not ended. Before its rollout it is CANCELLED at once; from then on the nodes
+    that were touched go back to what is live first (REVERTING). Again, it changes nothing.
+    """
+    RetryDeployment: _aio.UnaryUnaryMultiCallable[_deployment_service_pb2.RetryDeploymentRequest, _deployment_service_pb2.RetryDeploymentResponse]  # type: ignore[assignment]
+    """Tries again, as a new deployment, what ended FAILED, CANCELLED or SUPERSEDED after it was recorded."""
     GetDeployment: _aio.UnaryUnaryMultiCallable[_deployment_service_pb2.GetDeploymentRequest, _deployment_service_pb2.GetDeploymentResponse]  # type: ignore[assignment]
     """Tells everything about one deployment but its nodes and events."""
     ListDeployments: _aio.UnaryUnaryMultiCallable[_deployment_service_pb2.ListDeploymentsRequest, _deployment_service_pb2.ListDeploymentsResponse]  # type: ignore[assignment]
@@ -125,7 +145,7 @@ class DeploymentServiceAsyncStub(DeploymentServiceStub):
     StreamProgress: _aio.UnaryStreamMultiCallable[_deployment_service_pb2.StreamProgressRequest, _deployment_service_pb2.StreamProgressResponse]  # type: ignore[assignment]
     """Replays a deployment's events and goes on live until its end. From any node, gap-free: after a break call
     again with the last sequence you saw. An empty message is a heartbeat, at least every 15 s. Ends with OK
-    only after the event with the terminal status.
+    only after the event that `until` names.
     """
     FindMissingChunks: _aio.UnaryUnaryMultiCallable[_deployment_service_pb2.FindMissingChunksRequest, _deployment_service_pb2.FindMissingChunksResponse]  # type: ignore[assignment]
     """Tells which chunks must be sent, and keeps the others from being collected while this upload lasts. Only
@@ -177,7 +197,7 @@ class DeploymentServiceServicer(metaclass=_abc_1.ABCMeta):
         request: _deployment_service_pb2.DeployReleaseRequest,
         context: _ServicerContext,
     ) -> _typing.Union[_deployment_service_pb2.DeployReleaseResponse, _abc.Awaitable[_deployment_service_pb2.DeployReleaseResponse]]:
-        """Makes an existing release live in an environment. No bytes move."""
+        """Makes an existing release live in an environment, or stages it there. No bytes move."""
 
     @_abc_1.abstractmethod
     def Rollback(
@@ -189,6 +209,40 @@ class DeploymentServiceServicer(metaclass=_abc_1.ABCMeta):
         one. While a rollout is unfinished and no target is given, that is what is live now; the unfinished
         rollout is superseded. No bytes move.
         """
+
+    @_abc_1.abstractmethod
+    def Undeploy(
+        self,
+        request: _deployment_service_pb2.UndeployRequest,
+        context: _ServicerContext,
+    ) -> _typing.Union[_deployment_service_pb2.UndeployResponse, _abc.Awaitable[_deployment_service_pb2.UndeployResponse]]:
+        """Takes a project off an environment's nodes. Its history stays, and Rollback brings back what was removed."""
+
+    @_abc_1.abstractmethod
+    def PromoteDeployment(
+        self,
+        request: _deployment_service_pb2.PromoteDeploymentRequest,
+        context: _ServicerContext,
+    ) -> _typing.Union[_deployment_service_pb2.PromoteDeploymentResponse, _abc.Awaitable[_deployment_service_pb2.PromoteDeploymentResponse]]:
+        """Lets a deployment pass the gate at which it waits for a person: a STAGED one is QUEUED."""
+
+    @_abc_1.abstractmethod
+    def CancelDeployment(
+        self,
+        request: _deployment_service_pb2.CancelDeploymentRequest,
+        context: _ServicerContext,
+    ) -> _typing.Union[_deployment_service_pb2.CancelDeploymentResponse, _abc.Awaitable[_deployment_service_pb2.CancelDeploymentResponse]]:
+        """Cancels a deployment that has not ended. Before its rollout it is CANCELLED at once; from then on the nodes
+        that were touched go back to what is live first (REVERTING). Again, it changes nothing.
+        """
+
+    @_abc_1.abstractmethod
+    def RetryDeployment(
+        self,
+        request: _deployment_service_pb2.RetryDeploymentRequest,
+        context: _ServicerContext,
+    ) -> _typing.Union[_deployment_service_pb2.RetryDeploymentResponse, _abc.Awaitable[_deployment_service_pb2.RetryDeploymentResponse]]:
+        """Tries again, as a new deployment, what ended FAILED, CANCELLED or SUPERSEDED after it was recorded."""
 
     @_abc_1.abstractmethod
     def GetDeployment(
@@ -222,7 +276,7 @@ class DeploymentServiceServicer(metaclass=_abc_1.ABCMeta):
     ) -> _typing.Union[_abc.Iterator[_deployment_service_pb2.StreamProgressResponse], _abc.AsyncIterator[_deployment_service_pb2.StreamProgressResponse]]:
         """Replays a deployment's events and goes on live until its end. From any node, gap-free: after a break call
         again with the last sequence you saw. An empty message is a heartbeat, at least every 15 s. Ends with OK
-        only after the event with the terminal status.
+        only after the event that `until` names.
         """
 
     @_abc_1.abstractmethod

@@ -126,6 +126,32 @@ class _ErrorReasonEnumTypeWrapper(_enum_type_wrapper._EnumTypeWrapper[_ErrorReas
     """RESOURCE_EXHAUSTED. To examine the payload takes more of the node's disk than uploads may have there:
     send it as a tar in canonical order, which takes none.
     """
+    ERROR_REASON_CANCELLED: _ErrorReason.ValueType  # 42
+    """FAILED_PRECONDITION. Somebody cancelled the deployment; it is its outcome, and what a call with its id
+    gets from then on: deploy again with a new id.
+    """
+    ERROR_REASON_STATUS_CONFLICT: _ErrorReason.ValueType  # 43
+    """FAILED_PRECONDITION. The deployment has ended, or is too far for what was asked; the message says where it
+    stands.
+    """
+    ERROR_REASON_LIVE_CHANGED: _ErrorReason.ValueType  # 44
+    """FAILED_PRECONDITION. Something else is live than `expected_live_deployment_id` says: look at it, and
+    decide again.
+    """
+    ERROR_REASON_QUEUE_BUSY: _ErrorReason.ValueType  # 45
+    """FAILED_PRECONDITION. Another deployment of the project is unfinished in that environment, and the queue
+    policy is to fail then.
+    """
+    ERROR_REASON_GATE_MISMATCH: _ErrorReason.ValueType  # 46
+    """FAILED_PRECONDITION. The deployment waits at another gate than the call names, or at none: look at it
+    again, and decide again.
+    """
+    ERROR_REASON_FROZEN: _ErrorReason.ValueType  # 47
+    """FAILED_PRECONDITION. Nothing may go live of the project in that environment just now; the message says why
+    and since when. A rollback is always possible.
+    """
+    ERROR_REASON_ETAG_MISMATCH: _ErrorReason.ValueType  # 48
+    """ABORTED. What was to be changed is not any more as the `etag` says: read it again, and decide again."""
 
 class ErrorReason(_ErrorReason, metaclass=_ErrorReasonEnumTypeWrapper):
     """Why a call failed, for programs. It is the `reason` of the `google.rpc.ErrorInfo` in the status
@@ -237,4 +263,30 @@ ERROR_REASON_STAGING_EXCEEDED: ErrorReason.ValueType  # 41
 """RESOURCE_EXHAUSTED. To examine the payload takes more of the node's disk than uploads may have there:
 send it as a tar in canonical order, which takes none.
 """
+ERROR_REASON_CANCELLED: ErrorReason.ValueType  # 42
+"""FAILED_PRECONDITION. Somebody cancelled the deployment; it is its outcome, and what a call with its id
+gets from then on: deploy again with a new id.
+"""
+ERROR_REASON_STATUS_CONFLICT: ErrorReason.ValueType  # 43
+"""FAILED_PRECONDITION. The deployment has ended, or is too far for what was asked; the message says where it
+stands.
+"""
+ERROR_REASON_LIVE_CHANGED: ErrorReason.ValueType  # 44
+"""FAILED_PRECONDITION. Something else is live than `expected_live_deployment_id` says: look at it, and
+decide again.
+"""
+ERROR_REASON_QUEUE_BUSY: ErrorReason.ValueType  # 45
+"""FAILED_PRECONDITION. Another deployment of the project is unfinished in that environment, and the queue
+policy is to fail then.
+"""
+ERROR_REASON_GATE_MISMATCH: ErrorReason.ValueType  # 46
+"""FAILED_PRECONDITION. The deployment waits at another gate than the call names, or at none: look at it
+again, and decide again.
+"""
+ERROR_REASON_FROZEN: ErrorReason.ValueType  # 47
+"""FAILED_PRECONDITION. Nothing may go live of the project in that environment just now; the message says why
+and since when. A rollback is always possible.
+"""
+ERROR_REASON_ETAG_MISMATCH: ErrorReason.ValueType  # 48
+"""ABORTED. What was to be changed is not any more as the `etag` says: read it again, and decide again."""
 Global___ErrorReason: _TypeAlias = ErrorReason  # noqa: Y015

@@ -8,6 +8,7 @@ from google.protobuf import descriptor as _descriptor
 from google.protobuf import message as _message
 from google.protobuf import timestamp_pb2 as _timestamp_pb2
 from google.protobuf.internal import containers as _containers
+from google.protobuf.internal import enum_type_wrapper as _enum_type_wrapper
 from longshore.v1 import deployment_pb2 as _deployment_pb2
 import builtins as _builtins
 import sys
@@ -19,6 +20,38 @@ else:
     from typing_extensions import TypeAlias as _TypeAlias, Never as _Never
 
 DESCRIPTOR: _descriptor.FileDescriptor
+
+class _HookKind:
+    ValueType = _typing.NewType("ValueType", _builtins.int)
+    V: _TypeAlias = ValueType  # noqa: Y015
+
+class _HookKindEnumTypeWrapper(_enum_type_wrapper._EnumTypeWrapper[_HookKind.ValueType], _builtins.type):
+    DESCRIPTOR: _descriptor.EnumDescriptor
+    HOOK_KIND_UNSPECIFIED: _HookKind.ValueType  # 0
+    """Not set."""
+    HOOK_KIND_BEFORE_SWITCH: _HookKind.ValueType  # 1
+    """Before the switch."""
+    HOOK_KIND_RESTART: _HookKind.ValueType  # 2
+    """The restart right after the switch."""
+    HOOK_KIND_AFTER_SWITCH: _HookKind.ValueType  # 3
+    """After the switch and the restart."""
+    HOOK_KIND_CHECK: _HookKind.ValueType  # 4
+    """A health check, after everything else."""
+
+class HookKind(_HookKind, metaclass=_HookKindEnumTypeWrapper):
+    """When in an activation a hook is run."""
+
+HOOK_KIND_UNSPECIFIED: HookKind.ValueType  # 0
+"""Not set."""
+HOOK_KIND_BEFORE_SWITCH: HookKind.ValueType  # 1
+"""Before the switch."""
+HOOK_KIND_RESTART: HookKind.ValueType  # 2
+"""The restart right after the switch."""
+HOOK_KIND_AFTER_SWITCH: HookKind.ValueType  # 3
+"""After the switch and the restart."""
+HOOK_KIND_CHECK: HookKind.ValueType  # 4
+"""A health check, after everything else."""
+Global___HookKind: _TypeAlias = HookKind  # noqa: Y015
 
 @_typing.final
 class ProgressEvent(_message.Message):
@@ -34,6 +67,7 @@ class ProgressEvent(_message.Message):
     STATUS_CHANGED_FIELD_NUMBER: _builtins.int
     NODES_STEPPED_FIELD_NUMBER: _builtins.int
     CONTENT_EXAMINED_FIELD_NUMBER: _builtins.int
+    HOOK_OUTPUT_FIELD_NUMBER: _builtins.int
     MESSAGE_FIELD_NUMBER: _builtins.int
     deployment_id: _builtins.str
     """The deployment it belongs to."""
@@ -57,6 +91,10 @@ class ProgressEvent(_message.Message):
     def content_examined(self) -> Global___ContentExamined:
         """The payload's content was examined."""
 
+    @_builtins.property
+    def hook_output(self) -> Global___HookOutput:
+        """Hooks or health checks of nodes began, went on or ended."""
+
     def __init__(
         self,
         *,
@@ -66,13 +104,14 @@ class ProgressEvent(_message.Message):
         status_changed: Global___StatusChanged | None = ...,
         nodes_stepped: Global___NodesStepped | None = ...,
         content_examined: Global___ContentExamined | None = ...,
+        hook_output: Global___HookOutput | None = ...,
         message: _builtins.str = ...,
     ) -> None: ...
-    _HasFieldArgType: _TypeAlias = _typing.Literal["content_examined", b"content_examined", "event", b"event", "nodes_stepped", b"nodes_stepped", "status_changed", b"status_changed", "time", b"time"]  # noqa: Y015
+    _HasFieldArgType: _TypeAlias = _typing.Literal["content_examined", b"content_examined", "event", b"event", "hook_output", b"hook_output", "nodes_stepped", b"nodes_stepped", "status_changed", b"status_changed", "time", b"time"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["content_examined", b"content_examined", "deployment_id", b"deployment_id", "event", b"event", "message", b"message", "nodes_stepped", b"nodes_stepped", "sequence", b"sequence", "status_changed", b"status_changed", "time", b"time"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["content_examined", b"content_examined", "deployment_id", b"deployment_id", "event", b"event", "hook_output", b"hook_output", "message", b"message", "nodes_stepped", b"nodes_stepped", "sequence", b"sequence", "status_changed", b"status_changed", "time", b"time"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
-    _WhichOneofReturnType_event: _TypeAlias = _typing.Literal["status_changed", "nodes_stepped", "content_examined"]  # noqa: Y015
+    _WhichOneofReturnType_event: _TypeAlias = _typing.Literal["status_changed", "nodes_stepped", "content_examined", "hook_output"]  # noqa: Y015
     _WhichOneofArgType_event: _TypeAlias = _typing.Literal["event", b"event"]  # noqa: Y015
     def WhichOneof(self, oneof_group: _WhichOneofArgType_event) -> _WhichOneofReturnType_event | None: ...
 
@@ -207,6 +246,94 @@ class ContentExamined(_message.Message):
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
 Global___ContentExamined: _TypeAlias = ContentExamined  # noqa: Y015
+
+@_typing.final
+class HookOutput(_message.Message):
+    """Hooks or health checks of nodes began, went on or ended; several within a quarter of a second come as one
+    event.
+    """
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    OUTPUTS_FIELD_NUMBER: _builtins.int
+    @_builtins.property
+    def outputs(self) -> _containers.RepeatedCompositeFieldContainer[Global___NodeHookOutput]:
+        """One entry a run of a hook, at most 100."""
+
+    def __init__(
+        self,
+        *,
+        outputs: _abc.Iterable[Global___NodeHookOutput] | None = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["outputs", b"outputs"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___HookOutput: _TypeAlias = HookOutput  # noqa: Y015
+
+@_typing.final
+class NodeHookOutput(_message.Message):
+    """What one run of a hook on one node has done since the last event that told of it."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    NODE_ID_FIELD_NUMBER: _builtins.int
+    NODE_NAME_FIELD_NUMBER: _builtins.int
+    HOOK_FIELD_NUMBER: _builtins.int
+    KIND_FIELD_NUMBER: _builtins.int
+    TAKING_BACK_FIELD_NUMBER: _builtins.int
+    LINES_FIELD_NUMBER: _builtins.int
+    SKIPPED_LINES_FIELD_NUMBER: _builtins.int
+    ENDED_FIELD_NUMBER: _builtins.int
+    EXIT_CODE_FIELD_NUMBER: _builtins.int
+    OUTCOME_FIELD_NUMBER: _builtins.int
+    node_id: _builtins.str
+    """The node's UUID."""
+    node_name: _builtins.str
+    """The node's name."""
+    hook: _builtins.str
+    """The hook's name in the node's settings."""
+    kind: Global___HookKind.ValueType
+    """When in the activation it is run."""
+    taking_back: _builtins.bool
+    """Whether it is run for the release that was live before, after a failure."""
+    skipped_lines: _builtins.int
+    """How many lines before these were left out."""
+    ended: _builtins.bool
+    """Whether it has ended."""
+    exit_code: _builtins.int
+    """Its exit code; unset while it runs, and where something else ended it."""
+    outcome: _builtins.str
+    """How it ended, for people; empty while it runs."""
+    @_builtins.property
+    def lines(self) -> _containers.RepeatedScalarFieldContainer[_builtins.str]:
+        """What it put out since then, line by line; at most the last 200 lines, or 16 KiB."""
+
+    def __init__(
+        self,
+        *,
+        node_id: _builtins.str = ...,
+        node_name: _builtins.str = ...,
+        hook: _builtins.str = ...,
+        kind: Global___HookKind.ValueType = ...,
+        taking_back: _builtins.bool = ...,
+        lines: _abc.Iterable[_builtins.str] | None = ...,
+        skipped_lines: _builtins.int = ...,
+        ended: _builtins.bool = ...,
+        exit_code: _builtins.int | None = ...,
+        outcome: _builtins.str = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _typing.Literal["_exit_code", b"_exit_code", "exit_code", b"exit_code"]  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["_exit_code", b"_exit_code", "ended", b"ended", "exit_code", b"exit_code", "hook", b"hook", "kind", b"kind", "lines", b"lines", "node_id", b"node_id", "node_name", b"node_name", "outcome", b"outcome", "skipped_lines", b"skipped_lines", "taking_back", b"taking_back"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    _WhichOneofReturnType__exit_code: _TypeAlias = _typing.Literal["exit_code"]  # noqa: Y015
+    _WhichOneofArgType__exit_code: _TypeAlias = _typing.Literal["_exit_code", b"_exit_code"]  # noqa: Y015
+    def WhichOneof(self, oneof_group: _WhichOneofArgType__exit_code) -> _WhichOneofReturnType__exit_code | None: ...
+
+Global___NodeHookOutput: _TypeAlias = NodeHookOutput  # noqa: Y015
 
 @_typing.final
 class ProgressSnapshot(_message.Message):

@@ -28,6 +28,7 @@ _WORDS = {
     "ASSIGNED": "is assigned to nodes of",
     "IN_FLIGHT": "is on its way to",
     "ROLLBACK_TARGET": "can be rolled back to in",
+    "PINNED": "is pinned",
 }
 _GIVEN_UP_BY_FORCE = "ROLLBACK_TARGET"
 
@@ -91,15 +92,17 @@ class PayloadDeletion:
 
 def _in_use(release: Release, uses: Sequence[ReleaseUse]) -> Refusal:
     told = [
-        f"{words} {', '.join(use.environment for use in uses if use.kind == kind)}"
+        f"{words} {', '.join(use.environment for use in uses if use.kind == kind)}".rstrip()
         for kind, words in _WORDS.items()
         if any(use.kind == kind for use in uses)
     ]
-    what_to_do = (
-        "it is deleted with `force`"
-        if all(use.kind == _GIVEN_UP_BY_FORCE for use in uses)
-        else "deploy something else there first"
-    )
+    kinds = {use.kind for use in uses}
+    if kinds == {_GIVEN_UP_BY_FORCE}:
+        what_to_do = "it is deleted with `force`"
+    elif kinds <= {_GIVEN_UP_BY_FORCE, "PINNED"}:
+        what_to_do = "unpin it first"
+    else:
+        what_to_do = "deploy something else there first"
     return Refusal(
         Reason.PAYLOAD_IN_USE,
         f"the payload of {release.project} {release.version} is needed: the release {' and '.join(told)}; "

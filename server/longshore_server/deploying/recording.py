@@ -11,12 +11,12 @@ from dataclasses import dataclass
 from longshore_bundles import case_folded, order_key
 from longshore_server.refusal import Reason, Refusal
 from longshore_storage.catalogue import Transaction, projects, releases
-from longshore_storage.catalogue.journal import change_status
 from longshore_storage.catalogue.lifecycle import DeploymentStatus
 from longshore_storage.catalogue.rows import Actor, Deployment, Release
 from longshore_storage.catalogue.uploads import drop_upload, heartbeat
 from longshore_storage.payloads.errors import UploadTakenOver
 
+from .queueing import take_place
 from .requests import Header
 from .versions import choose_version
 
@@ -44,21 +44,23 @@ async def record_upload(
     *,
     epoch: int,
 ) -> Deployment:
-    """Make the deployment QUEUED with its release, and end the upload that ``epoch`` holds.
+    """Make the deployment QUEUED (or STAGED) with its release, and end the upload that ``epoch`` holds.
 
-    Raises ``Refusal`` for a version that cannot be, ``UploadTakenOver`` for one who holds no longer.
+    Raises ``Refusal`` for a version that cannot be and for terms that do not hold, ``UploadTakenOver`` for
+    one who holds no longer.
     """
     await projects.lock_project(transaction, deployment.project)
     if not await heartbeat(transaction, deployment.id, epoch):
         raise UploadTakenOver(deployment.id)
     release = await _release(transaction, deployment, header, content, actor)
     live = await projects.lock_live(transaction, deployment.project, deployment.environment)
-    queued = await change_status(
+    recorded = await take_place(
         transaction,
+        live,
         deployment.id,
+        header.terms,
+        actor,
         expected=(DeploymentStatus.VALIDATING,),
-        to=DeploymentStatus.QUEUED,
-        actor=actor,
         action="release.recorded",
         message=f"version {release.version}",
         values={
@@ -67,11 +69,10 @@ async def record_upload(
             "content_sha256": content.content_sha256,
             "payload_format": release.payload_format,
             "record_time": await transaction.now(),
-            "queue_order": await projects.next_queue_order(transaction, live),
         },
     )
     await drop_upload(transaction, deployment.id)
-    return queued
+    return recorded
 
 
 async def _release(

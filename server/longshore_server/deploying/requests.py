@@ -1,4 +1,4 @@
-"""What callers ask for, checked: the header of an upload, a release made live, a rollback.
+"""What callers ask for, checked: the header of an upload, and what concerns deployments without bytes.
 
 Each has a digest over everything that makes two calls the same, so that a deployment id means one thing.
 Raises ``Refusal`` with the field that is wrong.
@@ -10,7 +10,7 @@ import hashlib
 import json
 import re
 from collections.abc import Callable
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, field
 from uuid import UUID
 
 from longshore_bundles import (
@@ -23,9 +23,13 @@ from longshore_bundles import (
     check_version,
 )
 from longshore_server.refusal import invalid
+from longshore_storage.catalogue.lifecycle import QueuePolicy
 from longshore_storage.catalogue.rows import Actor
 
+from .terms import Terms
+
 DEFAULT_ENVIRONMENT = "default"
+_LONGEST_REASON_BYTES = 500
 _SHA256 = re.compile(r"[0-9a-fA-F]{64}")
 
 
@@ -44,6 +48,7 @@ class Header:
     bump: Bump | None
     payload_size_bytes: int | None
     payload_sha256: str
+    terms: Terms = field(default_factory=Terms)
 
     def checked(self) -> Header:
         """The header with defaults filled in and every field looked at."""
@@ -73,6 +78,7 @@ class Header:
             bump=self.bump,
             payload_size_bytes=self.payload_size_bytes,
             payload_sha256=self.payload_sha256.lower(),
+            terms=self.terms.checked("header."),
         )
 
     def digest(self, actor: Actor) -> str:
@@ -90,6 +96,7 @@ class ReleaseRequest:
     project: str
     environment: str
     version: str
+    terms: Terms = field(default_factory=Terms)
 
     def checked(self) -> ReleaseRequest:
         """The request with defaults filled in and every field looked at."""
@@ -98,6 +105,7 @@ class ReleaseRequest:
             project=_check("project", check_project, self.project),
             environment=_environment("environment", self.environment),
             version=_check("version", check_version, self.version),
+            terms=self.terms.checked(),
         )
 
     def digest(self, actor: Actor) -> str:
@@ -114,6 +122,7 @@ class RollbackRequest:
     environment: str
     version: str
     target_deployment_id: str
+    terms: Terms = field(default_factory=lambda: Terms(queue_policy=QueuePolicy.SUPERSEDE))
 
     def checked(self) -> RollbackRequest:
         """The request with defaults filled in and every field looked at."""
@@ -124,11 +133,84 @@ class RollbackRequest:
             environment=_environment("environment", self.environment),
             version=_check("version", check_version, self.version) if self.version else "",
             target_deployment_id=_uuid("target_deployment_id", target) if target else "",
+            terms=self.terms.checked(),
         )
 
     def digest(self, actor: Actor) -> str:
         """Of every field, and of the caller."""
         return _digest("Rollback", actor, asdict(self))
+
+
+@dataclass(frozen=True, slots=True)
+class UndeployRequest:
+    """A project off the nodes of an environment."""
+
+    deployment_id: str
+    project: str
+    environment: str
+    terms: Terms = field(default_factory=Terms)
+
+    def checked(self) -> UndeployRequest:
+        """The request with defaults filled in and every field looked at."""
+        return UndeployRequest(
+            deployment_id=_uuid("deployment_id", self.deployment_id),
+            project=_check("project", check_project, self.project),
+            environment=_environment("environment", self.environment),
+            terms=self.terms.checked(),
+        )
+
+    def digest(self, actor: Actor) -> str:
+        """Of every field, and of the caller."""
+        return _digest("Undeploy", actor, asdict(self))
+
+
+@dataclass(frozen=True, slots=True)
+class RetryRequest:
+    """A deployment that is tried again, as a new one."""
+
+    deployment_id: str
+    retry_of: str
+    terms: Terms = field(default_factory=Terms)
+
+    def checked(self) -> RetryRequest:
+        """The request with every field looked at."""
+        return RetryRequest(
+            deployment_id=_uuid("deployment_id", self.deployment_id),
+            retry_of=_uuid("retry_of", self.retry_of),
+            terms=self.terms.checked(),
+        )
+
+    def digest(self, actor: Actor) -> str:
+        """Of every field, and of the caller."""
+        return _digest("RetryDeployment", actor, asdict(self))
+
+
+@dataclass(frozen=True, slots=True)
+class PromoteRequest:
+    """A deployment and the gate that it may pass."""
+
+    deployment_id: str
+    gate_id: str
+
+    def checked(self) -> PromoteRequest:
+        """The request with every field looked at."""
+        return PromoteRequest(_uuid("deployment_id", self.deployment_id), _uuid("gate_id", self.gate_id))
+
+
+@dataclass(frozen=True, slots=True)
+class CancelRequest:
+    """A deployment to cancel, and why, for people."""
+
+    deployment_id: str
+    reason: str
+
+    def checked(self) -> CancelRequest:
+        """The request with every field looked at."""
+        if len(self.reason.encode()) > _LONGEST_REASON_BYTES:
+            raise invalid("reason", f"must be at most {_LONGEST_REASON_BYTES} bytes of UTF-8")
+        if not self.reason.isprintable():
+            raise invalid("reason", "must be one line without control characters")
+        return CancelRequest(_uuid("deployment_id", self.deployment_id), self.reason)
 
 
 def check_sha256(field_name: str, value: str) -> None:
@@ -152,31 +234,39 @@ def version_key(value: str) -> str:
     return case_folded(_check("version", check_version, value))
 
 
+def check_place(prefix: str, project: str, environment: str) -> tuple[str, str]:
+    """A project and an environment as rows have them; raises ``Refusal`` for what can be none."""
+    return (
+        _check(f"{prefix}project", check_project, project),
+        _check(f"{prefix}environment", check_environment, environment),
+    )
+
+
 def check_release_name(project: str, version: str) -> tuple[str, str]:
     """A release's project and version as rows have them; raises ``Refusal`` for what can be none."""
     return _check("project", check_project, project), _check("version", check_version, version)
 
 
-def _uuid(field: str, value: str) -> str:
+def _uuid(name: str, value: str) -> str:
     if not value:
-        raise invalid(field, "is required: a UUID that the client makes")
+        raise invalid(name, "is required: a UUID")
     try:
         return str(UUID(value))
     except ValueError:
-        raise invalid(field, f"{value[:64]!r} is no UUID") from None
+        raise invalid(name, f"{value[:64]!r} is no UUID") from None
 
 
-def _environment(field: str, value: str) -> str:
-    return _check(field, check_environment, value or DEFAULT_ENVIRONMENT)
+def _environment(name: str, value: str) -> str:
+    return _check(name, check_environment, value or DEFAULT_ENVIRONMENT)
 
 
-def _check(field: str, rule: Callable[[str], str], value: str) -> str:
+def _check(name: str, rule: Callable[[str], str], value: str) -> str:
     if not value:
-        raise invalid(field, "is required")
+        raise invalid(name, "is required")
     try:
         return rule(value)
     except BundleError as error:
-        raise invalid(field, error.message) from None
+        raise invalid(name, error.message) from None
 
 
 def _digest(rpc: str, actor: Actor, fields: dict[str, object]) -> str:

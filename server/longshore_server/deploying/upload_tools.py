@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
+from longshore_server.metrics import Metrics
 from longshore_server.refusal import Reason, Refusal
 from longshore_server.wakeups import Wakeups
 from longshore_storage.catalogue import Catalogue
@@ -26,6 +27,7 @@ class UploadTools:
     wakeups: Wakeups
     visibility: Visibility
     running: RunningSessions
+    metrics: Metrics
     max_payload_bytes: int
     min_rate_bytes_s: float
     idle_timeout_s: float

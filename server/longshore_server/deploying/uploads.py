@@ -26,10 +26,11 @@ from longshore_storage.catalogue.rows import Actor, Deployment
 from longshore_storage.errors import CommitUnknown, ConstraintViolated
 from longshore_storage.payloads import Place
 
+from .once import id_reused
+from .queueing import check_environment_exists, check_not_frozen, check_terms
 from .requests import Header
 from .upload_session import UploadSession
 from .upload_tools import UploadTools
-from .without_bytes import check_environment_exists, id_reused
 
 _log = structlog.get_logger(__name__)
 
@@ -51,6 +52,11 @@ class Uploads:
     def drain(self) -> None:
         """Take no upload any more; running ones go on."""
         self._draining = True
+
+    @property
+    def running(self) -> int:
+        """How many uploads are under way here, those that wait included."""
+        return self._running
 
     async def idle(self) -> None:
         """Return when no upload is running."""
@@ -121,6 +127,13 @@ class Uploads:
             readable=await self._tools.visibility.may_read(actor, deployment.project),
         )
 
+    async def check_open(self, deployment_id: str) -> None:
+        """Raise the ``Refusal`` that ended a deployment while its upload was under way, if one did."""
+        async with self._tools.catalogue.reading() as transaction:
+            deployment = await deployments.get_deployment(transaction, deployment_id)
+        if deployment is not None and deployment.error is not None:
+            raise Refusal.from_row(deployment.error)
+
     async def _end_older_session(self, header: Header, actor: Actor) -> None:
         """A client that comes back finds everything that it sent to this node before."""
         older = self._tools.running.older_than(header)
@@ -173,6 +186,10 @@ class Uploads:
         self, transaction: Transaction, header: Header, actor: Actor, place: Place
     ) -> UploadSession:
         await check_environment_exists(transaction, header.environment)
+        if not header.terms.stage_only:
+            check_not_frozen(await projects.get_live(transaction, header.project, header.environment))
+        # Looked at again when it is recorded; this spares the bytes.
+        await check_terms(transaction, header.project, header.environment, header.terms)
         await projects.ensure_project(transaction, header.project, header.project)
         deployment = await deployments.insert_deployment(
             transaction,
@@ -185,6 +202,7 @@ class Uploads:
             payload_format=header.payload_format,
             file_name=header.file_name,
             payload_size_bytes=header.payload_size_bytes,
+            **header.terms.columns(),
         )
         epoch = await uploads.begin_upload(
             transaction,

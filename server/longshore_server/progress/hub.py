@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncGenerator, Sequence
+from collections.abc import AsyncGenerator, Collection, Sequence
 from contextlib import aclosing
 from dataclasses import dataclass
 
@@ -11,7 +11,7 @@ from longshore_server.refusal import Reason, Refusal
 from longshore_server.wakeups import Kind, Wakeups, woken
 from longshore_storage.catalogue import Catalogue, deployments
 from longshore_storage.catalogue.journal import events_after
-from longshore_storage.catalogue.lifecycle import TERMINAL
+from longshore_storage.catalogue.lifecycle import TERMINAL, WAITING, DeploymentStatus
 from longshore_storage.catalogue.rows import Deployment, Event
 
 from .feed import Feed, Snapshot
@@ -42,6 +42,11 @@ class ProgressHub:
         self._tasks: dict[str, asyncio.Task[None]] = {}
         self._created = asyncio.Event()
 
+    @property
+    def followers(self) -> int:
+        """How many streams are open."""
+        return sum(feed.followers for feed in self._feeds.values())
+
     async def run(self) -> None:
         """Pass wake-ups on to the feeds, until cancelled."""
         try:
@@ -53,9 +58,12 @@ class ProgressHub:
             await asyncio.gather(*self._tasks.values(), return_exceptions=True)
 
     async def follow(
-        self, deployment_id: str, *, after: int, wait_for_creation_s: float
+        self, deployment_id: str, *, after: int, wait_for_creation_s: float, until_waiting: bool = False
     ) -> AsyncGenerator[Update, None]:
-        """Yield updates until the event with the terminal status was told; see ``StreamProgress``."""
+        """Yield updates until the event with the terminal status was told; see ``StreamProgress``.
+
+        With ``until_waiting`` until the deployment waits for a person, too.
+        """
         deadline = asyncio.get_running_loop().time() + wait_for_creation_s
         while (deployment := await self._find(deployment_id, deadline)) is None:
             yield Update()
@@ -71,11 +79,12 @@ class ProgressHub:
                 f"after_sequence {after} lies beyond the last event, {deployment.last_sequence}: "
                 "it belongs to another deployment",
             )
-        if deployment.status in TERMINAL and after == deployment.last_sequence:
+        ends = TERMINAL | WAITING if until_waiting else TERMINAL
+        if deployment.status in ends and after == deployment.last_sequence:
             return
         feed = self._feed(deployment)
         try:
-            async with aclosing(self._pull(feed, deployment_id, after)) as updates:
+            async with aclosing(self._pull(feed, deployment_id, after, ends)) as updates:
                 async for update in updates:
                     yield update
         finally:
@@ -84,7 +93,9 @@ class ProgressHub:
                 del self._feeds[deployment_id]
                 self._tasks.pop(deployment_id).cancel()
 
-    async def _pull(self, feed: Feed, deployment_id: str, after: int) -> AsyncGenerator[Update, None]:
+    async def _pull(
+        self, feed: Feed, deployment_id: str, after: int, ends: Collection[DeploymentStatus]
+    ) -> AsyncGenerator[Update, None]:
         clock = asyncio.get_running_loop().time
         shown: Snapshot | None = None
         shown_at = -_SNAPSHOT_SPACING_S
@@ -111,13 +122,19 @@ class ProgressHub:
                 yield Update(events, snapshot)
             if events:
                 after = events[-1].sequence
-                if any(_ends(event) for event in events):
+                if any(_leads_to(event, ends) for event in events) and await self._is_in(deployment_id, ends):
                     return
                 continue
             held_back = feed.snapshot is not shown
             wait_s = shown_at + _SNAPSHOT_SPACING_S - clock() if held_back else HEARTBEAT_S
             if not await woken(changed, wait_s) and not held_back:
                 yield Update()
+
+    async def _is_in(self, deployment_id: str, statuses: Collection[DeploymentStatus]) -> bool:
+        """Whether the deployment stands there still: a gate it waited at may have been passed since."""
+        async with self._catalogue.reading() as transaction:
+            deployment = await deployments.get_deployment(transaction, deployment_id)
+        return deployment is not None and deployment.status in statuses
 
     async def _find(self, deployment_id: str, deadline: float) -> Deployment | None:
         """The deployment; None when it is time for a heartbeat."""
@@ -155,5 +172,5 @@ class ProgressHub:
                 feed.wake()
 
 
-def _ends(event: Event) -> bool:
-    return event.kind == "status_changed" and event.body["to_status"] in TERMINAL
+def _leads_to(event: Event, statuses: Collection[DeploymentStatus]) -> bool:
+    return event.kind == "status_changed" and event.body["to_status"] in statuses

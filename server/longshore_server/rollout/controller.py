@@ -7,12 +7,14 @@ from the rows. Signals wake it, a slow poll stands behind them.
 from __future__ import annotations
 
 import asyncio
+from collections.abc import Callable
 
 import structlog
 
 from longshore_server.wakeups import Kind, Wakeups, rollout_ident, woken
 from longshore_storage.catalogue import Catalogue, deployments
 from longshore_storage.catalogue.journal import StatusMoved
+from longshore_storage.catalogue.rows import Deployment
 from longshore_storage.errors import StorageError
 from longshore_storage.ports import Coordination
 
@@ -38,6 +40,7 @@ class RolloutController:
         node_name: str,
         poll_s: float,
         progress_deadline_s: float,
+        on_end: Callable[[Deployment], None] = lambda _: None,
     ) -> None:
         self._catalogue = catalogue
         self._coordination = coordination
@@ -46,9 +49,21 @@ class RolloutController:
         self._node_name = node_name
         self._poll_s = poll_s
         self._progress_deadline_s = progress_deadline_s
+        self._on_end = on_end
+        self._held = 0
         self._look = asyncio.Event()
         self._driven: dict[Place, asyncio.Event] = {}
         self._tasks: set[asyncio.Task[None]] = set()
+
+    @property
+    def held(self) -> int:
+        """How many places this node drives."""
+        return self._held
+
+    @property
+    def waited_for(self) -> int:
+        """For how many places' locks it waits."""
+        return len(self._driven) - self._held
 
     async def run(self) -> None:
         """Look for places with work, again and again."""
@@ -87,7 +102,11 @@ class RolloutController:
         log = _log.bind(project=project, environment=environment)
         try:
             async with self._coordination.lock(f"rollout/{rollout_ident(project, environment)}"):
-                await self._step_until_done(place)
+                self._held += 1
+                try:
+                    await self._step_until_done(place)
+                finally:
+                    self._held -= 1
         except (StorageError, StatusMoved) as error:
             # Another node may own it by now, or a service is away: look again, do not insist.
             log.warning("rollout.interrupted", error=str(error))
@@ -111,6 +130,7 @@ class RolloutController:
             project=project,
             environment=environment,
             progress_deadline_s=self._progress_deadline_s,
+            on_end=self._on_end,
         )
         await step.take_over()
         while True:

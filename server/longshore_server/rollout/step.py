@@ -7,13 +7,15 @@ the next event number; a step that meets a higher one raises ``StatusMoved`` and
 
 from __future__ import annotations
 
-from collections.abc import Collection, Sequence
+from collections.abc import Callable, Collection, Sequence
 from datetime import timedelta
 from enum import Enum, auto
 from time import monotonic
 
 import structlog
 
+from longshore_server.deploying.cancelling import cancel_message
+from longshore_server.deploying.queueing import check_expected_live
 from longshore_server.refusal import Reason, Refusal
 from longshore_server.wakeups import Kind, Wakeups
 from longshore_storage.catalogue import Catalogue, Transaction, assignments, deployments, nodes, projects
@@ -22,10 +24,13 @@ from longshore_storage.catalogue.lifecycle import (
     ACTIVATION_TERMINAL,
     ROLLING,
     ActivationStatus,
+    DeploymentKind,
     DeploymentStatus,
 )
 from longshore_storage.catalogue.releases import get_release
 from longshore_storage.catalogue.rows import Activation, Actor, Deployment, Live, Node, Release
+
+from .hook_events import tell_hook_output, untold_hook_output
 
 _log = structlog.get_logger(__name__)
 
@@ -33,6 +38,7 @@ _MOST_STEPS_IN_AN_EVENT = 500
 # At most four events on nodes' steps a second; what ends a rollout is told at once.
 EVENT_SPACING_S = 0.25
 NO_NODES = "no_nodes"
+FROZEN = "frozen"
 
 
 class Progress(Enum):
@@ -45,7 +51,7 @@ class Progress(Enum):
 
 
 class RolloutStep:
-    """Takes steps for one place, under its lock. ``epoch`` is that of the rollout it took over."""
+    """Takes steps for one place, under its lock; ``on_end`` is told what has ended by them."""
 
     def __init__(
         self,
@@ -57,8 +63,11 @@ class RolloutStep:
         project: str,
         environment: str,
         progress_deadline_s: float,
+        on_end: Callable[[Deployment], None] = lambda _: None,
     ) -> None:
         self._catalogue = catalogue
+        self._on_end = on_end
+        self._ended: list[Deployment] = []
         self._wakeups = wakeups
         self._node_id = node_id
         self._actor = Actor(f"node:{node_name}")
@@ -79,6 +88,7 @@ class RolloutStep:
 
     async def take(self) -> Progress:
         """Do the next thing that is due."""
+        self._ended.clear()
         async with self._catalogue.transaction() as transaction:
             # Everything here happens under the live row's lock: the order in which locks are taken is
             # project, live row, deployment, assignment, activation, everywhere.
@@ -89,11 +99,15 @@ class RolloutStep:
                 if head is None:
                     return Progress.NOTHING_LEFT
                 moved = await self._begin(transaction, live, head, touched=())
-            elif active.supersede_requested_by and head is not None:
+            elif head is not None and head.id == active.supersede_requested_by:
                 moved = await self._supersede(transaction, live, active, head)
+            elif active.cancelled_by and active.status is DeploymentStatus.ROLLING_OUT:
+                moved = await self._cancel(transaction, live, active)
             else:
                 moved = await self._advance(transaction, live, active)
             told = [deployment.id for deployment in (active, head) if deployment is not None]
+        for deployment in self._ended:
+            self._on_end(deployment)
         if moved:
             self._wakeups.send(Kind.ASSIGNMENTS, self._environment)
             for deployment_id in told:
@@ -105,18 +119,20 @@ class RolloutStep:
     async def _begin(
         self, transaction: Transaction, live: Live, head: Deployment, *, touched: Collection[Activation]
     ) -> bool:
+        if head.expected_live_deployment_id is not None:
+            try:
+                check_expected_live(live.live_deployment_id, head.expected_live_deployment_id)
+            except Refusal as refusal:
+                return await self._refuse(transaction, head, refusal)
+        if live.freeze_reason and head.kind is not DeploymentKind.ROLLBACK:
+            await self._wait(transaction, head, FROZEN, f"frozen by {live.frozen_by}: {live.freeze_reason}")
+            return False
         covered = await self._covered(transaction, touched)
         if not covered:
-            if head.status_reason != NO_NODES:
-                await deployments.set_columns(
-                    transaction,
-                    head.id,
-                    status_reason=NO_NODES,
-                    status_message=f"no node with the role install is registered in {self._environment!r}",
-                )
+            why = f"no node with the role install is registered in {self._environment!r}"
+            await self._wait(transaction, head, NO_NODES, why)
             return False
-        assert head.release_id is not None
-        release = await get_release(transaction, head.release_id)
+        release = await get_release(transaction, head.release_id) if head.release_id is not None else None
         generation = await projects.next_generation(transaction, live)
         begun = await change_status(
             transaction,
@@ -138,12 +154,17 @@ class RolloutStep:
         await self._assign(transaction, covered, release, generation, head.id)
         return True
 
+    async def _wait(self, transaction: Transaction, head: Deployment, reason: str, why: str) -> None:
+        """Let people see what the head of the queue waits for."""
+        if (head.status_reason, head.status_message) != (reason, why):
+            await deployments.set_columns(transaction, head.id, status_reason=reason, status_message=why)
+
     async def _supersede(
         self, transaction: Transaction, live: Live, active: Deployment, head: Deployment
     ) -> bool:
         touched = await self._activations(transaction, active.revert_generation or active.generation)
         await self._tell(transaction, active, touched)
-        await change_status(
+        ended = await change_status(
             transaction,
             active.id,
             expected=ROLLING,
@@ -153,6 +174,7 @@ class RolloutStep:
             message=f"by deployment {head.id}",
             owner_epoch=self._epoch,
         )
+        self._ended.append(ended)
         await self._begin(transaction, live, head, touched=touched)
         return True
 
@@ -167,26 +189,31 @@ class RolloutStep:
         if reverting:
             if any(one.status not in ACTIVATION_TERMINAL for one in activations):
                 return told
-            await self._fail(transaction, active, kept=failed)
+            await self._end_taken_back(transaction, active, kept=failed)
         elif failed:
-            await self._revert(transaction, live, active, activations, failed)
-        elif all(one.status is ActivationStatus.LIVE for one in activations):
+            first = f"{failed[0].node_name}: {failed[0].message}"
+            why = f"{len(failed)} of {len(activations)} nodes failed; {first}"
+            refusal = Refusal(Reason.ROLLOUT_FAILED, why)
+            await self._revert(transaction, live, active, activations, refusal, DeploymentStatus.FAILED)
+        elif all(one.status is _aim(active) for one in activations):
             await self._succeed(transaction, live, active, len(activations))
         else:
             return told
         return True
 
     async def _succeed(self, transaction: Transaction, live: Live, active: Deployment, count: int) -> None:
-        await change_status(
+        where = f"{count} node{'s' if count != 1 else ''}"
+        ended = await change_status(
             transaction,
             active.id,
             expected=(DeploymentStatus.ROLLING_OUT,),
             to=DeploymentStatus.SUCCEEDED,
             actor=self._actor,
             action="deployment.succeeded",
-            message=f"live on {count} node{'s' if count != 1 else ''}",
+            message=f"live on {where}" if active.release_id else f"taken off {where}",
             owner_epoch=self._epoch,
         )
+        self._ended.append(ended)
         await projects.set_live(
             transaction,
             live,
@@ -203,11 +230,11 @@ class RolloutStep:
         live: Live,
         active: Deployment,
         activations: Sequence[Activation],
-        failed: Sequence[Activation],
+        why: Refusal,
+        outcome: DeploymentStatus,
     ) -> None:
         release = await get_release(transaction, live.live_release_id) if live.live_release_id else None
         generation = await projects.next_generation(transaction, live)
-        why = f"{len(failed)} of {len(activations)} nodes failed; {failed[0].node_name}: {failed[0].message}"
         await change_status(
             transaction,
             active.id,
@@ -215,32 +242,55 @@ class RolloutStep:
             to=DeploymentStatus.REVERTING,
             actor=self._actor,
             action="deployment.reverting",
-            message=why,
+            message=why.message,
             owner_epoch=self._epoch,
             values={
                 "revert_generation": generation,
-                "error": Refusal(Reason.ROLLOUT_FAILED, why).to_row(),
+                "intended_outcome": outcome,
+                "error": why.to_row(),
             },
         )
         await self._assign(transaction, activations, release, generation, active.id)
 
-    async def _fail(
+    async def _cancel(self, transaction: Transaction, live: Live, active: Deployment) -> bool:
+        activations = await self._activations(transaction, active.generation)
+        await self._tell(transaction, active, activations)
+        refusal = Refusal(Reason.CANCELLED, cancel_message(active.cancelled_by, active.cancel_reason))
+        await self._revert(transaction, live, active, activations, refusal, DeploymentStatus.CANCELLED)
+        return True
+
+    async def _refuse(self, transaction: Transaction, head: Deployment, why: Refusal) -> bool:
+        ended = await change_status(
+            transaction,
+            head.id,
+            expected=(DeploymentStatus.QUEUED,),
+            to=DeploymentStatus.FAILED,
+            actor=self._actor,
+            action="deployment.failed",
+            message=why.message,
+            values={"error": why.to_row()},
+        )
+        self._ended.append(ended)
+        return True
+
+    async def _end_taken_back(
         self, transaction: Transaction, active: Deployment, *, kept: Sequence[Activation]
     ) -> None:
         assert active.error is not None
         message = str(active.error["message"])
         if kept:
             message += f"; could not be taken back: {', '.join(one.node_name for one in kept[:20])}"
-        await change_status(
+        ended = await change_status(
             transaction,
             active.id,
             expected=(DeploymentStatus.REVERTING,),
-            to=DeploymentStatus.FAILED,
+            to=DeploymentStatus(active.intended_outcome),
             actor=self._actor,
-            action="deployment.failed",
+            action=f"deployment.{active.intended_outcome.lower()}",
             message=message,
             owner_epoch=self._epoch,
         )
+        self._ended.append(ended)
 
     async def _tell(
         self, transaction: Transaction, active: Deployment, activations: Sequence[Activation]
@@ -249,10 +299,13 @@ class RolloutStep:
         news = [one for one in activations if one.status != (one.told_status or ActivationStatus.PENDING)]
         ended = all(one.status in ACTIVATION_TERMINAL for one in activations)
         failed = any(one.status is ActivationStatus.FAILED for one in activations)
-        self._untold = bool(news) and not (ended or failed) and monotonic() < self._told_at + EVENT_SPACING_S
-        if not news or self._untold:
+        runs = await untold_hook_output(transaction, active)
+        soon = not (ended or failed) and monotonic() < self._told_at + EVENT_SPACING_S
+        self._untold = bool(news or runs) and soon
+        if not (news or runs) or self._untold:
             return False
         self._told_at = monotonic()
+        await tell_hook_output(transaction, active, runs, owner_epoch=self._epoch)
         for begin in range(0, len(news), _MOST_STEPS_IN_AN_EVENT):
             part = news[begin : begin + _MOST_STEPS_IN_AN_EVENT]
             await append_event(
@@ -329,3 +382,8 @@ class RolloutStep:
         return await assignments.activations_of_generation(
             transaction, self._project, self._environment, generation
         )
+
+
+def _aim(active: Deployment) -> ActivationStatus:
+    """Where a node must stand for a rollout to succeed there."""
+    return ActivationStatus.REMOVED if active.release_id is None else ActivationStatus.LIVE

@@ -1,4 +1,4 @@
-"""CatalogService: translates; the catalogue's functions decide."""
+"""CatalogService: translates; the catalogue's functions and the use cases decide."""
 
 from __future__ import annotations
 
@@ -7,8 +7,11 @@ from typing import Any
 from longshore.v1 import catalog_service_pb2 as pb
 from longshore.v1.catalog_service_pb2_grpc import CatalogServiceServicer
 from longshore_bundles import order_key
-from longshore_server.deploying.requests import version_key
+from longshore_server.deploying.environment_settings import EnvironmentSettings, SettingsRequest
+from longshore_server.deploying.pins import Pins
+from longshore_server.deploying.requests import check_release_name, version_key
 from longshore_server.refusal import Reason, Refusal, invalid
+from longshore_server.wakeups import Wakeups
 from longshore_storage.catalogue import Catalogue, Transaction, projects, releases
 from longshore_storage.catalogue.projects import Project
 
@@ -22,8 +25,10 @@ _MOST_ENVIRONMENTS = 500
 class CatalogServicer(CatalogServiceServicer):
     """Projects and releases."""
 
-    def __init__(self, catalogue: Catalogue) -> None:
+    def __init__(self, catalogue: Catalogue, wakeups: Wakeups) -> None:
         self._catalogue = catalogue
+        self._settings = EnvironmentSettings(catalogue, wakeups)
+        self._pins = Pins(catalogue)
 
     async def ListProjects(  # noqa: N802
         self, request: pb.ListProjectsRequest, context: Any
@@ -52,6 +57,19 @@ class CatalogServicer(CatalogServiceServicer):
             project=convert.project(project),
             environments=[convert.project_environment(one) for one in live],
         )
+
+    async def UpdateProjectEnvironment(  # noqa: N802
+        self, request: pb.UpdateProjectEnvironmentRequest, context: Any
+    ) -> pb.UpdateProjectEnvironmentResponse:
+        """Set what the mask names."""
+        given = request.project_environment
+        asked = SettingsRequest(
+            given.project, given.environment, given.etag, request.update_mask.paths, given.freeze_reason
+        ).checked()
+        changed = await self._settings.update(asked, current_actor())
+        async with self._catalogue.reading() as transaction:
+            version = await projects.live_version(transaction, changed)
+        return pb.UpdateProjectEnvironmentResponse(project_environment=convert.project_environment(version))
 
     async def ListReleases(  # noqa: N802
         self, request: pb.ListReleasesRequest, context: Any
@@ -88,6 +106,14 @@ class CatalogServicer(CatalogServiceServicer):
                 Reason.RELEASE_NOT_FOUND, f"{request.project} has no release {request.version[:100]!r}"
             )
         return pb.GetReleaseResponse(release=convert.release(release))
+
+    async def PinRelease(  # noqa: N802
+        self, request: pb.PinReleaseRequest, context: Any
+    ) -> pb.PinReleaseResponse:
+        """Keep a release's payload, or do not any more."""
+        project, version = check_release_name(request.project, request.version)
+        release = await self._pins.pin(project, version, request.reason, current_actor())
+        return pb.PinReleaseResponse(release=convert.release(release))
 
 
 async def _project(transaction: Transaction, name: str) -> Project:

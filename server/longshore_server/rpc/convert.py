@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Collection, Iterable, Mapping
-from datetime import datetime
+from datetime import UTC, datetime
 from typing import Any
 
 from google.protobuf.timestamp_pb2 import Timestamp
@@ -16,9 +16,11 @@ from longshore.v1 import (
     errors_pb2,
     progress_pb2,
 )
+from longshore_server.deploying.environment_settings import etag_of
+from longshore_server.refusal import invalid
 from longshore_storage.catalogue import rows
 from longshore_storage.catalogue.deployments import NodeCount
-from longshore_storage.catalogue.lifecycle import ActivationStatus
+from longshore_storage.catalogue.lifecycle import WAITING, ActivationStatus
 from longshore_storage.catalogue.projects import LiveVersion, Project
 
 _WORKING = frozenset({ActivationStatus.FETCHING, ActivationStatus.SWITCHING})
@@ -31,6 +33,16 @@ def timestamp(moment: datetime | None) -> Timestamp | None:
     message = Timestamp()
     message.FromDatetime(moment)
     return message
+
+
+def moment(request: Any, field: str) -> datetime | None:
+    """The moment in a field, or nothing. Raises ``Refusal`` for one that no calendar has."""
+    if not request.HasField(field):
+        return None
+    try:
+        return getattr(request, field).ToDatetime(tzinfo=UTC)  # type: ignore[no-any-return]
+    except (ValueError, OverflowError):
+        raise invalid(field, "is no moment between the years 1 and 9999") from None
 
 
 def status_number(name: str) -> deployment_pb2.DeploymentStatus.ValueType:
@@ -92,6 +104,10 @@ def deployment(
         last_sequence=row.last_sequence,
         payload_format=format_number(row.payload_format),
         node_counts=_node_counts(counts),
+        waiting_gate_id=row.gate_id if row.status in WAITING else "",
+        retry_of=row.retry_of,
+        labels=row.labels,
+        cancelled_by=row.cancelled_by,
     )
     if row.kind == "UPLOAD":
         message.transfer.CopyFrom(
@@ -187,7 +203,24 @@ def event(row: rows.Event) -> progress_pb2.ProgressEvent:
                 total_findings=body["total_findings"],
             )
         )
+    elif row.kind == "hook_output":
+        message.hook_output.outputs.extend(_hook_output(output) for output in body["outputs"])
     return message
+
+
+def _hook_output(output: Mapping[str, Any]) -> progress_pb2.NodeHookOutput:
+    return progress_pb2.NodeHookOutput(
+        node_id=output["node_id"],
+        node_name=output["node_name"],
+        hook=output["hook"],
+        kind=progress_pb2.HookKind.Value(f"HOOK_KIND_{output['kind']}"),
+        taking_back=output["taking_back"],
+        lines=output["lines"],
+        skipped_lines=output["skipped_lines"],
+        ended=output["ended"],
+        exit_code=output["exit_code"],
+        outcome=output["outcome"],
+    )
 
 
 def audit_entry(row: rows.AuditEntry) -> deployment_service_pb2.AuditEntry:
@@ -225,6 +258,10 @@ def project_environment(row: LiveVersion) -> catalog_service_pb2.ProjectEnvironm
         live_deployment_id=row.live.live_deployment_id or "",
         live_generation=row.live.live_generation,
         live_time=timestamp(row.live.live_time),
+        etag=etag_of(row.live),
+        freeze_reason=row.live.freeze_reason,
+        frozen_by=row.live.frozen_by,
+        freeze_time=timestamp(row.live.freeze_time),
     )
 
 
@@ -244,6 +281,8 @@ def release(row: rows.Release) -> catalog_service_pb2.Release:
         create_time=timestamp(row.create_time),
         created_by=row.created_by,
         deployment_id=row.deployment_id,
+        pin_reason=row.pin_reason,
+        pinned_by=row.pinned_by,
     )
 
 
@@ -282,4 +321,6 @@ def _node_counts(counts: Iterable[NodeCount]) -> deployment_pb2.NodeCounts:
             message.live += count.nodes
         elif status is ActivationStatus.FAILED:
             message.failed += count.nodes
+        elif status is ActivationStatus.REMOVED:
+            message.removed += count.nodes
     return message

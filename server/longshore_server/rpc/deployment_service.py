@@ -1,4 +1,7 @@
-"""DeploymentService: translates; the use cases decide. Uploads stand in ``uploading``."""
+"""DeploymentService: what reads, and what moves payloads; the rest stands in ``recording_calls``.
+
+Servicers translate; the use cases decide.
+"""
 
 from __future__ import annotations
 
@@ -7,61 +10,48 @@ from contextlib import aclosing
 from typing import Any
 
 from longshore.v1 import deployment_service_pb2 as pb
-from longshore.v1 import progress_pb2
-from longshore.v1.deployment_service_pb2_grpc import DeploymentServiceServicer
 from longshore_server.collecting import PayloadDeletion
 from longshore_server.deploying.downloads import Downloads
 from longshore_server.deploying.requests import (
-    ReleaseRequest,
-    RollbackRequest,
     check_deployment_id,
     check_release_name,
     check_session_id,
 )
+from longshore_server.deploying.terms import check_labels
 from longshore_server.deploying.uploads import Uploads
-from longshore_server.deploying.without_bytes import DeploymentsWithoutBytes
-from longshore_server.progress import ProgressHub, Update
+from longshore_server.progress import ProgressHub
 from longshore_server.progress.hub import LONGEST_WAIT_FOR_CREATION_S
 from longshore_server.refusal import Reason, Refusal, invalid
-from longshore_server.views import DeploymentView, view, views
+from longshore_server.views import views
+from longshore_server.wakeups import Wakeups
 from longshore_storage.catalogue import Catalogue, assignments, deployments, journal
 from longshore_storage.catalogue.rows import Deployment
 
 from . import convert
 from .interceptor import current_actor
+from .messages import listed_message, progress_message
 from .page_tokens import PageToken, page_size
-from .uploading import UploadCall
+from .recording_calls import RecordingCalls
 from .wire_limits import MOST_DIGESTS
 
 
-class DeploymentServicer(DeploymentServiceServicer):
+class DeploymentServicer(RecordingCalls):
     """Deployments, their progress and their payloads."""
 
     def __init__(
         self,
         catalogue: Catalogue,
+        wakeups: Wakeups,
         uploads: Uploads,
-        without_bytes: DeploymentsWithoutBytes,
         downloads: Downloads,
         deletion: PayloadDeletion,
         hub: ProgressHub,
         *,
         idle_timeout_s: float,
     ) -> None:
-        self._catalogue = catalogue
-        self._uploads = uploads
-        self._without_bytes = without_bytes
+        super().__init__(catalogue, wakeups, uploads, hub, idle_timeout_s=idle_timeout_s)
         self._downloads = downloads
         self._deletion = deletion
-        self._hub = hub
-        self._idle_timeout_s = idle_timeout_s
-
-    async def Deploy(self, request_iterator: Any, context: Any) -> pb.DeployResponse:  # noqa: N802
-        """Take an upload."""
-        call = UploadCall(
-            self._uploads, request_iterator, context, current_actor(), idle_timeout_s=self._idle_timeout_s
-        )
-        return pb.DeployResponse(deployment=await self._message(await call.handle()))
 
     async def FindMissingChunks(  # noqa: N802
         self, request: pb.FindMissingChunksRequest, context: Any
@@ -81,28 +71,6 @@ class DeploymentServicer(DeploymentServiceServicer):
         )
         return pb.FindMissingChunksResponse(missing_indexes=missing)
 
-    async def DeployRelease(  # noqa: N802
-        self, request: pb.DeployReleaseRequest, context: Any
-    ) -> pb.DeployReleaseResponse:
-        """Make an existing release live."""
-        asked = ReleaseRequest(request.deployment_id, request.project, request.environment, request.version)
-        deployment = await self._without_bytes.deploy_release(asked.checked(), current_actor())
-        return pb.DeployReleaseResponse(deployment=await self._message(deployment))
-
-    async def Rollback(self, request: pb.RollbackRequest, context: Any) -> pb.RollbackResponse:  # noqa: N802
-        """Go back."""
-        asked = RollbackRequest(
-            request.deployment_id,
-            request.project,
-            request.environment,
-            request.version,
-            request.target_deployment_id,
-        )
-        deployment = await self._without_bytes.roll_back(asked.checked(), current_actor())
-        if deployment is None:
-            return pb.RollbackResponse(nothing_to_do=True)
-        return pb.RollbackResponse(deployment=await self._message(deployment))
-
     async def GetDeployment(  # noqa: N802
         self, request: pb.GetDeploymentRequest, context: Any
     ) -> pb.GetDeploymentResponse:
@@ -116,22 +84,26 @@ class DeploymentServicer(DeploymentServiceServicer):
         """Page through deployments, newest first."""
         limit = page_size(request.page_size)
         statuses = sorted({_status("statuses", number) for number in request.statuses})
-        filters = (request.project, request.environment, statuses, request.version)
-        token = PageToken("ListDeployments", current_actor().principal, filters)
+        check_labels("labels", request.labels)
+        filters: dict[str, Any] = {
+            "project": request.project,
+            "environment": request.environment,
+            "statuses": statuses,
+            "version": request.version,
+            "deployed_by": request.deployed_by,
+            "since": convert.moment(request, "since_time"),
+            "until": convert.moment(request, "until_time"),
+            "labels": dict(sorted(request.labels.items())),
+        }
+        token = PageToken("ListDeployments", current_actor().principal, tuple(filters.values()))
         place = token.read(request.page_token, (int,))
         async with self._catalogue.reading() as transaction:
             page = await deployments.list_deployments(
-                transaction,
-                project=request.project,
-                environment=request.environment,
-                statuses=statuses,
-                version=request.version,
-                below=int(place[0]) if place else None,
-                limit=limit + 1,
+                transaction, **filters, below=int(place[0]) if place else None, limit=limit + 1
             )
             seen = await views(transaction, page[:limit])
         return pb.ListDeploymentsResponse(
-            deployments=[_listed(one) for one in seen],
+            deployments=[listed_message(one) for one in seen],
             next_page_token=token.make([page[limit - 1].number]) if len(page) > limit else "",
         )
 
@@ -167,10 +139,17 @@ class DeploymentServicer(DeploymentServiceServicer):
         wait_s = request.wait_for_creation.seconds + request.wait_for_creation.nanos / 1e9
         if not 0 <= wait_s <= LONGEST_WAIT_FOR_CREATION_S:
             raise invalid("wait_for_creation", f"must be 0 to {LONGEST_WAIT_FOR_CREATION_S:g} s")
-        updates = self._hub.follow(deployment_id, after=request.after_sequence, wait_for_creation_s=wait_s)
+        if request.until not in pb.ProgressUntil.values():
+            raise invalid("until", f"{request.until} is no ProgressUntil")
+        updates = self._hub.follow(
+            deployment_id,
+            after=request.after_sequence,
+            wait_for_creation_s=wait_s,
+            until_waiting=request.until == pb.PROGRESS_UNTIL_WAITING,
+        )
         async with aclosing(updates):
             async for update in updates:
-                yield _progress(update)
+                yield progress_message(update)
 
     async def DownloadPayload(  # noqa: N802
         self, request: pb.DownloadPayloadRequest, context: Any
@@ -192,7 +171,7 @@ class DeploymentServicer(DeploymentServiceServicer):
         offset = request.offset
         async with aclosing(download.pieces) as pieces:
             async for piece in pieces:
-                yield pb.DownloadPayloadResponse(offset=offset, data=piece)
+                yield pb.DownloadPayloadResponse(offset=offset, data=bytes(piece))
                 offset += len(piece)
 
     async def DeletePayload(  # noqa: N802
@@ -239,10 +218,6 @@ class DeploymentServicer(DeploymentServiceServicer):
             )
         return deployment
 
-    async def _message(self, deployment: Deployment) -> Any:
-        async with self._catalogue.reading() as transaction:
-            return _deployment(await view(transaction, deployment))
-
 
 def _status(field: str, number: Any) -> str:
     try:
@@ -252,33 +227,3 @@ def _status(field: str, number: Any) -> str:
     if not name:
         raise invalid(field, f"{number} is no DeploymentStatus to look for")
     return name
-
-
-def _deployment(seen: DeploymentView) -> Any:
-    message = convert.deployment(
-        seen.deployment, counts=seen.counts, live=seen.live, payload_present=seen.payload_present
-    )
-    if message.HasField("transfer"):
-        message.transfer.durable_bytes = seen.durable_bytes
-    return message
-
-
-def _listed(seen: DeploymentView) -> Any:
-    """A deployment as lists tell it: without findings, so that the largest page fits into a message."""
-    message = _deployment(seen)
-    if message.HasField("error"):
-        message.error.ClearField("findings")
-    return message
-
-
-def _progress(update: Update) -> pb.StreamProgressResponse:
-    message = pb.StreamProgressResponse(events=[convert.event(event) for event in update.events])
-    if update.snapshot is not None:
-        message.snapshot.CopyFrom(
-            progress_pb2.ProgressSnapshot(
-                deployment=_deployment(update.snapshot.view),
-                compacted_through=update.snapshot.view.deployment.compacted_through,
-                activations=[convert.activation(one) for one in update.snapshot.activations],
-            )
-        )
-    return message

@@ -19,6 +19,7 @@ import grpc
 import structlog
 from google.protobuf.message import Message
 
+from longshore_server.metrics import Metrics
 from longshore_server.refusal import Reason, Refusal, invalid
 from longshore_server.translation import refusal_of
 from longshore_storage.catalogue.rows import Actor
@@ -43,7 +44,8 @@ def current_actor() -> Actor:
 class CallInterceptor(grpc.aio.ServerInterceptor):
     """Wraps every handler; see the module."""
 
-    def __init__(self) -> None:
+    def __init__(self, metrics: Metrics) -> None:
+        self._metrics = metrics
         self._running = 0
         self._none_running = asyncio.Event()
         self._none_running.set()
@@ -95,10 +97,15 @@ class CallInterceptor(grpc.aio.ServerInterceptor):
             answering, handler.request_deserializer, handler.response_serializer
         )
 
+    @property
+    def running(self) -> int:
+        """How many calls are being handled."""
+        return self._running
+
     def _answering(self, method: str, inner: Any) -> Any:
         async def handle(request: Any, context: Any) -> Any:
             with self._counted():
-                async with _Call(method, context):
+                async with _Call(method, context, self._metrics):
                     _check_text(request)
                     return await inner(request, context)
 
@@ -109,7 +116,7 @@ class CallInterceptor(grpc.aio.ServerInterceptor):
         # cancelled between two messages, and what it holds would be given back by the garbage collector.
         async def handle(request: Any, context: Any) -> None:
             with self._counted():
-                async with _Call(method, context):
+                async with _Call(method, context, self._metrics, streams=True):
                     _check_text(request)
                     async with aclosing(inner(request, context)) as responses:
                         async for response in responses:
@@ -130,9 +137,11 @@ def _check_text(request: Any) -> None:
 class _Call:
     """The frame around one call's handler."""
 
-    def __init__(self, method: str, context: Any) -> None:
+    def __init__(self, method: str, context: Any, metrics: Metrics, *, streams: bool = False) -> None:
         self._method = method
         self._context = context
+        self._metrics = metrics
+        self._streams = streams
         given = dict(context.invocation_metadata() or ()).get(REQUEST_ID_KEY, "")
         self._request_id = given if _REQUEST_ID.fullmatch(str(given)) else uuid4().hex
         self._begun = time.monotonic()
@@ -150,9 +159,11 @@ class _Call:
     async def __aexit__(self, _type: object, error: BaseException | None, _traceback: object) -> None:
         duration_ms = round((time.monotonic() - self._begun) * 1000, 1)
         if error is None:
+            self._count(grpc.StatusCode.OK)
             _log.info("call.done", duration_ms=duration_ms)
             return
         if isinstance(error, asyncio.CancelledError | GeneratorExit):
+            self._count(grpc.StatusCode.CANCELLED)
             _log.info("call.cancelled", duration_ms=duration_ms)
             return
         if isinstance(error, grpc.aio.AbortError | grpc.aio.UsageError):
@@ -169,4 +180,9 @@ class _Call:
                 "call.refused", duration_ms=duration_ms, reason=refusal.reason.value, message=refusal.message
             )
         status = status_of(refusal, self._request_id)
+        self._count(code_of(status), refusal.reason)
         await self._context.abort(code_of(status), status.message, trailing_metadata(status))
+
+    def _count(self, code: grpc.StatusCode, reason: str = "") -> None:
+        seconds = None if self._streams else time.monotonic() - self._begun
+        self._metrics.call_ended(self._method.rpartition("/")[2], code.name, reason, seconds)

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import AsyncIterator
+from dataclasses import dataclass
 from typing import Any
 
 from longshore.v1 import deployment_pb2
@@ -19,8 +20,10 @@ from longshore_server.deploying.uploads import Uploads
 from longshore_server.refusal import Reason, Refusal, invalid
 from longshore_storage.catalogue.rows import Actor, Deployment
 from longshore_storage.payloads import ChunkEntry
+from longshore_storage.payloads.errors import UploadTakenOver
 
 from . import convert
+from .asked import check_wait_policy, terms_of
 from .interceptor import REQUEST_ID_KEY
 from .wire_limits import LARGEST_DATA_BYTES, MOST_CHUNKS_IN_A_MESSAGE
 
@@ -32,6 +35,14 @@ _BUMPS = {
 }
 # Messages that carry nothing are free to send; a client that sends only those is not uploading.
 _MOST_EMPTY_MESSAGES = 1000
+
+
+@dataclass(frozen=True, slots=True)
+class Recorded:
+    """What an upload became, and until when its caller wants to wait."""
+
+    deployment: Deployment
+    wait_policy: int
 
 
 class UploadCall:
@@ -52,18 +63,28 @@ class UploadCall:
         self._actor = actor
         self._idle_timeout_s = idle_timeout_s
 
-    async def handle(self) -> Deployment:
+    async def handle(self) -> Recorded:
         """Take the upload and tell the deployment as recorded; raises what refuses it."""
-        header = await self._header()
+        message = await self._first()
+        check_wait_policy("header.wait_policy", message.wait_policy)
+        header = _header(message)
         with self._uploads.counted():
-            accepted = await self._uploads.accept(header, self._actor)
-            if isinstance(accepted, Deployment):
-                await self._accept(accepted.payload_size_bytes or 0)
-                return accepted
-            async with accepted as session:
-                await self._accept(session.durable_bytes)
-                end = await self._receive(session)
-                return await session.finish(*self._declared(header, session.offset, end))
+            try:
+                return Recorded(await self._take(header), message.wait_policy)
+            except UploadTakenOver:
+                # By whoever cancelled it, perhaps.
+                await self._uploads.check_open(header.deployment_id)
+                raise
+
+    async def _take(self, header: Header) -> Deployment:
+        accepted = await self._uploads.accept(header, self._actor)
+        if isinstance(accepted, Deployment):
+            await self._accept(accepted.payload_size_bytes or 0)
+            return accepted
+        async with accepted as session:
+            await self._accept(session.durable_bytes)
+            end = await self._receive(session)
+            return await session.finish(*self._declared(header, session.offset, end))
 
     def _declared(self, header: Header, sent_bytes: int, end: pb.PayloadEnd | None) -> tuple[int, str]:
         """The declared size and sha256 of a payload that was sent whole; raises ``Refusal`` otherwise.
@@ -94,27 +115,11 @@ class UploadCall:
         declared_size = size if header.payload_size_bytes is None else header.payload_size_bytes
         return declared_size, sent_sha256 or header.payload_sha256
 
-    async def _header(self) -> Header:
+    async def _first(self) -> pb.DeployHeader:
         first = await self._read()
         if first is None or first.WhichOneof("message") != "header":
             raise Refusal(Reason.UPLOAD_PROTOCOL, "the first message must be the header")
-        header = first.header
-        version = header.WhichOneof("version_choice")
-        if header.bump not in _BUMPS:
-            raise invalid("header.bump", f"{header.bump} is no VersionBump")
-        return Header(
-            deployment_id=header.deployment_id,
-            session_id=header.session_id,
-            attempt=header.attempt,
-            project=header.project,
-            environment=header.environment,
-            payload_format=_format(header.payload_format),
-            file_name=header.file_name,
-            version=header.version,
-            bump=_BUMPS[header.bump] if version == "bump" else None,
-            payload_size_bytes=header.payload_size_bytes if header.HasField("payload_size_bytes") else None,
-            payload_sha256=header.payload_sha256,
-        ).checked()
+        return first.header
 
     async def _accept(self, durable_bytes: int) -> None:
         await self._context.send_initial_metadata(
@@ -179,6 +184,26 @@ class UploadCall:
                 f"nothing was sent for {self._idle_timeout_s:g} s: call again with the same deployment_id",
                 retry_after_s=0,
             ) from None
+
+
+def _header(header: pb.DeployHeader) -> Header:
+    version = header.WhichOneof("version_choice")
+    if header.bump not in _BUMPS:
+        raise invalid("header.bump", f"{header.bump} is no VersionBump")
+    return Header(
+        deployment_id=header.deployment_id,
+        session_id=header.session_id,
+        attempt=header.attempt,
+        project=header.project,
+        environment=header.environment,
+        payload_format=_format(header.payload_format),
+        file_name=header.file_name,
+        version=header.version,
+        bump=_BUMPS[header.bump] if version == "bump" else None,
+        payload_size_bytes=header.payload_size_bytes if header.HasField("payload_size_bytes") else None,
+        payload_sha256=header.payload_sha256,
+        terms=terms_of(header, prefix="header."),
+    ).checked()
 
 
 def _format(number: deployment_pb2.PayloadFormat.ValueType) -> str:

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Sequence
+from collections.abc import Collection, Mapping, Sequence
+from datetime import datetime
+from types import MappingProxyType
 from typing import Any, NamedTuple
 
 from sqlalchemy import func, insert, select, update
@@ -10,7 +12,7 @@ from sqlalchemy import func, insert, select, update
 from . import tables
 from .catalogue import Transaction
 from .journal import first_event
-from .lifecycle import ROLLING, UNFINISHED, DeploymentStatus
+from .lifecycle import ROLLING, TERMINAL, UNFINISHED, DeploymentStatus
 from .rows import Actor, Deployment
 
 _d = tables.deployment
@@ -24,8 +26,10 @@ class NodeCount(NamedTuple):
     nodes: int
 
 
-async def insert_deployment(transaction: Transaction, actor: Actor, **values: Any) -> Deployment:
-    """Insert a deployment in PENDING with its first event and audit row.
+async def insert_deployment(
+    transaction: Transaction, actor: Actor, *, labels: Mapping[str, str] = MappingProxyType({}), **values: Any
+) -> Deployment:
+    """Insert a deployment in PENDING with its labels, its first event and its audit row.
 
     Raises ``ConstraintViolated`` when the id exists.
     """
@@ -38,12 +42,16 @@ async def insert_deployment(transaction: Transaction, actor: Actor, **values: An
             request_id=actor.request_id,
             create_time=await transaction.now(),
             last_sequence=1,
+            labels=dict(labels),
             **values,
         )
         .returning(*_d.c)
     )
     assert row is not None
     deployment = Deployment.of(row)
+    if labels:
+        rows = [{"key": key, "value": value, "number": deployment.number} for key, value in labels.items()]
+        await transaction.execute(insert(tables.deployment_label).values(rows))
     await first_event(transaction, deployment, actor, "deployment.accepted")
     return deployment
 
@@ -66,16 +74,38 @@ async def list_deployments(
     environment: str = "",
     statuses: Collection[str] = (),
     version: str = "",
+    deployed_by: str = "",
+    since: datetime | None = None,
+    until: datetime | None = None,
+    labels: Mapping[str, str] = MappingProxyType({}),
     below: int | None = None,
     limit: int,
 ) -> Sequence[Deployment]:
-    """A page of deployments, newest first, below the number of the page before."""
+    """A page of deployments, newest first, below the number of the page before; all filters hold.
+
+    ``since`` is the first moment at which they were accepted, ``until`` the first one too late.
+    """
     statement = select(_d).order_by(_d.c.number.desc()).limit(limit)
-    for column, value in ((_d.c.project, project), (_d.c.environment, environment), (_d.c.version, version)):
+    equal = {
+        _d.c.project: project,
+        _d.c.environment: environment,
+        _d.c.version: version,
+        _d.c.deployed_by: deployed_by,
+    }
+    for column, value in equal.items():
         if value:
             statement = statement.where(column == value)
     if statuses:
         statement = statement.where(_d.c.status.in_(statuses))
+    if since is not None:
+        statement = statement.where(_d.c.create_time >= since)
+    if until is not None:
+        statement = statement.where(_d.c.create_time < until)
+    for key, value in labels.items():
+        label = tables.deployment_label.alias()
+        statement = statement.join(
+            label, (label.c.number == _d.c.number) & (label.c.key == key) & (label.c.value == value)
+        )
     if below is not None:
         statement = statement.where(_d.c.number < below)
     return [Deployment.of(row) for row in await transaction.all(statement)]
@@ -112,6 +142,16 @@ async def unfinished(transaction: Transaction, project: str, environment: str) -
         .order_by(_d.c.queue_order)
     )
     return [Deployment.of(row) for row in rows]
+
+
+async def unfinished_counts(transaction: Transaction) -> dict[str, int]:
+    """How many deployments stand in each status that is not terminal."""
+    rows = await transaction.all(
+        select(_d.c.status, func.count().label("deployments"))
+        .where(_d.c.status.in_(set(DeploymentStatus) - TERMINAL))
+        .group_by(_d.c.status)
+    )
+    return {row.status: row.deployments for row in rows}
 
 
 async def places_with_work(transaction: Transaction) -> Sequence[tuple[str, str]]:
@@ -204,6 +244,17 @@ async def take_over(
         .returning(*_d.c)
     )
     return Deployment.of(row) if row else None
+
+
+async def request_cancelling(transaction: Transaction, deployment_id: str, by: str, reason: str) -> bool:
+    """Ask the controller to take back the rollout ``deployment_id``; False when it is none, or was asked."""
+    return bool(
+        await transaction.changed(
+            update(_d)
+            .where(_d.c.id == deployment_id, _d.c.status.in_(ROLLING), _d.c.cancelled_by == "")
+            .values(cancelled_by=by, cancel_reason=reason)
+        )
+    )
 
 
 async def request_superseding(transaction: Transaction, project: str, environment: str, by: str) -> None:

@@ -1,8 +1,9 @@
 """The states of a deployment and of an activation, and which may follow which.
 
-DESIGN: upload ``PENDING → RECEIVING → VALIDATING → QUEUED``, without bytes ``PENDING → QUEUED``;
-``QUEUED → ROLLING_OUT → SUCCEEDED | SUPERSEDED`` or ``→ REVERTING → FAILED | SUPERSEDED``. Before the
-rollout a failure or a superseding ends a deployment at once. Terminal is terminal.
+DESIGN: upload ``PENDING → RECEIVING → VALIDATING → STAGED | QUEUED``, without bytes ``PENDING → STAGED |
+QUEUED``; ``STAGED → QUEUED → ROLLING_OUT → SUCCEEDED | SUPERSEDED`` or ``→ REVERTING → FAILED | CANCELLED |
+SUPERSEDED``. Before the rollout a failure, a cancellation or a superseding ends a deployment at once.
+Terminal is terminal.
 """
 
 from __future__ import annotations
@@ -16,11 +17,13 @@ class DeploymentStatus(StrEnum):
     PENDING = "PENDING"
     RECEIVING = "RECEIVING"
     VALIDATING = "VALIDATING"
+    STAGED = "STAGED"
     QUEUED = "QUEUED"
     ROLLING_OUT = "ROLLING_OUT"
     REVERTING = "REVERTING"
     SUCCEEDED = "SUCCEEDED"
     FAILED = "FAILED"
+    CANCELLED = "CANCELLED"
     SUPERSEDED = "SUPERSEDED"
 
 
@@ -42,19 +45,30 @@ class DeploymentKind(StrEnum):
     UPLOAD = "UPLOAD"
     RELEASE = "RELEASE"
     ROLLBACK = "ROLLBACK"
+    UNDEPLOY = "UNDEPLOY"
+
+
+class QueuePolicy(StrEnum):
+    """What becomes of a deployment beside unfinished ones of its place."""
+
+    WAIT = "WAIT"
+    SUPERSEDE = "SUPERSEDE"
+    FAIL = "FAIL"
 
 
 _D = DeploymentStatus
 
 FOLLOWING: dict[DeploymentStatus, frozenset[DeploymentStatus]] = {
-    _D.PENDING: frozenset({_D.RECEIVING, _D.QUEUED, _D.FAILED}),
-    _D.RECEIVING: frozenset({_D.VALIDATING, _D.FAILED}),
-    _D.VALIDATING: frozenset({_D.QUEUED, _D.FAILED}),
-    _D.QUEUED: frozenset({_D.ROLLING_OUT, _D.SUPERSEDED, _D.FAILED}),
+    _D.PENDING: frozenset({_D.RECEIVING, _D.STAGED, _D.QUEUED, _D.FAILED, _D.CANCELLED}),
+    _D.RECEIVING: frozenset({_D.VALIDATING, _D.FAILED, _D.CANCELLED}),
+    _D.VALIDATING: frozenset({_D.STAGED, _D.QUEUED, _D.FAILED, _D.CANCELLED}),
+    _D.STAGED: frozenset({_D.QUEUED, _D.FAILED, _D.CANCELLED}),
+    _D.QUEUED: frozenset({_D.ROLLING_OUT, _D.SUPERSEDED, _D.FAILED, _D.CANCELLED}),
     _D.ROLLING_OUT: frozenset({_D.SUCCEEDED, _D.SUPERSEDED, _D.REVERTING, _D.FAILED}),
-    _D.REVERTING: frozenset({_D.FAILED, _D.SUPERSEDED}),
+    _D.REVERTING: frozenset({_D.FAILED, _D.CANCELLED, _D.SUPERSEDED}),
     _D.SUCCEEDED: frozenset(),
     _D.FAILED: frozenset(),
+    _D.CANCELLED: frozenset(),
     _D.SUPERSEDED: frozenset(),
 }
 
@@ -63,6 +77,8 @@ TERMINAL = frozenset(status for status, following in FOLLOWING.items() if not fo
 ROLLING = frozenset({_D.ROLLING_OUT, _D.REVERTING})
 # Still on its way to the nodes: what a rollback meets as unfinished.
 UNFINISHED = ROLLING | {_D.QUEUED}
+# A person is waited for.
+WAITING = frozenset({_D.STAGED})
 # Before it is recorded.
 UPLOADING = frozenset({_D.PENDING, _D.RECEIVING, _D.VALIDATING})
 

@@ -108,6 +108,13 @@ async def list_live(transaction: Transaction, project: str, *, limit: int) -> Se
     return [LiveVersion(Live.of(row), row.version) for row in rows]
 
 
+async def live_version(transaction: Transaction, live: Live) -> LiveVersion:
+    """A live row with the version it names."""
+    r = tables.release
+    row = await transaction.one(select(r.c.version).where(r.c.id == live.live_release_id))
+    return LiveVersion(live, row.version if row else None)
+
+
 async def next_generation(transaction: Transaction, live: Live) -> int:
     """Hand out the next generation; the caller holds the live row's lock."""
     return await _raise(transaction, live, "generation")
@@ -133,6 +140,19 @@ async def set_live(
             live_time=await transaction.now(),
         )
     )
+
+
+async def change_settings(transaction: Transaction, project: str, environment: str, **values: object) -> Live:
+    """Set columns of what people set; the caller holds the live row's lock."""
+    table = tables.project_environment
+    row = await transaction.one(
+        update(table)
+        .where(table.c.project == project, table.c.environment == environment)
+        .values(settings_revision=table.c.settings_revision + 1, **values)
+        .returning(*table.c)
+    )
+    assert row is not None
+    return Live.of(row)
 
 
 async def _raise(transaction: Transaction, live: Live, column: str) -> int:

@@ -69,6 +69,18 @@ async def has_stored_payload(transaction: Transaction, project: str, sha256: str
     return found is not None
 
 
+async def pin_release(transaction: Transaction, release_id: int, reason: str, by: str) -> Release:
+    """Keep a release's payload for ``reason``, or unpin it; the caller holds the project's lock."""
+    row = await transaction.one(
+        update(_r)
+        .where(_r.c.id == release_id)
+        .values(pin_reason=reason, pinned_by=by if reason else "")
+        .returning(*_r.c)
+    )
+    assert row is not None
+    return Release.of(row)
+
+
 async def restore_payload(
     transaction: Transaction, release_id: int, *, sha256: str, size_bytes: int, payload_format: str
 ) -> Release:

@@ -50,7 +50,10 @@ class RetentionPolicy:
 
 
 class ReleaseUse(NamedTuple):
-    """Where a release is needed: ``LIVE``, ``ASSIGNED``, ``IN_FLIGHT`` or ``ROLLBACK_TARGET`` there."""
+    """Where a release is needed: ``LIVE``, ``ASSIGNED``, ``IN_FLIGHT`` or ``ROLLBACK_TARGET`` there.
+
+    One that is ``PINNED`` is so everywhere.
+    """
 
     kind: str
     environment: str
@@ -213,4 +216,5 @@ def _uses(project: str, rollback_targets: int) -> Any:
         select(literal("ROLLBACK_TARGET"), ranked.c.environment, ranked.c.release_id).where(
             ranked.c.place <= rollback_targets
         ),
+        select(literal("PINNED"), literal(""), _r.c.id).where(_r.c.project == project, _r.c.pin_reason != ""),
     )

@@ -2,14 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, fields
 from datetime import datetime
 from typing import Any, Self
 
 from sqlalchemy import Row
 
-from .lifecycle import ActivationStatus, DeploymentKind, DeploymentStatus
+from .lifecycle import ActivationStatus, DeploymentKind, DeploymentStatus, QueuePolicy
 
 
 @dataclass(frozen=True, slots=True)
@@ -54,6 +54,8 @@ class Release(_FromRow):
     create_time: datetime
     created_by: str
     deployment_id: str
+    pin_reason: str
+    pinned_by: str
 
 
 @dataclass(frozen=True, slots=True)
@@ -94,9 +96,17 @@ class Deployment(_FromRow):
     rolled_back_by: str
     previous_deployment_id: str
     previous_version: str
+    expected_live_deployment_id: str | None
+    queue_policy: QueuePolicy
+    gate_id: str
+    retry_of: str
+    labels: Mapping[str, str]
     owner_epoch: int
     owner_node_id: str
     supersede_requested_by: str
+    cancelled_by: str
+    cancel_reason: str
+    intended_outcome: str
     revert_generation: int
     error: Mapping[str, Any] | None
     last_sequence: int
@@ -105,6 +115,7 @@ class Deployment(_FromRow):
     def __post_init__(self) -> None:
         object.__setattr__(self, "kind", DeploymentKind(self.kind))
         object.__setattr__(self, "status", DeploymentStatus(self.status))
+        object.__setattr__(self, "queue_policy", QueuePolicy(self.queue_policy))
 
 
 @dataclass(frozen=True, slots=True)
@@ -118,6 +129,10 @@ class Live(_FromRow):
     live_deployment_id: str | None
     live_generation: int
     live_time: datetime | None
+    settings_revision: int
+    freeze_reason: str
+    frozen_by: str
+    freeze_time: datetime | None
 
 
 @dataclass(frozen=True, slots=True)
@@ -205,3 +220,26 @@ class Activation(_FromRow):
 
     def __post_init__(self) -> None:
         object.__setattr__(self, "status", ActivationStatus(self.status))
+
+
+@dataclass(frozen=True, slots=True)
+class HookRun(_FromRow):
+    """One run of a hook: ``lines`` are the last of ``line_count``; ``outcome`` is empty until it ended."""
+
+    node_id: str
+    environment: str
+    project: str
+    generation: int
+    number: int
+    deployment_id: str
+    node_name: str
+    hook: str
+    kind: str
+    taking_back: bool
+    lines: Sequence[str]
+    line_count: int
+    ended: bool
+    exit_code: int | None
+    outcome: str
+    told_lines: int
+    told_ended: bool

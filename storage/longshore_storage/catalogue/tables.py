@@ -173,6 +173,9 @@ release = Table(
     Column("create_time", UtcTime, nullable=False),
     Column("created_by", String, nullable=False),
     Column("deployment_id", String, nullable=False),
+    # Why its payload is kept whatever retention says; empty when it is not.
+    Column("pin_reason", String, nullable=False, server_default=""),
+    Column("pinned_by", String, nullable=False, server_default=""),
     Index("uq_release_project_version_key", "project", "version_key", unique=True),
     Index("ix_release_project_version_order", "project", "version_order", "id"),
 )
@@ -218,10 +221,22 @@ deployment = Table(
     Column("rolled_back_by", String, nullable=False, server_default=""),
     Column("previous_deployment_id", String, nullable=False, server_default=""),
     Column("previous_version", String, nullable=False, server_default=""),
+    # A deployment that wants something else to be live, when it is recorded or begins, fails; empty: nothing.
+    Column("expected_live_deployment_id", String),
+    Column("queue_policy", String, nullable=False, server_default="WAIT"),
+    # The gate at which it waits for a person, or that it has passed.
+    Column("gate_id", String, nullable=False, server_default=""),
+    Column("retry_of", String, nullable=False, server_default=""),
+    Column("labels", JSON, nullable=False, default=dict),
     Column("owner_epoch", BigInteger, nullable=False, server_default=text("0")),
     Column("owner_node_id", String, nullable=False, server_default=""),
     # A request to the controller: end this one in favour of that deployment.
     Column("supersede_requested_by", String, nullable=False, server_default=""),
+    # Another one: take it back. Who asked, and why.
+    Column("cancelled_by", String, nullable=False, server_default=""),
+    Column("cancel_reason", String, nullable=False, server_default=""),
+    # What a deployment that is taken back becomes.
+    Column("intended_outcome", String, nullable=False, server_default=""),
     # The generation that takes the touched nodes back; 0 before that.
     Column("revert_generation", BigInteger, nullable=False, server_default=text("0")),
     Column("error", JSON),
@@ -244,6 +259,18 @@ deployment = Table(
     Index("ix_deployment_project_environment_number", "project", "environment", "number"),
     Index("ix_deployment_environment_number", "environment", "number"),
     Index("ix_deployment_status_number", "status", "number"),
+    Index("ix_deployment_deployed_by_number", "deployed_by", "number"),
+    Index("ix_deployment_version_number", "version", "number"),
+    Index("ix_deployment_create_time", "create_time"),
+)
+
+# A deployment's labels once more, to find it by.
+deployment_label = Table(
+    "deployment_label",
+    metadata,
+    Column("key", BytewiseText, primary_key=True),
+    Column("value", BytewiseText, primary_key=True),
+    Column("number", ForeignKey("deployment.number"), primary_key=True),
 )
 
 # What a project has in an environment: the generation last handed out, the queue's last number, and the
@@ -259,6 +286,11 @@ project_environment = Table(
     Column("live_deployment_id", ForeignKey("deployment.id")),
     Column("live_generation", BigInteger, nullable=False, server_default=text("0")),
     Column("live_time", UtcTime),
+    # What people set for it; the revision rises with every change.
+    Column("settings_revision", BigInteger, nullable=False, server_default=text("0")),
+    Column("freeze_reason", String, nullable=False, server_default=""),
+    Column("frozen_by", String, nullable=False, server_default=""),
+    Column("freeze_time", UtcTime),
 )
 
 # --- uploads under way --------------------------------------------------------------------------
@@ -405,4 +437,37 @@ activation = Table(
     ),
     Index("ix_activation_deployment_id", "deployment_id", "generation"),
     Index("ix_activation_project_environment_generation", "project", "environment", "generation"),
+)
+
+# What one hook or check of an activation put out: its last lines, and what events have told of it.
+hook_output = Table(
+    "hook_output",
+    metadata,
+    Column("node_id", BytewiseText, primary_key=True),
+    Column("environment", BytewiseText, primary_key=True),
+    Column("project", BytewiseText, primary_key=True),
+    Column("generation", BigInteger, primary_key=True),
+    # In the order in which the node ran them.
+    Column("number", Integer, primary_key=True),
+    Column("deployment_id", String, nullable=False),
+    Column("node_name", BytewiseText, nullable=False),
+    Column("hook", String, nullable=False),
+    Column("kind", String, nullable=False),
+    Column("taking_back", Boolean, nullable=False),
+    Column("lines", JSON, nullable=False),
+    # With those that are no longer in ``lines``.
+    Column("line_count", BigInteger, nullable=False),
+    Column("ended", Boolean, nullable=False),
+    Column("exit_code", Integer),
+    Column("outcome", String, nullable=False),
+    # -1 until its beginning was told.
+    Column("told_lines", BigInteger, nullable=False),
+    Column("told_ended", Boolean, nullable=False),
+    CheckConstraint("kind IN ('BEFORE_SWITCH', 'RESTART', 'AFTER_SWITCH', 'CHECK')", name="kind"),
+    ForeignKeyConstraint(
+        ["node_id", "environment", "project", "generation"],
+        ["activation.node_id", "activation.environment", "activation.project", "activation.generation"],
+        ondelete="CASCADE",
+    ),
+    Index("ix_hook_output_deployment_id", "deployment_id"),
 )

@@ -166,6 +166,13 @@ async def let_go(transaction: Transaction, deployment_id: str, epoch: int) -> bo
     return bool(await transaction.changed(update(_u).where(_mine(deployment_id, epoch)).values(held=False)))
 
 
+async def lock_upload(transaction: Transaction, deployment_id: str) -> None:
+    """Lock an upload's row until the transaction ends, if there is one."""
+    await transaction.one(
+        select(_u.c.epoch).where(_u.c.deployment_id == deployment_id).with_for_update(key_share=True)
+    )
+
+
 async def drop_upload(transaction: Transaction, deployment_id: str) -> None:
     """End an upload: its segments and pins go with the row. What it stored is garbage or a payload's."""
     await transaction.execute(delete(_u).where(_u.c.deployment_id == deployment_id))

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 
 import click
 
+from longshore_client.cli import completing
 from longshore_client.cli.session import Session, client_command
 
 if TYPE_CHECKING:
@@ -21,7 +22,7 @@ Examples:
   longshore projects
   longshore projects web""",
 )
-@click.argument("project", required=False)
+@click.argument("project", required=False, shell_complete=completing.projects)
 @client_command
 def projects_command(session: Session, project: str | None) -> None:
     """List projects by name; or show what PROJECT has live in each environment."""
@@ -54,7 +55,7 @@ Examples:
   longshore releases web
   longshore releases web -n 1 -o json | jq -r .version""",
 )
-@click.argument("project")
+@click.argument("project", shell_complete=completing.projects)
 @click.option(
     "-n", "--limit", type=click.IntRange(1), default=20, show_default=True, help="How many at most."
 )

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 
 import click
 
+from longshore_client.cli import completing
 from longshore_client.cli.failing import INTERRUPTED
 from longshore_client.cli.session import Session, client_command
 
@@ -23,8 +24,8 @@ Examples:
   longshore delete-payload web@1.4.2 --yes
   longshore delete-payload web 1.4.2 --force --yes -o json""",
 )
-@click.argument("project", metavar="PROJECT")
-@click.argument("version", metavar="VERSION", required=False)
+@click.argument("project", metavar="PROJECT", shell_complete=completing.projects)
+@click.argument("version", metavar="VERSION", required=False, shell_complete=completing.versions)
 @click.option("--force", is_flag=True, help="Also when an environment could be rolled back to it.")
 @click.option("-y", "--yes", is_flag=True, help="Do not ask.")
 @client_command

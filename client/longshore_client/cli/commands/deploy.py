@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Final
 import click
 
 from longshore_client.cli.failing import INTERRUPTED
+from longshore_client.cli.making import following_options, queue_option, terms_of, terms_options
 from longshore_client.cli.session import Session, client_command
 
 if TYPE_CHECKING:
@@ -22,6 +23,7 @@ _FORMATS: Final = ("auto", "tar", "tar.gz", "tar.zst", "tar.xz", "zip", "file")
 _READ_BYTES: Final = 1024 * 1024
 _WHAT_MAKES_AN_UPLOAD: Final = (
     *("project", "environment", "version", "bump", "format_name", "file_name", "sha256", "plain"),
+    *("stage", "queue", "expect_live", "labels"),
 )
 
 
@@ -47,8 +49,10 @@ Examples:
     type=click.Choice(["patch", "minor", "major"]),
     help="Which number of the highest version to raise.",
 )
-@click.option("-d", "--detach", is_flag=True, help="Return when it is recorded; do not follow it.")
-@click.option("--timeout", type=click.FloatRange(0), metavar="SECONDS", help="How long to follow at most.")
+@click.option("--stage", is_flag=True, help="Record it and wait for `longshore promote`.")
+@queue_option
+@terms_options
+@following_options
 @click.option(
     "--format",
     "format_name",
@@ -74,6 +78,10 @@ def deploy_command(
     environment: str,
     version: str | None,
     bump: str | None,
+    stage: bool,
+    queue: str,
+    expect_live: str | None,
+    labels: tuple[str, ...],
     detach: bool,
     timeout: float | None,
     format_name: str,
@@ -101,6 +109,7 @@ def deploy_command(
         raise click.UsageError("--version and --bump exclude each other")
     if deployment_id and anew:
         raise click.UsageError("--deployment-id and --new exclude each other")
+    terms = terms_of(expect_live, labels, queue=queue, stage=stage)
 
     async def work(client: Client, run: UploadRun) -> Deployment:
         with display(sys.stderr) as shown:
@@ -118,6 +127,7 @@ def deploy_command(
                     ),
                     file_name=file_name,
                     sha256=sha256,
+                    terms=terms,
                     way=Way.PLAIN if plain else Way.THRIFTY,
                     on_progress=shown.upload,
                 ),

@@ -3,10 +3,14 @@
 from __future__ import annotations
 
 from contextlib import aclosing
+from datetime import datetime
 from typing import TYPE_CHECKING, Final
 
 import click
 
+from longshore_client.cli import completing
+from longshore_client.cli.making import labels_of
+from longshore_client.cli.moments import MOMENT
 from longshore_client.cli.session import Session, client_command
 
 if TYPE_CHECKING:
@@ -14,8 +18,8 @@ if TYPE_CHECKING:
     from longshore_client.models import Deployment
 
 _STATUSES: Final = (
-    *("pending", "receiving", "validating", "queued", "rolling_out", "reverting"),
-    *("succeeded", "failed", "superseded"),
+    *("pending", "receiving", "validating", "staged", "queued", "rolling_out", "reverting"),
+    *("succeeded", "failed", "cancelled", "superseded"),
 )
 _WIDTH_FOR_WHOLE_IDS: Final = 110
 
@@ -29,7 +33,7 @@ Examples:
   longshore list web -e production --status failed
   longshore list web --limit 200 -o json | jq -r .deployment_id""",
 )
-@click.argument("project", required=False)
+@click.argument("project", required=False, shell_complete=completing.projects)
 @click.option("-e", "--environment", help="Only of this environment.")
 @click.option(
     "--status",
@@ -39,6 +43,12 @@ Examples:
     help="Only in this state; repeatable.",
 )
 @click.option("--version", help="Only of this version.")
+@click.option("--by", "deployed_by", metavar="WHO", help="Only by this caller.")
+@click.option("--since", type=MOMENT, help="Only those from then on: a time, or how long ago (`2h`, `7d`).")
+@click.option("--until", type=MOMENT, help="Only those before then.")
+@click.option(
+    "--label", "labels", multiple=True, metavar="KEY=VALUE", help="Only with this label; repeatable."
+)
 @click.option(
     "-n", "--limit", type=click.IntRange(1), default=20, show_default=True, help="How many at most."
 )
@@ -49,6 +59,10 @@ def list_command(
     environment: str | None,
     statuses: tuple[str, ...],
     version: str | None,
+    deployed_by: str | None,
+    since: datetime | None,
+    until: datetime | None,
+    labels: tuple[str, ...],
     limit: int,
 ) -> None:
     """List deployments, newest first; of one PROJECT, or of all.
@@ -58,6 +72,7 @@ def list_command(
     from longshore_client.cli.columns import deployment_columns
     from longshore_client.models import DeploymentStatus
 
+    with_labels = labels_of(labels)
     whole_ids = session.width is None or session.width >= _WIDTH_FOR_WHOLE_IDS
 
     async def work(client: Client) -> None:
@@ -66,6 +81,10 @@ def list_command(
             environment=environment,
             statuses=[DeploymentStatus(status) for status in statuses],
             version=version,
+            deployed_by=deployed_by,
+            since=since,
+            until=until,
+            labels=with_labels,
             limit=limit,
         )
         async with aclosing(deployments):
@@ -84,7 +103,7 @@ Examples:
   longshore get 5f0c31aa
   longshore get 5f0c31aa-… -o json | jq .status""",
 )
-@click.argument("deployment_id", metavar="DEPLOYMENT")
+@click.argument("deployment_id", metavar="DEPLOYMENT", shell_complete=completing.deployments)
 @client_command
 def get_command(session: Session, deployment_id: str) -> None:
     """Show one deployment and what each of its nodes did.

@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-import sys
 from typing import TYPE_CHECKING
 
 import click
 
-from longshore_client.cli.failing import INTERRUPTED
+from longshore_client.cli import completing
+from longshore_client.cli.making import following_options, make_and_follow, terms_of, terms_options
 from longshore_client.cli.session import Session, client_command
 
 if TYPE_CHECKING:
@@ -23,7 +23,7 @@ Examples:
   longshore rollback web
   longshore rollback web -e production --to 1.4.2""",
 )
-@click.argument("project")
+@click.argument("project", shell_complete=completing.projects)
 @click.option("-e", "--environment", default="default", show_default=True, help="Where to go back.")
 @click.option("--to", "version", metavar="VERSION", help="To this release.  [default: the previous one]")
 @click.option(
@@ -31,8 +31,8 @@ Examples:
     metavar="DEPLOYMENT",
     help="To what this deployment brought; its id or first characters.",
 )
-@click.option("-d", "--detach", is_flag=True, help="Return when it is recorded; do not follow it.")
-@click.option("--timeout", type=click.FloatRange(0), metavar="SECONDS", help="How long to follow at most.")
+@terms_options
+@following_options
 @client_command
 def rollback_command(
     session: Session,
@@ -40,6 +40,8 @@ def rollback_command(
     environment: str,
     version: str | None,
     to_deployment: str | None,
+    expect_live: str | None,
+    labels: tuple[str, ...],
     detach: bool,
     timeout: float | None,
 ) -> None:
@@ -47,41 +49,27 @@ def rollback_command(
 
     While a rollout is unfinished, it ends that rollout and goes back to what is live.
     """
-    from longshore_client.cli.display import display
     from longshore_client.cli.identifying import whole_id
-    from longshore_client.cli.outcome import follow_to_end, how_to_follow, print_outcome
-    from longshore_client.cli.printing import print_object
-    from longshore_client.client import new_deployment_id
 
     if version and to_deployment:
         raise click.UsageError("--to and --to-deployment exclude each other")
-    deployment_id = new_deployment_id()
+    terms = terms_of(expect_live, labels)
 
-    async def work(client: Client) -> Deployment | None:
-        target = await whole_id(client, to_deployment) if to_deployment else None
-        with display(sys.stderr) as shown:
-            deployment = await client.rollback(
-                project,
-                environment=environment,
-                version=version,
-                target_deployment_id=target,
-                deployment_id=deployment_id,
-            )
-            if deployment is None:
-                return None
-            shown.accepted(deployment_id)
-            if detach:
-                return deployment
-            return await follow_to_end(client, deployment.deployment_id, shown, timeout_s=timeout)
+    async def make(client: Client, deployment_id: str) -> Deployment | None:
+        return await client.rollback(
+            project,
+            environment=environment,
+            version=version,
+            target_deployment_id=await whole_id(client, to_deployment) if to_deployment else None,
+            terms=terms,
+            deployment_id=deployment_id,
+        )
 
-    try:
-        deployment = session.run(work)
-    except KeyboardInterrupt:
-        click.echo(f"interrupted: the rollback goes on; {how_to_follow(deployment_id)}", err=True)
-        click.get_current_context().exit(INTERRUPTED)
-    if deployment is not None:
-        print_outcome(session, deployment)
-    elif session.for_people:
-        click.echo(f"nothing to do: {project} in {environment} is there already")
-    else:
-        print_object({"nothing_to_do": True}, session.output)
+    make_and_follow(
+        session,
+        make,
+        what="rollback",
+        nothing=f"nothing to do: {project} in {environment} is there already",
+        detach=detach,
+        timeout_s=timeout,
+    )

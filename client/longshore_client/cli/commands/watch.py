@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 
 import click
 
+from longshore_client.cli import completing
 from longshore_client.cli.session import Session, client_command
 
 if TYPE_CHECKING:
@@ -23,7 +24,7 @@ Examples:
   longshore watch 5f0c31aa
   longshore watch 5f0c31aa-… -o json | jq -r 'select(.type == "event") | .message'""",
 )
-@click.argument("deployment_id", metavar="DEPLOYMENT")
+@click.argument("deployment_id", metavar="DEPLOYMENT", shell_complete=completing.deployments)
 @click.option("--after", type=click.IntRange(0), default=0, help="Begin behind this event's number.")
 @click.option(
     "--wait",

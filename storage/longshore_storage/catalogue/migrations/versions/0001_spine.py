@@ -191,6 +191,8 @@ def upgrade() -> None:
         sa.Column("create_time", columns.UtcTime(timezone=True), nullable=False),
         sa.Column("created_by", sa.String(), nullable=False),
         sa.Column("deployment_id", sa.String(), nullable=False),
+        sa.Column("pin_reason", sa.String(), server_default="", nullable=False),
+        sa.Column("pinned_by", sa.String(), server_default="", nullable=False),
         sa.ForeignKeyConstraint(["project"], ["project.name"], name=op.f("fk_release_project")),
         sa.ForeignKeyConstraint(
             ["stored_payload"],
@@ -246,6 +248,47 @@ def upgrade() -> None:
         )
 
     op.create_table(
+        "hook_output",
+        sa.Column("node_id", columns.BytewiseText(), nullable=False),
+        sa.Column("environment", columns.BytewiseText(), nullable=False),
+        sa.Column("project", columns.BytewiseText(), nullable=False),
+        sa.Column("generation", sa.BigInteger(), nullable=False),
+        sa.Column("number", sa.Integer(), nullable=False),
+        sa.Column("deployment_id", sa.String(), nullable=False),
+        sa.Column("node_name", columns.BytewiseText(), nullable=False),
+        sa.Column("hook", sa.String(), nullable=False),
+        sa.Column("kind", sa.String(), nullable=False),
+        sa.Column("taking_back", sa.Boolean(), nullable=False),
+        sa.Column("lines", sa.JSON(), nullable=False),
+        sa.Column("line_count", sa.BigInteger(), nullable=False),
+        sa.Column("ended", sa.Boolean(), nullable=False),
+        sa.Column("exit_code", sa.Integer(), nullable=True),
+        sa.Column("outcome", sa.String(), nullable=False),
+        sa.Column("told_lines", sa.BigInteger(), nullable=False),
+        sa.Column("told_ended", sa.Boolean(), nullable=False),
+        sa.CheckConstraint(
+            "kind IN ('BEFORE_SWITCH', 'RESTART', 'AFTER_SWITCH', 'CHECK')",
+            name=op.f("ck_hook_output_kind"),
+        ),
+        sa.ForeignKeyConstraint(
+            ["node_id", "environment", "project", "generation"],
+            [
+                "activation.node_id",
+                "activation.environment",
+                "activation.project",
+                "activation.generation",
+            ],
+            name=op.f("fk_hook_output_node_id_environment_project_generation"),
+            ondelete="CASCADE",
+        ),
+        sa.PrimaryKeyConstraint(
+            "node_id", "environment", "project", "generation", "number", name=op.f("pk_hook_output")
+        ),
+    )
+    with op.batch_alter_table("hook_output", schema=None) as batch_op:
+        batch_op.create_index("ix_hook_output_deployment_id", ["deployment_id"], unique=False)
+
+    op.create_table(
         "deployment",
         sa.Column(
             "number", sa.BigInteger().with_variant(sa.Integer(), "sqlite"), autoincrement=True, nullable=False
@@ -283,9 +326,17 @@ def upgrade() -> None:
         sa.Column("rolled_back_by", sa.String(), server_default="", nullable=False),
         sa.Column("previous_deployment_id", sa.String(), server_default="", nullable=False),
         sa.Column("previous_version", sa.String(), server_default="", nullable=False),
+        sa.Column("expected_live_deployment_id", sa.String(), nullable=True),
+        sa.Column("queue_policy", sa.String(), server_default="WAIT", nullable=False),
+        sa.Column("gate_id", sa.String(), server_default="", nullable=False),
+        sa.Column("retry_of", sa.String(), server_default="", nullable=False),
+        sa.Column("labels", sa.JSON(), nullable=False),
         sa.Column("owner_epoch", sa.BigInteger(), server_default=sa.text("0"), nullable=False),
         sa.Column("owner_node_id", sa.String(), server_default="", nullable=False),
         sa.Column("supersede_requested_by", sa.String(), server_default="", nullable=False),
+        sa.Column("cancelled_by", sa.String(), server_default="", nullable=False),
+        sa.Column("cancel_reason", sa.String(), server_default="", nullable=False),
+        sa.Column("intended_outcome", sa.String(), server_default="", nullable=False),
         sa.Column("revert_generation", sa.BigInteger(), server_default=sa.text("0"), nullable=False),
         sa.Column("error", sa.JSON(), nullable=True),
         sa.Column("last_sequence", sa.BigInteger(), server_default=sa.text("0"), nullable=False),
@@ -303,6 +354,9 @@ def upgrade() -> None:
         sa.UniqueConstraint("id", name=op.f("uq_deployment_id")),
     )
     with op.batch_alter_table("deployment", schema=None) as batch_op:
+        batch_op.create_index("ix_deployment_create_time", ["create_time"], unique=False)
+        batch_op.create_index("ix_deployment_deployed_by_number", ["deployed_by", "number"], unique=False)
+        batch_op.create_index("ix_deployment_version_number", ["version", "number"], unique=False)
         batch_op.create_index("ix_deployment_environment_number", ["environment", "number"], unique=False)
         batch_op.create_index(
             "ix_deployment_project_environment_number", ["project", "environment", "number"], unique=False
@@ -316,6 +370,14 @@ def upgrade() -> None:
             postgresql_where=sa.text("status IN ('ROLLING_OUT', 'PAUSED', 'REVERTING')"),
         )
 
+    op.create_table(
+        "deployment_label",
+        sa.Column("key", columns.BytewiseText(), nullable=False),
+        sa.Column("value", columns.BytewiseText(), nullable=False),
+        sa.Column("number", sa.BigInteger().with_variant(sa.Integer(), "sqlite"), nullable=False),
+        sa.ForeignKeyConstraint(["number"], ["deployment.number"], name=op.f("fk_deployment_label_number")),
+        sa.PrimaryKeyConstraint("key", "value", "number", name=op.f("pk_deployment_label")),
+    )
     op.create_table(
         "event",
         sa.Column("deployment_id", columns.BytewiseText(), nullable=False),
@@ -337,6 +399,10 @@ def upgrade() -> None:
         sa.Column("live_deployment_id", columns.BytewiseText(), nullable=True),
         sa.Column("live_generation", sa.BigInteger(), server_default=sa.text("0"), nullable=False),
         sa.Column("live_time", columns.UtcTime(timezone=True), nullable=True),
+        sa.Column("settings_revision", sa.BigInteger(), server_default=sa.text("0"), nullable=False),
+        sa.Column("freeze_reason", sa.String(), server_default="", nullable=False),
+        sa.Column("frozen_by", sa.String(), server_default="", nullable=False),
+        sa.Column("freeze_time", columns.UtcTime(timezone=True), nullable=True),
         sa.ForeignKeyConstraint(
             ["environment"], ["environment.name"], name=op.f("fk_project_environment_environment")
         ),

@@ -1,0 +1,75 @@
+"""``longshore promote``."""
+
+from __future__ import annotations
+
+import sys
+from typing import TYPE_CHECKING
+
+import click
+
+from longshore_client.cli import completing
+from longshore_client.cli.failing import INTERRUPTED
+from longshore_client.cli.making import confirmed, following_options
+from longshore_client.cli.session import Session, client_command
+
+if TYPE_CHECKING:
+    from longshore_client.client import Client
+    from longshore_client.models import Deployment
+
+
+@click.command(
+    "promote",
+    short_help="Let a deployment that waits for a person go on.",
+    epilog="""\b
+Examples:
+  longshore list --status staged
+  longshore promote 5f0c31aa
+  longshore promote 5f0c31aa --gate 0d7b2f64-… --yes""",
+)
+@click.argument("deployment_id", metavar="DEPLOYMENT", shell_complete=completing.deployments)
+@click.option(
+    "--gate", metavar="GATE", help="Only past this gate.  [default: the one it waits at, after a question]"
+)
+@click.option("-y", "--yes", is_flag=True, help="Do not ask.")
+@following_options
+@client_command
+def promote_command(
+    session: Session, deployment_id: str, gate: str | None, yes: bool, detach: bool, timeout: float | None
+) -> None:
+    """Let DEPLOYMENT pass the gate that it waits at, and follow it to its end."""
+    from longshore_client.cli.display import display
+    from longshore_client.cli.identifying import whole_id
+    from longshore_client.cli.outcome import follow_to_end, how_to_follow, print_outcome
+    from longshore_client.cli.wording import ago, safe, words
+    from longshore_client.errors import GateMismatch
+
+    async def look(client: Client) -> Deployment:
+        return await client.get(await whole_id(client, deployment_id))
+
+    waiting = session.run(look)
+    passed = gate or waiting.waiting_gate_id
+    if not passed:
+        raise GateMismatch(
+            f"deployment {waiting.deployment_id} waits for nobody: it is {words(waiting.status)}"
+        )
+    question = (
+        f"{safe(waiting.project)} {safe(waiting.version)}, by {safe(waiting.deployed_by)} "
+        f"{ago(waiting.create_time)}: let it go live in {safe(waiting.environment)}?"
+    )
+    if not confirmed(question, yes=yes):
+        click.echo("it waits on", err=True)
+        click.get_current_context().exit(INTERRUPTED)
+
+    async def work(client: Client) -> Deployment:
+        with display(sys.stderr) as shown:
+            promoted = await client.promote(waiting.deployment_id, passed)
+            if detach:
+                return promoted
+            return await follow_to_end(client, promoted.deployment_id, shown, timeout_s=timeout)
+
+    try:
+        deployment = session.run(work)
+    except KeyboardInterrupt:
+        click.echo(f"interrupted: the deployment goes on; {how_to_follow(waiting.deployment_id)}", err=True)
+        click.get_current_context().exit(INTERRUPTED)
+    print_outcome(session, deployment)

@@ -1,0 +1,164 @@
+"""What is decided without moving bytes: release, rollback, undeploy, retry, promotion, cancellation.
+
+Every call that makes a deployment carries an id, made here or by the caller: made again, it happens once.
+"""
+
+from __future__ import annotations
+
+import uuid
+from abc import ABC, abstractmethod
+from typing import Final
+
+from google.protobuf import field_mask_pb2
+
+from longshore.v1 import catalog_service_pb2, deployment_service_pb2
+
+from . import catalog_conversion, conversion
+from .catalog_models import ProjectEnvironment, Release
+from .connection import Connection
+from .models import Deployment
+from .terms import ANY_TERMS, Terms
+
+DEFAULT_ENVIRONMENT: Final = "default"
+
+
+def new_deployment_id() -> str:
+    """An id for a deployment that is still to be made; whoever has it can follow before the first byte."""
+    return str(uuid.uuid4())
+
+
+class Decisions(ABC):
+    """Calls that change what is live, or is to be. Every method raises ``LongshoreError``.
+
+    Those with ``terms`` raise ``LiveChanged`` and ``QueueBusy`` where these do not hold.
+    """
+
+    @property
+    @abstractmethod
+    def _connection(self) -> Connection:
+        """The open connection."""
+
+    async def deploy_release(
+        self,
+        project: str,
+        version: str,
+        *,
+        environment: str = DEFAULT_ENVIRONMENT,
+        terms: Terms = ANY_TERMS,
+        deployment_id: str | None = None,
+    ) -> Deployment:
+        """Make an existing release live in an environment, or stage it there.
+
+        Raises ``ReleaseNotFound``, ``PayloadReclaimed``.
+        """
+        request = deployment_service_pb2.DeployReleaseRequest(
+            deployment_id=deployment_id or new_deployment_id(),
+            project=project,
+            environment=environment,
+            version=version,
+        )
+        terms.write(request)
+        answer = await self._connection.unary(lambda server: server.deployments.DeployRelease, request)
+        return conversion.deployment(answer.deployment)
+
+    async def rollback(
+        self,
+        project: str,
+        *,
+        environment: str = DEFAULT_ENVIRONMENT,
+        version: str | None = None,
+        target_deployment_id: str | None = None,
+        terms: Terms = ANY_TERMS,
+        deployment_id: str | None = None,
+    ) -> Deployment | None:
+        """Go back to the previous release, or to a given one; None when there is nothing to do.
+
+        Raises ``NoPreviousRelease``, ``PayloadReclaimed``.
+        """
+        if version is not None and target_deployment_id is not None:
+            raise ValueError("give a version or a target deployment, not both")
+        request = deployment_service_pb2.RollbackRequest(
+            deployment_id=deployment_id or new_deployment_id(), project=project, environment=environment
+        )
+        if version is not None:
+            request.version = version
+        elif target_deployment_id is not None:
+            request.target_deployment_id = target_deployment_id
+        terms.write(request)
+        answer = await self._connection.unary(lambda server: server.deployments.Rollback, request)
+        return None if answer.nothing_to_do else conversion.deployment(answer.deployment)
+
+    async def undeploy(
+        self,
+        project: str,
+        *,
+        environment: str = DEFAULT_ENVIRONMENT,
+        terms: Terms = ANY_TERMS,
+        deployment_id: str | None = None,
+    ) -> Deployment | None:
+        """Take a project off an environment's nodes; None when nothing of it is there."""
+        request = deployment_service_pb2.UndeployRequest(
+            deployment_id=deployment_id or new_deployment_id(), project=project, environment=environment
+        )
+        terms.write(request)
+        answer = await self._connection.unary(lambda server: server.deployments.Undeploy, request)
+        return None if answer.nothing_to_do else conversion.deployment(answer.deployment)
+
+    async def retry(
+        self, retry_of: str, *, terms: Terms = ANY_TERMS, deployment_id: str | None = None
+    ) -> Deployment:
+        """Try again, as a new deployment, what ended without success; raises ``StatusConflict`` otherwise."""
+        request = deployment_service_pb2.RetryDeploymentRequest(
+            deployment_id=deployment_id or new_deployment_id(), retry_of=retry_of
+        )
+        terms.write(request)
+        answer = await self._connection.unary(lambda server: server.deployments.RetryDeployment, request)
+        return conversion.deployment(answer.deployment)
+
+    async def freeze(
+        self, project: str, reason: str, *, environment: str = DEFAULT_ENVIRONMENT, etag: str = ""
+    ) -> ProjectEnvironment:
+        """Let nothing go live in an environment, for ``reason``, but rollbacks; an empty one lifts it.
+
+        What is queued waits. With an ``etag`` raises ``SettingsChanged`` where that is not the one any more.
+        """
+        answer = await self._connection.unary(
+            lambda server: server.catalog.UpdateProjectEnvironment,
+            catalog_service_pb2.UpdateProjectEnvironmentRequest(
+                project_environment=catalog_service_pb2.ProjectEnvironment(
+                    project=project, environment=environment, freeze_reason=reason, etag=etag
+                ),
+                update_mask=field_mask_pb2.FieldMask(paths=["freeze_reason"]),
+            ),
+        )
+        return catalog_conversion.project_environment(answer.project_environment)
+
+    async def pin(self, project: str, version: str, reason: str) -> Release:
+        """Keep a release's payload whatever retention says, for ``reason``; an empty one unpins it."""
+        answer = await self._connection.unary(
+            lambda server: server.catalog.PinRelease,
+            catalog_service_pb2.PinReleaseRequest(project=project, version=version, reason=reason),
+        )
+        return catalog_conversion.release(answer.release)
+
+    async def promote(self, deployment_id: str, gate_id: str) -> Deployment:
+        """Let a deployment pass the gate that it waits at, its ``waiting_gate_id``.
+
+        Raises ``GateMismatch`` when it waits at another one, or at none.
+        """
+        answer = await self._connection.unary(
+            lambda server: server.deployments.PromoteDeployment,
+            deployment_service_pb2.PromoteDeploymentRequest(deployment_id=deployment_id, gate_id=gate_id),
+        )
+        return conversion.deployment(answer.deployment)
+
+    async def cancel(self, deployment_id: str, *, reason: str = "") -> Deployment:
+        """Cancel a deployment; its nodes go back to what is live first, so it may not have ended yet.
+
+        Raises ``StatusConflict`` for one that has ended otherwise.
+        """
+        answer = await self._connection.unary(
+            lambda server: server.deployments.CancelDeployment,
+            deployment_service_pb2.CancelDeploymentRequest(deployment_id=deployment_id, reason=reason),
+        )
+        return conversion.deployment(answer.deployment)

@@ -1,0 +1,92 @@
+"""``decisions`` for callers without an event loop."""
+
+from __future__ import annotations
+
+from .catalog_models import ProjectEnvironment, Release
+from .client import Client
+from .decisions import DEFAULT_ENVIRONMENT
+from .event_thread import EventThread
+from .models import Deployment
+from .terms import ANY_TERMS, Terms
+
+
+class SyncDecisions:
+    """Waits for what ``Decisions`` does."""
+
+    _client: Client
+    _thread: EventThread
+
+    def deploy_release(
+        self,
+        project: str,
+        version: str,
+        *,
+        environment: str = DEFAULT_ENVIRONMENT,
+        terms: Terms = ANY_TERMS,
+        deployment_id: str | None = None,
+    ) -> Deployment:
+        """See ``Client.deploy_release``."""
+        return self._thread.run(
+            self._client.deploy_release(
+                project, version, environment=environment, terms=terms, deployment_id=deployment_id
+            )
+        )
+
+    def rollback(
+        self,
+        project: str,
+        *,
+        environment: str = DEFAULT_ENVIRONMENT,
+        version: str | None = None,
+        target_deployment_id: str | None = None,
+        terms: Terms = ANY_TERMS,
+        deployment_id: str | None = None,
+    ) -> Deployment | None:
+        """See ``Client.rollback``."""
+        return self._thread.run(
+            self._client.rollback(
+                project,
+                environment=environment,
+                version=version,
+                target_deployment_id=target_deployment_id,
+                terms=terms,
+                deployment_id=deployment_id,
+            )
+        )
+
+    def undeploy(
+        self,
+        project: str,
+        *,
+        environment: str = DEFAULT_ENVIRONMENT,
+        terms: Terms = ANY_TERMS,
+        deployment_id: str | None = None,
+    ) -> Deployment | None:
+        """See ``Client.undeploy``."""
+        return self._thread.run(
+            self._client.undeploy(project, environment=environment, terms=terms, deployment_id=deployment_id)
+        )
+
+    def retry(
+        self, retry_of: str, *, terms: Terms = ANY_TERMS, deployment_id: str | None = None
+    ) -> Deployment:
+        """See ``Client.retry``."""
+        return self._thread.run(self._client.retry(retry_of, terms=terms, deployment_id=deployment_id))
+
+    def freeze(
+        self, project: str, reason: str, *, environment: str = DEFAULT_ENVIRONMENT, etag: str = ""
+    ) -> ProjectEnvironment:
+        """See ``Client.freeze``."""
+        return self._thread.run(self._client.freeze(project, reason, environment=environment, etag=etag))
+
+    def pin(self, project: str, version: str, reason: str) -> Release:
+        """See ``Client.pin``."""
+        return self._thread.run(self._client.pin(project, version, reason))
+
+    def promote(self, deployment_id: str, gate_id: str) -> Deployment:
+        """See ``Client.promote``."""
+        return self._thread.run(self._client.promote(deployment_id, gate_id))
+
+    def cancel(self, deployment_id: str, *, reason: str = "") -> Deployment:
+        """See ``Client.cancel``."""
+        return self._thread.run(self._client.cancel(deployment_id, reason=reason))

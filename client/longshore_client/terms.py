@@ -1,0 +1,42 @@
+"""The terms under which a deployment is made; the same for every call that makes one."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import Any
+
+from longshore.v1 import deployment_service_pb2
+
+from .models import QueuePolicy
+
+
+@dataclass(frozen=True, slots=True)
+class Terms:
+    """``expected_live``: the deployment that must be live, by id, "" for none ever, None for any.
+
+    ``stage_only`` records it and waits for ``Client.promote``. With another thing live than expected the
+    call raises ``LiveChanged``, with ``QueuePolicy.FAIL`` beside unfinished deployments ``QueueBusy``.
+    ``labels`` are there to find it by. A rollback is never staged and always supersedes.
+    """
+
+    stage_only: bool = False
+    expected_live: str | None = None
+    queue_policy: QueuePolicy = QueuePolicy.WAIT
+    labels: Mapping[str, str] = field(default_factory=dict)
+
+    def write(self, request: Any) -> None:
+        """Set the fields of a request that has them."""
+        fields = request.DESCRIPTOR.fields_by_name
+        if "stage_only" in fields:
+            request.stage_only = self.stage_only
+        if "queue_policy" in fields:
+            request.queue_policy = deployment_service_pb2.QueuePolicy.Value(
+                f"QUEUE_POLICY_{self.queue_policy.name}"
+            )
+        if self.expected_live is not None:
+            request.expected_live_deployment_id = self.expected_live
+        request.labels.update(self.labels)
+
+
+ANY_TERMS = Terms()

@@ -1,0 +1,69 @@
+"""Gates: where a deployment waits until a person lets it pass."""
+
+from __future__ import annotations
+
+from longshore_server.refusal import Reason, Refusal
+from longshore_server.wakeups import Wakeups
+from longshore_storage.catalogue import Catalogue, Transaction, deployments, releases
+from longshore_storage.catalogue.journal import StatusMoved
+from longshore_storage.catalogue.lifecycle import DeploymentStatus
+from longshore_storage.catalogue.rows import Actor, Deployment
+from longshore_storage.errors import CommitUnknown
+
+from .once import Once
+from .queueing import check_not_frozen, check_payload_present, lock_place, take_place
+from .requests import PromoteRequest
+from .terms import Terms
+
+
+class Gates:
+    """The use case PromoteDeployment."""
+
+    def __init__(self, catalogue: Catalogue, wakeups: Wakeups) -> None:
+        self._catalogue = catalogue
+        self._once = Once(catalogue, wakeups)
+
+    async def promote(self, request: PromoteRequest, actor: Actor) -> Deployment:
+        """Let a deployment pass the gate that the request names; again, it changes nothing.
+
+        Its terms must hold now: what was expected to be live when it was staged, and its queue policy.
+        """
+        try:
+            async with self._catalogue.transaction() as transaction:
+                promoted = await self._promote(transaction, request, actor)
+        except (StatusMoved, CommitUnknown):
+            # Another call was faster, or the commit's outcome is not known: the row tells.
+            async with self._catalogue.transaction() as transaction:
+                promoted = await self._promote(transaction, request, actor)
+        self._once.wake(promoted)
+        return promoted
+
+    async def _promote(self, transaction: Transaction, request: PromoteRequest, actor: Actor) -> Deployment:
+        deployment = await deployments.get_deployment(transaction, request.deployment_id)
+        if deployment is None:
+            raise Refusal(
+                Reason.DEPLOYMENT_NOT_FOUND, f"there is no deployment with the id {request.deployment_id!r}"
+            )
+        if deployment.gate_id != request.gate_id:
+            raise Refusal(
+                Reason.GATE_MISMATCH,
+                f"deployment {deployment.id} is {deployment.status} and "
+                + (f"its gate is {deployment.gate_id}" if deployment.gate_id else "waits at no gate")
+                + f", not {request.gate_id}: look at it again, and decide again",
+            )
+        if deployment.status is not DeploymentStatus.STAGED:
+            return deployment
+        live = await lock_place(transaction, deployment.project, deployment.environment)
+        check_not_frozen(live)
+        if deployment.release_id is not None:
+            check_payload_present(await releases.get_release(transaction, deployment.release_id))
+        return await take_place(
+            transaction,
+            live,
+            deployment.id,
+            Terms.of(deployment),
+            actor,
+            expected=(DeploymentStatus.STAGED,),
+            action="deployment.promoted",
+            message=f"by {actor.principal}",
+        )

@@ -1,0 +1,196 @@
+"""A deployment's place: locked, checked against its terms, and taken in the queue or before a gate."""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Mapping, Sequence
+from typing import Any
+from uuid import uuid4
+
+from longshore_server.refusal import Reason, Refusal
+from longshore_storage.catalogue import Transaction, deployments, projects
+from longshore_storage.catalogue.journal import change_status
+from longshore_storage.catalogue.lifecycle import DeploymentKind, DeploymentStatus, QueuePolicy
+from longshore_storage.catalogue.rows import Actor, Deployment, Live, Release
+
+from .terms import Terms
+
+
+async def lock_place(transaction: Transaction, project: str, environment: str) -> Live:
+    """Lock a project's row and its live row, in this order; raises ``Refusal`` where one is unknown."""
+    if await projects.lock_project(transaction, project) is None:
+        raise Refusal(Reason.PROJECT_NOT_FOUND, f"there is no project {project!r}")
+    await check_environment_exists(transaction, environment)
+    return await projects.lock_live(transaction, project, environment)
+
+
+async def check_environment_exists(transaction: Transaction, environment: str) -> None:
+    """Raise ``Refusal`` for an environment in which no node ever registered."""
+    if not await projects.environment_exists(transaction, environment):
+        raise Refusal(
+            Reason.ENVIRONMENT_NOT_FOUND,
+            f"there is no environment {environment!r}: it comes into being when a node registers in it",
+        )
+
+
+async def check_terms(transaction: Transaction, project: str, environment: str, terms: Terms) -> None:
+    """Raise ``Refusal`` where the terms do not hold now; under the live row's lock, until its end."""
+    if terms.expected_live is not None:
+        live = await projects.get_live(transaction, project, environment)
+        check_expected_live(live.live_deployment_id if live else None, terms.expected_live)
+    if terms.queue_policy is QueuePolicy.FAIL:
+        unfinished = await deployments.unfinished(transaction, project, environment)
+        if unfinished:
+            raise Refusal(
+                Reason.QUEUE_BUSY,
+                f"deployment {unfinished[0].id} of {project} in {environment} is {unfinished[0].status} "
+                "and the queue policy is to fail then: wait for its end, or let it wait or supersede",
+            )
+
+
+def check_not_frozen(live: Live | None) -> None:
+    """Raise ``Refusal`` where nothing may go live just now."""
+    if live is not None and live.freeze_reason:
+        since = f" since {live.freeze_time:%Y-%m-%d %H:%M} UTC" if live.freeze_time is not None else ""
+        raise Refusal(
+            Reason.FROZEN,
+            f"{live.project} in {live.environment} is frozen by {live.frozen_by}{since}: "
+            f"{live.freeze_reason}",
+            metadata={"freeze_reason": live.freeze_reason},
+        )
+
+
+def check_expected_live(live_deployment_id: str | None, expected: str) -> None:
+    """Raise ``Refusal`` when something else is live than was expected."""
+    if (live_deployment_id or "") != expected:
+        raise Refusal(
+            Reason.LIVE_CHANGED,
+            f"{_named(live_deployment_id)} is live, {_named(expected)} was expected: look at what changed, "
+            "and decide again",
+            metadata={"live_deployment_id": live_deployment_id or ""},
+        )
+
+
+async def take_place(
+    transaction: Transaction,
+    live: Live,
+    deployment_id: str,
+    terms: Terms,
+    actor: Actor,
+    *,
+    expected: Collection[DeploymentStatus],
+    action: str,
+    message: str,
+    values: Mapping[str, Any] | None = None,
+) -> Deployment:
+    """Make a deployment QUEUED, or STAGED where its terms say so; the caller holds the live row's lock.
+
+    Raises ``Refusal`` where its terms do not hold, ``StatusMoved`` where it is not in ``expected``.
+    """
+    await check_terms(transaction, live.project, live.environment, terms)
+    if terms.stage_only:
+        return await change_status(
+            transaction,
+            deployment_id,
+            expected=expected,
+            to=DeploymentStatus.STAGED,
+            actor=actor,
+            action=action,
+            message=message,
+            values={**(values or {}), "gate_id": str(uuid4())},
+        )
+    others: Sequence[Deployment] = ()
+    if terms.queue_policy is QueuePolicy.SUPERSEDE:
+        others = await deployments.unfinished(transaction, live.project, live.environment)
+    queued = await change_status(
+        transaction,
+        deployment_id,
+        expected=expected,
+        to=DeploymentStatus.QUEUED,
+        actor=actor,
+        action=action,
+        message=message,
+        values={**(values or {}), "queue_order": await projects.next_queue_order(transaction, live)},
+    )
+    await _supersede(transaction, others, queued, actor)
+    return queued
+
+
+async def insert_in_place(
+    transaction: Transaction,
+    live: Live,
+    release: Release | None,
+    terms: Terms,
+    actor: Actor,
+    *,
+    deployment_id: str,
+    kind: DeploymentKind,
+    **values: Any,
+) -> Deployment:
+    """Insert a deployment of an existing release, or of nothing (an undeploy), and give it its place."""
+    if kind is not DeploymentKind.ROLLBACK and not terms.stage_only:
+        check_not_frozen(live)
+    columns: dict[str, Any] = {}
+    if release is not None:
+        check_payload_present(release)
+        columns = {
+            "release_id": release.id,
+            "version": release.version,
+            "payload_sha256": release.payload_sha256,
+            "content_sha256": release.content_sha256,
+            "payload_size_bytes": release.payload_size_bytes,
+            "payload_format": release.payload_format,
+            "file_name": release.file_name,
+        }
+    await deployments.insert_deployment(
+        transaction,
+        actor,
+        id=deployment_id,
+        project=live.project,
+        environment=live.environment,
+        kind=kind,
+        **columns,
+        **terms.columns(),
+        **values,
+    )
+    return await take_place(
+        transaction,
+        live,
+        deployment_id,
+        terms,
+        actor,
+        expected=(DeploymentStatus.PENDING,),
+        action="deployment.staged" if terms.stage_only else "deployment.queued",
+        message=f"version {release.version}" if release is not None else "",
+        values={"record_time": await transaction.now()},
+    )
+
+
+def check_payload_present(release: Release) -> None:
+    """Raise ``Refusal`` for a release whose payload is gone."""
+    if release.stored_payload is None:
+        raise Refusal(
+            Reason.PAYLOAD_RECLAIMED,
+            f"the payload of {release.project} {release.version} was reclaimed: deploy its content again",
+        )
+
+
+async def _supersede(
+    transaction: Transaction, others: Sequence[Deployment], by: Deployment, actor: Actor
+) -> None:
+    for deployment in others:
+        if deployment.status is DeploymentStatus.QUEUED:
+            await change_status(
+                transaction,
+                deployment.id,
+                expected=(DeploymentStatus.QUEUED,),
+                to=DeploymentStatus.SUPERSEDED,
+                actor=actor,
+                action="deployment.superseded",
+                message=f"by {by.kind.lower()} {by.id}",
+            )
+    if others:
+        await deployments.request_superseding(transaction, by.project, by.environment, by.id)
+
+
+def _named(deployment_id: str | None) -> str:
+    return f"deployment {deployment_id}" if deployment_id else "nothing"

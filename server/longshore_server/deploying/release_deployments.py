@@ -1,0 +1,97 @@
+"""Deployments of releases that exist: one made live in an environment, and one that is tried again."""
+
+from __future__ import annotations
+
+from longshore_bundles import case_folded
+from longshore_server.refusal import Reason, Refusal
+from longshore_server.wakeups import Wakeups
+from longshore_storage.catalogue import Catalogue, Transaction, deployments, releases
+from longshore_storage.catalogue.lifecycle import TERMINAL, DeploymentKind, DeploymentStatus
+from longshore_storage.catalogue.rows import Actor, Deployment, Release
+
+from .once import Once
+from .queueing import insert_in_place, lock_place
+from .requests import ReleaseRequest, RetryRequest
+
+
+class ReleaseDeployments:
+    """The use cases DeployRelease and RetryDeployment."""
+
+    def __init__(self, catalogue: Catalogue, wakeups: Wakeups) -> None:
+        self._once = Once(catalogue, wakeups)
+
+    async def deploy_release(self, request: ReleaseRequest, actor: Actor) -> Deployment:
+        """Queue or stage an existing release; the same id again gives the same deployment."""
+        digest = request.digest(actor)
+
+        async def record(transaction: Transaction) -> Deployment:
+            live = await lock_place(transaction, request.project, request.environment)
+            return await insert_in_place(
+                transaction,
+                live,
+                await find_release(transaction, request.project, request.version),
+                request.terms,
+                actor,
+                deployment_id=request.deployment_id,
+                kind=DeploymentKind.RELEASE,
+                request_digest=digest,
+            )
+
+        deployment = await self._once.record(request.deployment_id, digest, record)
+        assert deployment is not None
+        return deployment
+
+    async def retry(self, request: RetryRequest, actor: Actor) -> Deployment:
+        """Queue once more what ended without success; the same id again gives the same deployment."""
+        digest = request.digest(actor)
+
+        async def record(transaction: Transaction) -> Deployment:
+            failed = await _failed(transaction, request.retry_of)
+            live = await lock_place(transaction, failed.project, failed.environment)
+            return await insert_in_place(
+                transaction,
+                live,
+                await releases.get_release(transaction, failed.release_id) if failed.release_id else None,
+                request.terms,
+                actor,
+                deployment_id=request.deployment_id,
+                # No bytes come this time.
+                kind=DeploymentKind.RELEASE if failed.kind is DeploymentKind.UPLOAD else failed.kind,
+                request_digest=digest,
+                retry_of=failed.id,
+                rollback_of=failed.rollback_of,
+                restored_deployment_id=failed.restored_deployment_id,
+            )
+
+        deployment = await self._once.record(request.deployment_id, digest, record)
+        assert deployment is not None
+        return deployment
+
+
+async def find_release(transaction: Transaction, project: str, version: str) -> Release:
+    """A release by its version; raises ``Refusal`` where there is none."""
+    release = await releases.find_release(transaction, project, case_folded(version))
+    if release is None:
+        raise Refusal(Reason.RELEASE_NOT_FOUND, f"{project} has no release {version}")
+    return release
+
+
+async def _failed(transaction: Transaction, deployment_id: str) -> Deployment:
+    deployment = await deployments.get_deployment(transaction, deployment_id)
+    if deployment is None:
+        raise Refusal(Reason.DEPLOYMENT_NOT_FOUND, f"there is no deployment with the id {deployment_id!r}")
+    if deployment.status not in TERMINAL:
+        raise Refusal(
+            Reason.STATUS_CONFLICT, f"deployment {deployment.id} is {deployment.status}: it has not ended yet"
+        )
+    if deployment.status is DeploymentStatus.SUCCEEDED:
+        raise Refusal(
+            Reason.STATUS_CONFLICT, f"deployment {deployment.id} succeeded: there is nothing to try again"
+        )
+    if deployment.record_time is None:
+        raise Refusal(
+            Reason.STATUS_CONFLICT,
+            f"deployment {deployment.id} ended before it was recorded, so there is no release to try again: "
+            "deploy its content once more",
+        )
+    return deployment

@@ -1,0 +1,141 @@
+"""Rollbacks: an earlier release made live again, in front of everything that is unfinished.
+
+What "previous" means is resolved once, under the live row's lock, and recorded with the deployment, so a
+call that is retried with its id never goes back twice.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from longshore_server.refusal import Reason, Refusal
+from longshore_server.wakeups import Wakeups
+from longshore_storage.catalogue import Catalogue, Transaction, assignments, deployments, releases
+from longshore_storage.catalogue.lifecycle import ROLLING, DeploymentKind
+from longshore_storage.catalogue.rows import Actor, Deployment, Live, Release
+
+from .once import Once, same_again
+from .queueing import insert_in_place, lock_place
+from .release_deployments import find_release
+from .requests import RollbackRequest
+
+
+class Rollbacks:
+    """The use case Rollback."""
+
+    def __init__(self, catalogue: Catalogue, wakeups: Wakeups) -> None:
+        self._once = Once(catalogue, wakeups)
+
+    async def roll_back(self, request: RollbackRequest, actor: Actor) -> Deployment | None:
+        """Queue a rollback in front of everything; None when there is nothing to do."""
+        digest = request.digest(actor)
+
+        async def record(transaction: Transaction) -> Deployment | None:
+            live = await lock_place(transaction, request.project, request.environment)
+            if again := await same_again(transaction, request.deployment_id, digest):
+                # The same call was faster, and held the locks until now.
+                return again
+            unfinished = await deployments.unfinished(transaction, request.project, request.environment)
+            current = await _current(transaction, live)
+            restored = await self._target(transaction, request, current, unfinished)
+            if isinstance(restored, Release):
+                release, restored_id = restored, ""
+            else:
+                assert restored.release_id is not None
+                release, restored_id = (
+                    await releases.get_release(transaction, restored.release_id),
+                    restored.id,
+                )
+            if not unfinished and await _assigned_everywhere(transaction, live, release):
+                return None
+            if unfinished and _is_on_its_way(request, unfinished[-1]):
+                return None
+            taken_back = _taken_back(unfinished, current, release)
+            return await insert_in_place(
+                transaction,
+                live,
+                release,
+                request.terms,
+                actor,
+                deployment_id=request.deployment_id,
+                kind=DeploymentKind.ROLLBACK,
+                request_digest=digest,
+                rollback_of=taken_back.id if taken_back else "",
+                restored_deployment_id=restored_id,
+            )
+
+        return await self._once.record(request.deployment_id, digest, record)
+
+    async def _target(
+        self,
+        transaction: Transaction,
+        request: RollbackRequest,
+        current: Deployment | None,
+        unfinished: Sequence[Deployment],
+    ) -> Deployment | Release:
+        if request.target_deployment_id:
+            target = await deployments.get_deployment(transaction, request.target_deployment_id)
+            if target is None or (target.project, target.environment) != (
+                request.project,
+                request.environment,
+            ):
+                raise Refusal(
+                    Reason.DEPLOYMENT_NOT_FOUND,
+                    f"{request.project} has no deployment {request.target_deployment_id} "
+                    f"in {request.environment}",
+                )
+            if target.release_id is None:
+                raise Refusal(
+                    Reason.NO_PREVIOUS_RELEASE,
+                    f"deployment {target.id} was never recorded, so there is no release to go back to",
+                )
+            return target
+        if request.version:
+            release = await find_release(transaction, request.project, request.version)
+            last = await deployments.last_success(
+                transaction, request.project, request.environment, release.id
+            )
+            return last or release
+        if unfinished and current is not None and current.release_id is not None:
+            return current
+        if unfinished:
+            raise Refusal(
+                Reason.NO_PREVIOUS_RELEASE,
+                f"nothing of {request.project} is live in {request.environment}, so there is nothing to go "
+                f"back to: cancel deployment {unfinished[-1].id} instead, or name a version to make live",
+            )
+        previous = await deployments.previous_of(transaction, current) if current else None
+        if previous is None:
+            raise Refusal(
+                Reason.NO_PREVIOUS_RELEASE,
+                f"nothing was live of {request.project} in {request.environment} before: "
+                "name a version to make live",
+            )
+        return previous
+
+
+def _is_on_its_way(request: RollbackRequest, newest: Deployment) -> bool:
+    """Whether a rollback is under way already, so that asking once more must not take that one back."""
+    no_target = not (request.version or request.target_deployment_id)
+    return no_target and newest.kind is DeploymentKind.ROLLBACK
+
+
+def _taken_back(
+    unfinished: Sequence[Deployment], current: Deployment | None, release: Release
+) -> Deployment | None:
+    """What the rollback takes back: what rolls out, else what waits, else what is live, if it is another."""
+    rolling = next((one for one in unfinished if one.status in ROLLING), None)
+    if rolling is not None or unfinished:
+        return rolling or unfinished[-1]
+    return current if current is not None and current.release_id != release.id else None
+
+
+async def _current(transaction: Transaction, live: Live) -> Deployment | None:
+    if live.live_deployment_id is None:
+        return None
+    return await deployments.get_deployment(transaction, live.live_deployment_id)
+
+
+async def _assigned_everywhere(transaction: Transaction, live: Live, release: Release) -> bool:
+    assigned = await assignments.assigned_releases(transaction, live.project, live.environment)
+    return bool(assigned) and all(release_id == release.id for _, release_id in assigned)

@@ -1,0 +1,147 @@
+"""DeploymentService: the calls that record a deployment or decide about one."""
+
+from __future__ import annotations
+
+from contextlib import aclosing
+from typing import Any
+
+from longshore.v1 import deployment_service_pb2 as pb
+from longshore.v1.deployment_service_pb2_grpc import DeploymentServiceServicer
+from longshore_server.deploying.cancelling import Cancellation
+from longshore_server.deploying.gates import Gates
+from longshore_server.deploying.release_deployments import ReleaseDeployments
+from longshore_server.deploying.requests import (
+    CancelRequest,
+    PromoteRequest,
+    ReleaseRequest,
+    RetryRequest,
+    RollbackRequest,
+    UndeployRequest,
+)
+from longshore_server.deploying.rollbacks import Rollbacks
+from longshore_server.deploying.undeploying import Undeploys
+from longshore_server.deploying.uploads import Uploads
+from longshore_server.progress import ProgressHub
+from longshore_server.views import view
+from longshore_server.wakeups import Wakeups
+from longshore_storage.catalogue import Catalogue, deployments
+from longshore_storage.catalogue.lifecycle import TERMINAL, WAITING, QueuePolicy
+from longshore_storage.catalogue.rows import Deployment
+
+from .asked import check_wait_policy, terms_of
+from .interceptor import current_actor
+from .messages import deployment_message
+from .uploading import UploadCall
+
+
+class RecordingCalls(DeploymentServiceServicer):
+    """Deployments made, promoted, cancelled and tried again."""
+
+    def __init__(
+        self,
+        catalogue: Catalogue,
+        wakeups: Wakeups,
+        uploads: Uploads,
+        hub: ProgressHub,
+        *,
+        idle_timeout_s: float,
+    ) -> None:
+        self._catalogue = catalogue
+        self._uploads = uploads
+        self._releases = ReleaseDeployments(catalogue, wakeups)
+        self._rollbacks = Rollbacks(catalogue, wakeups)
+        self._undeploys = Undeploys(catalogue, wakeups)
+        self._gates = Gates(catalogue, wakeups)
+        self._cancellation = Cancellation(catalogue, wakeups)
+        self._hub = hub
+        self._idle_timeout_s = idle_timeout_s
+
+    async def Deploy(self, request_iterator: Any, context: Any) -> pb.DeployResponse:  # noqa: N802
+        """Take an upload."""
+        call = UploadCall(
+            self._uploads, request_iterator, context, current_actor(), idle_timeout_s=self._idle_timeout_s
+        )
+        recorded = await call.handle()
+        return pb.DeployResponse(deployment=await self._answer(recorded.deployment, recorded.wait_policy))
+
+    async def DeployRelease(  # noqa: N802
+        self, request: pb.DeployReleaseRequest, context: Any
+    ) -> pb.DeployReleaseResponse:
+        """Make an existing release live, or stage it."""
+        asked = ReleaseRequest(
+            request.deployment_id, request.project, request.environment, request.version, terms_of(request)
+        ).checked()
+        check_wait_policy("wait_policy", request.wait_policy)
+        deployment = await self._releases.deploy_release(asked, current_actor())
+        return pb.DeployReleaseResponse(deployment=await self._answer(deployment, request.wait_policy))
+
+    async def Rollback(self, request: pb.RollbackRequest, context: Any) -> pb.RollbackResponse:  # noqa: N802
+        """Go back."""
+        asked = RollbackRequest(
+            request.deployment_id,
+            request.project,
+            request.environment,
+            request.version,
+            request.target_deployment_id,
+            terms_of(request, queue_policy=QueuePolicy.SUPERSEDE),
+        ).checked()
+        check_wait_policy("wait_policy", request.wait_policy)
+        deployment = await self._rollbacks.roll_back(asked, current_actor())
+        if deployment is None:
+            return pb.RollbackResponse(nothing_to_do=True)
+        return pb.RollbackResponse(deployment=await self._answer(deployment, request.wait_policy))
+
+    async def Undeploy(self, request: pb.UndeployRequest, context: Any) -> pb.UndeployResponse:  # noqa: N802
+        """Take a project off the nodes."""
+        asked = UndeployRequest(
+            request.deployment_id, request.project, request.environment, terms_of(request)
+        ).checked()
+        check_wait_policy("wait_policy", request.wait_policy)
+        deployment = await self._undeploys.undeploy(asked, current_actor())
+        if deployment is None:
+            return pb.UndeployResponse(nothing_to_do=True)
+        return pb.UndeployResponse(deployment=await self._answer(deployment, request.wait_policy))
+
+    async def RetryDeployment(  # noqa: N802
+        self, request: pb.RetryDeploymentRequest, context: Any
+    ) -> pb.RetryDeploymentResponse:
+        """Try again."""
+        asked = RetryRequest(request.deployment_id, request.retry_of, terms_of(request)).checked()
+        check_wait_policy("wait_policy", request.wait_policy)
+        deployment = await self._releases.retry(asked, current_actor())
+        return pb.RetryDeploymentResponse(deployment=await self._answer(deployment, request.wait_policy))
+
+    async def PromoteDeployment(  # noqa: N802
+        self, request: pb.PromoteDeploymentRequest, context: Any
+    ) -> pb.PromoteDeploymentResponse:
+        """Let a deployment pass its gate."""
+        asked = PromoteRequest(request.deployment_id, request.gate_id).checked()
+        deployment = await self._gates.promote(asked, current_actor())
+        return pb.PromoteDeploymentResponse(deployment=await self._message(deployment))
+
+    async def CancelDeployment(  # noqa: N802
+        self, request: pb.CancelDeploymentRequest, context: Any
+    ) -> pb.CancelDeploymentResponse:
+        """Cancel a deployment."""
+        asked = CancelRequest(request.deployment_id, request.reason).checked()
+        deployment = await self._cancellation.cancel(asked, current_actor())
+        return pb.CancelDeploymentResponse(deployment=await self._message(deployment))
+
+    async def _answer(self, deployment: Deployment, wait_policy: int) -> Any:
+        """The deployment as recorded; or as it ended, where that is waited for."""
+        if wait_policy == pb.WAIT_POLICY_ENDED and deployment.status not in TERMINAL | WAITING:
+            updates = self._hub.follow(
+                deployment.id, after=deployment.last_sequence, wait_for_creation_s=0, until_waiting=True
+            )
+            async with aclosing(updates):
+                async for _ in updates:
+                    pass
+            async with self._catalogue.reading() as transaction:
+                ended = await deployments.get_deployment(transaction, deployment.id)
+            assert ended is not None, "a deployment is never deleted"
+            deployment = ended
+        return await self._message(deployment)
+
+    async def _message(self, deployment: Deployment) -> Any:
+        async with self._catalogue.reading() as transaction:
+            return deployment_message(await view(transaction, deployment))
