@@ -17,7 +17,8 @@ class Terms:
 
     ``stage_only`` records it and waits for ``Client.promote``. With another thing live than expected the
     call raises ``LiveChanged``, with ``QueuePolicy.FAIL`` beside unfinished deployments ``QueueBusy``.
-    ``labels`` are there to find it by. A rollback is never staged and always supersedes.
+    ``labels`` are there to find it by. Rollbacks, undeploys and retries are never
+    staged; a rollback always supersedes.
     """
 
     stage_only: bool = False
@@ -26,10 +27,12 @@ class Terms:
     labels: Mapping[str, str] = field(default_factory=dict)
 
     def write(self, request: Any) -> None:
-        """Set the fields of a request that has them."""
+        """Set a request's fields; raises ``ValueError`` for what cannot be staged."""
         fields = request.DESCRIPTOR.fields_by_name
         if "stage_only" in fields:
             request.stage_only = self.stage_only
+        elif self.stage_only:
+            raise ValueError("only what is deployed can be staged")
         if "queue_policy" in fields:
             request.queue_policy = deployment_service_pb2.QueuePolicy.Value(
                 f"QUEUE_POLICY_{self.queue_policy.name}"

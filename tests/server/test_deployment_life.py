@@ -108,7 +108,9 @@ class TestCancelling:
         await step.take()
         await place.report("a", A.FAILED, "boom")
         await step.take()
-        assert (await place.cancel(deployment_id)).status is D.REVERTING
+        with pytest.raises(Refusal) as caught:
+            await place.cancel(deployment_id)
+        assert reason_of(caught) is Reason.STATUS_CONFLICT
         for node in ("a", "b"):
             await place.report(node, A.REMOVED)
         await step.take()

@@ -7,6 +7,7 @@ nothing.
 from __future__ import annotations
 
 import os
+import re
 from collections.abc import Callable, Iterable
 from contextlib import suppress
 from typing import TYPE_CHECKING, Final
@@ -17,11 +18,14 @@ from click.shell_completion import CompletionItem
 from longshore_client.addresses import DEFAULT_SERVER
 
 from .session import SERVER_VARIABLE
+from .wording import safe
 
 if TYPE_CHECKING:
     from longshore_client.sync_client import SyncClient
 
 _PATIENCE_S: Final = 2.0
+# What a shell takes as it is, whatever a server says.
+_HARMLESS: Final = re.compile(r"[A-Za-z0-9][A-Za-z0-9._+@-]*")
 _MOST: Final = 200
 
 _Complete = Callable[[click.Context, click.Parameter, str], list[CompletionItem]]
@@ -38,7 +42,11 @@ def _asking(ask: Callable[[SyncClient, click.Context, str], Iterable[CompletionI
             suppress(LongshoreError, ValueError),
             SyncClient(server or DEFAULT_SERVER, timeout_s=_PATIENCE_S) as client,
         ):
-            return [item for item in ask(client, ctx, incomplete) if item.value.startswith(incomplete)]
+            return [
+                item
+                for item in ask(client, ctx, incomplete)
+                if item.value.startswith(incomplete) and _HARMLESS.fullmatch(item.value)
+            ]
         return []
 
     return complete
@@ -66,7 +74,7 @@ def versions(client: SyncClient, ctx: click.Context, _incomplete: str) -> Iterab
 def deployments(client: SyncClient, _ctx: click.Context, _incomplete: str) -> Iterable[CompletionItem]:
     """The newest deployments, with what they are."""
     return [
-        CompletionItem(each.deployment_id, help=f"{each.project} {each.version} {each.status}".strip())
+        CompletionItem(each.deployment_id, help=safe(f"{each.project} {each.version} {each.status}"))
         for each in client.list(limit=_MOST)
     ]
 

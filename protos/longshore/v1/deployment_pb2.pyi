@@ -82,7 +82,9 @@ class _DeploymentStatusEnumTypeWrapper(_enum_type_wrapper._EnumTypeWrapper[_Depl
     DEPLOYMENT_STATUS_STAGED: _DeploymentStatus.ValueType  # 10
     """Recorded; waits until a person promotes it (`waiting_gate_id`)."""
     DEPLOYMENT_STATUS_CANCELLED: _DeploymentStatus.ValueType  # 11
-    """Terminal: somebody cancelled it, and no node has it."""
+    """Terminal: somebody cancelled it. Nodes went back to what is live; `status_message` names those that could
+    not.
+    """
 
 class DeploymentStatus(_DeploymentStatus, metaclass=_DeploymentStatusEnumTypeWrapper):
     """Where a deployment stands:
@@ -115,7 +117,9 @@ DEPLOYMENT_STATUS_SUPERSEDED: DeploymentStatus.ValueType  # 9
 DEPLOYMENT_STATUS_STAGED: DeploymentStatus.ValueType  # 10
 """Recorded; waits until a person promotes it (`waiting_gate_id`)."""
 DEPLOYMENT_STATUS_CANCELLED: DeploymentStatus.ValueType  # 11
-"""Terminal: somebody cancelled it, and no node has it."""
+"""Terminal: somebody cancelled it. Nodes went back to what is live; `status_message` names those that could
+not.
+"""
 Global___DeploymentStatus: _TypeAlias = DeploymentStatus  # noqa: Y015
 
 class _PayloadFormat:

@@ -118,7 +118,12 @@ class Switching:
         await self._reports.begin_switch(assignment)
         if not resumed:
             await self._point(assignment, goal, Trial(previous))
-        if failure := await running.after(facts):
+        try:
+            failure = await running.after(facts)
+        except OSError as error:
+            # Nothing more can be started here; what is live was not proved, so it goes back all the same.
+            failure = f"a command could not be started: {error}"
+        if failure:
             await self._take_back(assignment, log, goal, Trial(previous, failure))
             return False
         await log.finish()

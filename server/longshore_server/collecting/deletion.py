@@ -99,6 +99,8 @@ def _in_use(release: Release, uses: Sequence[ReleaseUse]) -> Refusal:
     kinds = {use.kind for use in uses}
     if kinds == {_GIVEN_UP_BY_FORCE}:
         what_to_do = "it is deleted with `force`"
+    elif kinds <= {_GIVEN_UP_BY_FORCE, "PINNED", "IN_FLIGHT"} and "IN_FLIGHT" in kinds:
+        what_to_do = "promote or cancel what is on its way first"
     elif kinds <= {_GIVEN_UP_BY_FORCE, "PINNED"}:
         what_to_do = "unpin it first"
     else:

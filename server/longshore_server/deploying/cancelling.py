@@ -91,19 +91,28 @@ class Cancellation:
     async def _ask(
         self, transaction: Transaction, deployment: Deployment, request: CancelRequest, actor: Actor
     ) -> Deployment:
-        if await deployments.request_cancelling(transaction, deployment.id, actor.principal, request.reason):
-            await record_audit(
-                transaction,
-                actor,
-                "deployment.cancel_requested",
-                deployment=deployment,
-                from_status=deployment.status,
-                message=cancel_message(actor.principal, request.reason),
+        # Under this lock the controller takes its steps: none that began before overlooks the request.
+        await projects.lock_live(transaction, deployment.project, deployment.environment)
+        rolling = await deployments.get_deployment(transaction, deployment.id)
+        assert rolling is not None, "a deployment is never deleted"
+        if rolling.status not in ROLLING:
+            raise StatusMoved(f"deployment {rolling.id} is {rolling.status} by now")
+        if rolling.cancelled_by:
+            return rolling
+        if rolling.status is DeploymentStatus.REVERTING:
+            raise Refusal(
+                Reason.STATUS_CONFLICT,
+                f"deployment {rolling.id} is being taken back already, and ends {rolling.intended_outcome}",
             )
-        asked = await deployments.get_deployment(transaction, deployment.id)
-        assert asked is not None, "a deployment is never deleted"
-        if asked.status not in ROLLING:
-            raise StatusMoved(f"deployment {deployment.id} is {asked.status} by now")
+        asked = await deployments.request_cancelling(transaction, rolling.id, actor.principal, request.reason)
+        await record_audit(
+            transaction,
+            actor,
+            "deployment.cancel_requested",
+            deployment=asked,
+            from_status=asked.status,
+            message=cancel_message(actor.principal, request.reason),
+        )
         return asked
 
 

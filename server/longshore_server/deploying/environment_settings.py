@@ -42,7 +42,7 @@ class SettingsRequest:
                 "project_environment.freeze_reason",
                 f"must be one line of at most {_LONGEST_REASON_BYTES} bytes of UTF-8",
             )
-        return SettingsRequest(project, environment, self.etag, tuple(self.mask), self.freeze_reason)
+        return SettingsRequest(project, environment, self.etag, tuple(self.mask), self.freeze_reason.strip())
 
 
 class EnvironmentSettings:

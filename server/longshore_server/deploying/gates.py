@@ -52,6 +52,11 @@ class Gates:
                 + f", not {request.gate_id}: look at it again, and decide again",
             )
         if deployment.status is not DeploymentStatus.STAGED:
+            if deployment.queue_order is None:
+                raise Refusal(
+                    Reason.STATUS_CONFLICT,
+                    f"deployment {deployment.id} is {deployment.status} and never passed its gate",
+                )
             return deployment
         live = await lock_place(transaction, deployment.project, deployment.environment)
         check_not_frozen(live)

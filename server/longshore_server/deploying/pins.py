@@ -8,8 +8,7 @@ from longshore_storage.catalogue.journal import record_audit
 from longshore_storage.catalogue.rows import Actor, Release
 from longshore_storage.errors import CommitUnknown
 
-from .queueing import check_payload_present
-from .release_deployments import find_release
+from .queueing import check_payload_present, find_release
 
 _LONGEST_REASON_BYTES = 500
 
@@ -24,6 +23,7 @@ class Pins:
         """Pin a release for ``reason``, or unpin it with an empty one; again, it changes nothing."""
         if len(reason.encode()) > _LONGEST_REASON_BYTES or not reason.isprintable():
             raise invalid("reason", f"must be one line of at most {_LONGEST_REASON_BYTES} bytes of UTF-8")
+        reason = reason.strip()
         try:
             async with self._catalogue.transaction() as transaction:
                 return await self._pin(transaction, project, version, reason, actor)

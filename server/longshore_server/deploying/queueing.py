@@ -6,8 +6,9 @@ from collections.abc import Collection, Mapping, Sequence
 from typing import Any
 from uuid import uuid4
 
+from longshore_bundles import case_folded
 from longshore_server.refusal import Reason, Refusal
-from longshore_storage.catalogue import Transaction, deployments, projects
+from longshore_storage.catalogue import Transaction, deployments, projects, releases
 from longshore_storage.catalogue.journal import change_status
 from longshore_storage.catalogue.lifecycle import DeploymentKind, DeploymentStatus, QueuePolicy
 from longshore_storage.catalogue.rows import Actor, Deployment, Live, Release
@@ -21,6 +22,14 @@ async def lock_place(transaction: Transaction, project: str, environment: str) -
         raise Refusal(Reason.PROJECT_NOT_FOUND, f"there is no project {project!r}")
     await check_environment_exists(transaction, environment)
     return await projects.lock_live(transaction, project, environment)
+
+
+async def find_release(transaction: Transaction, project: str, version: str) -> Release:
+    """A release by its version; raises ``Refusal`` where there is none."""
+    release = await releases.find_release(transaction, project, case_folded(version))
+    if release is None:
+        raise Refusal(Reason.RELEASE_NOT_FOUND, f"{project} has no release {version}")
+    return release
 
 
 async def check_environment_exists(transaction: Transaction, environment: str) -> None:

@@ -2,16 +2,18 @@
 
 from __future__ import annotations
 
-from longshore_bundles import case_folded
+from dataclasses import replace
+
 from longshore_server.refusal import Reason, Refusal
 from longshore_server.wakeups import Wakeups
 from longshore_storage.catalogue import Catalogue, Transaction, deployments, releases
-from longshore_storage.catalogue.lifecycle import TERMINAL, DeploymentKind, DeploymentStatus
-from longshore_storage.catalogue.rows import Actor, Deployment, Release
+from longshore_storage.catalogue.lifecycle import TERMINAL, DeploymentKind, DeploymentStatus, QueuePolicy
+from longshore_storage.catalogue.rows import Actor, Deployment
 
 from .once import Once
-from .queueing import insert_in_place, lock_place
+from .queueing import find_release, insert_in_place, lock_place
 from .requests import ReleaseRequest, RetryRequest
+from .rollbacks import taken_back_by
 
 
 class ReleaseDeployments:
@@ -48,32 +50,32 @@ class ReleaseDeployments:
         async def record(transaction: Transaction) -> Deployment:
             failed = await _failed(transaction, request.retry_of)
             live = await lock_place(transaction, failed.project, failed.environment)
+            release = (
+                await releases.get_release(transaction, failed.release_id) if failed.release_id else None
+            )
+            terms, rollback_of = request.terms, ""
+            if failed.kind is DeploymentKind.ROLLBACK and release is not None:
+                # In front of everything, and of what is there now, as any rollback.
+                terms = replace(terms, queue_policy=QueuePolicy.SUPERSEDE)
+                rollback_of = await taken_back_by(transaction, live, release)
             return await insert_in_place(
                 transaction,
                 live,
-                await releases.get_release(transaction, failed.release_id) if failed.release_id else None,
-                request.terms,
+                release,
+                terms,
                 actor,
                 deployment_id=request.deployment_id,
                 # No bytes come this time.
                 kind=DeploymentKind.RELEASE if failed.kind is DeploymentKind.UPLOAD else failed.kind,
                 request_digest=digest,
                 retry_of=failed.id,
-                rollback_of=failed.rollback_of,
+                rollback_of=rollback_of,
                 restored_deployment_id=failed.restored_deployment_id,
             )
 
         deployment = await self._once.record(request.deployment_id, digest, record)
         assert deployment is not None
         return deployment
-
-
-async def find_release(transaction: Transaction, project: str, version: str) -> Release:
-    """A release by its version; raises ``Refusal`` where there is none."""
-    release = await releases.find_release(transaction, project, case_folded(version))
-    if release is None:
-        raise Refusal(Reason.RELEASE_NOT_FOUND, f"{project} has no release {version}")
-    return release
 
 
 async def _failed(transaction: Transaction, deployment_id: str) -> Deployment:

@@ -11,12 +11,11 @@ from collections.abc import Sequence
 from longshore_server.refusal import Reason, Refusal
 from longshore_server.wakeups import Wakeups
 from longshore_storage.catalogue import Catalogue, Transaction, assignments, deployments, releases
-from longshore_storage.catalogue.lifecycle import ROLLING, DeploymentKind
+from longshore_storage.catalogue.lifecycle import ROLLING, DeploymentKind, DeploymentStatus
 from longshore_storage.catalogue.rows import Actor, Deployment, Live, Release
 
 from .once import Once, same_again
-from .queueing import insert_in_place, lock_place
-from .release_deployments import find_release
+from .queueing import check_not_frozen, find_release, insert_in_place, lock_place
 from .requests import RollbackRequest
 
 
@@ -46,6 +45,9 @@ class Rollbacks:
                     await releases.get_release(transaction, restored.release_id),
                     restored.id,
                 )
+            if isinstance(restored, Release) or restored.status is not DeploymentStatus.SUCCEEDED:
+                # What was never live there is no way back.
+                check_not_frozen(live)
             if not unfinished and await _assigned_everywhere(transaction, live, release):
                 return None
             if unfinished and _is_on_its_way(request, unfinished[-1]):
@@ -85,9 +87,15 @@ class Rollbacks:
                     f"in {request.environment}",
                 )
             if target.release_id is None:
+                why = "took the project off" if target.record_time is not None else "was never recorded"
                 raise Refusal(
                     Reason.NO_PREVIOUS_RELEASE,
-                    f"deployment {target.id} was never recorded, so there is no release to go back to",
+                    f"deployment {target.id} {why}, so there is no release to go back to",
+                )
+            if target.status is DeploymentStatus.STAGED:
+                raise Refusal(
+                    Reason.STATUS_CONFLICT,
+                    f"deployment {target.id} waits at its gate and was never live: promote it instead",
                 )
             return target
         if request.version:
@@ -128,6 +136,13 @@ def _taken_back(
     if rolling is not None or unfinished:
         return rolling or unfinished[-1]
     return current if current is not None and current.release_id != release.id else None
+
+
+async def taken_back_by(transaction: Transaction, live: Live, release: Release) -> str:
+    """The id of what a rollback to ``release`` takes back; empty when it is nothing else."""
+    unfinished = await deployments.unfinished(transaction, live.project, live.environment)
+    taken_back = _taken_back(unfinished, await _current(transaction, live), release)
+    return taken_back.id if taken_back else ""
 
 
 async def _current(transaction: Transaction, live: Live) -> Deployment | None:

@@ -15,6 +15,8 @@ from longshore_storage.catalogue.rows import Deployment
 _MOST_LABELS = 32
 _LABEL_KEY = re.compile(r"[a-z0-9][a-z0-9._/-]{0,62}")
 _LONGEST_LABEL_BYTES = 255
+# A page of 500 deployments must fit into a message.
+_MOST_LABEL_BYTES = 4096
 
 
 @dataclass(frozen=True, slots=True)
@@ -58,6 +60,8 @@ def check_labels(field_name: str, labels: Mapping[str, str]) -> None:
     """Raise ``Refusal`` for labels that no deployment can have."""
     if len(labels) > _MOST_LABELS:
         raise invalid(field_name, f"at most {_MOST_LABELS}, got {len(labels)}")
+    if sum(len(key) + len(value.encode()) for key, value in labels.items()) > _MOST_LABEL_BYTES:
+        raise invalid(field_name, f"together more than {_MOST_LABEL_BYTES} bytes")
     for key, value in labels.items():
         if not _LABEL_KEY.fullmatch(key):
             raise invalid(field_name, f"the key {key[:80]!r} does not match ^{_LABEL_KEY.pattern}$")

@@ -111,6 +111,13 @@ class Uploads:
         async with self._tools.catalogue.reading() as transaction:
             deployment = await deployments.get_deployment(transaction, deployment_id)
             upload = await uploads.get_upload(transaction, deployment_id)
+        if (
+            deployment is not None
+            and deployment.deployed_by == actor.principal
+            and deployment.error is not None
+        ):
+            # It was cancelled, say; its session may not know yet.
+            raise Refusal.from_row(deployment.error)
         if deployment is None or upload is None or deployment.deployed_by != actor.principal:
             raise Refusal(
                 Reason.DEPLOYMENT_NOT_FOUND, f"there is no upload under way with the id {deployment_id!r}"

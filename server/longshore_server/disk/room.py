@@ -10,7 +10,7 @@ from collections.abc import Iterator
 from pathlib import Path
 
 from .data_folder import DataFolder
-from .errors import DiskError, NoRoom
+from .errors import DiskError, NoRoom, TreeIsLive
 from .installed_trees import InstalledTree, InstalledTrees
 from .live_link import LiveLinks
 from .tree_record import recorded_size_bytes
@@ -37,7 +37,15 @@ def make_room(
     removed: list[Path] = []
     if free + prunable >= needed_bytes:
         for tree in idle:
-            if trees.remove_idle(tree, own=project):
+            spared = _named(links, tree.project)
+            if spared is None or tree.path in spared:
+                # It went live since, or is what another activation would go back to.
+                continue
+            try:
+                gone = trees.remove_idle(tree, own=project)
+            except TreeIsLive:
+                continue
+            if gone:
                 removed.append(tree.path)
                 if (free := folder.free_bytes()) >= needed_bytes:
                     return removed

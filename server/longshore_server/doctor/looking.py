@@ -7,11 +7,18 @@ from contextlib import AsyncExitStack
 
 from longshore_server.settings import Settings
 from longshore_server.stores import open_blobs, open_catalogue_of, open_coordination_of
+from longshore_storage.blobs.urls import shown_blob_url
 from longshore_storage.catalogue import Catalogue
 from longshore_storage.errors import Misconfigured, StorageError
 
 from .finding import Finding, State
-from .services import look_at_blob_store, look_at_coordination, look_at_data_folder, look_at_database
+from .services import (
+    look_at_blob_store,
+    look_at_coordination,
+    look_at_data_folder,
+    look_at_database,
+    look_for_files,
+)
 from .work import look_at_work
 
 
@@ -22,6 +29,9 @@ async def look_at_everything(settings: Settings) -> AsyncIterator[Finding]:
     async with AsyncExitStack() as stack:
         catalogue: Catalogue | None = None
         try:
+            for finding in look_for_files(settings):
+                yield finding
+                return
             catalogue = open_catalogue_of(settings, stack)
         except Misconfigured as error:
             yield _misconfigured("database", error)
@@ -35,7 +45,7 @@ async def look_at_everything(settings: Settings) -> AsyncIterator[Finding]:
         except Misconfigured as error:
             yield _misconfigured("blob store", error)
         else:
-            async for finding in look_at_blob_store(blobs, settings.blobs_url):
+            async for finding in look_at_blob_store(blobs, shown_blob_url(settings.blobs_url)):
                 yield finding
         try:
             coordination = open_coordination_of(settings, stack)
@@ -54,4 +64,4 @@ async def look_at_everything(settings: Settings) -> AsyncIterator[Finding]:
 
 
 def _misconfigured(part: str, error: Misconfigured) -> Finding:
-    return Finding(part, State.BAD, str(error), "mend the setting, or start a node here once")
+    return Finding(part, State.BAD, str(error), "mend the setting")

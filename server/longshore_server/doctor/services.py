@@ -12,7 +12,10 @@ from datetime import UTC, datetime
 from pathlib import Path
 
 import google_crc32c
+from sqlalchemy.engine import make_url
 
+from longshore_server.settings import Settings
+from longshore_storage.blobs.urls import parse_blob_url
 from longshore_storage.catalogue import Catalogue
 from longshore_storage.errors import Misconfigured, StorageError
 from longshore_storage.ports import BlobStore, Coordination
@@ -40,6 +43,22 @@ def look_at_data_folder(folder: Path) -> list[Finding]:
             Finding(part, State.WARN, f"{folder}: only {free}", "make room, or keep fewer releases there")
         ]
     return [Finding(part, State.OK, f"{folder}, {free}")]
+
+
+def look_for_files(settings: Settings) -> list[Finding]:
+    """What of the embedded stores is not there yet; to open it would make it, as whoever looks just now."""
+    files = {}
+    database = make_url(settings.database_url)
+    if settings.embedded_database and database.database:
+        files["database"] = Path(database.database)
+    blobs = parse_blob_url(settings.blobs_url)
+    if isinstance(blobs, Path):
+        files["blob store"] = blobs
+    return [
+        Finding(part, State.BAD, f"{path} is not there yet", "start a node once, which makes it")
+        for part, path in files.items()
+        if not path.exists()
+    ]
 
 
 async def look_at_database(catalogue: Catalogue) -> AsyncIterator[Finding]:

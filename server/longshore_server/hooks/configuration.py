@@ -153,8 +153,8 @@ class HttpCheck(_Check):
 
     @property
     def title(self) -> str:
-        """What it is called in events and errors."""
-        return self.name or self.target
+        """What it is called in events and errors: without its query, which may hold a secret."""
+        return self.name or self.target.partition("?")[0]
 
 
 class TcpCheck(_Check):

@@ -45,7 +45,8 @@ class ProgressHub:
     @property
     def followers(self) -> int:
         """How many streams are open."""
-        return sum(feed.followers for feed in self._feeds.values())
+        # Asked by another thread, while feeds come and go.
+        return sum(feed.followers for feed in list(self._feeds.values()))
 
     async def run(self) -> None:
         """Pass wake-ups on to the feeds, until cancelled."""
@@ -99,6 +100,7 @@ class ProgressHub:
         clock = asyncio.get_running_loop().time
         shown: Snapshot | None = None
         shown_at = -_SNAPSHOT_SPACING_S
+        ending = False
         if after == 0:
             # A snapshot comes first; the feed has read by the time it has one.
             while feed.snapshot is None:
@@ -122,7 +124,9 @@ class ProgressHub:
                 yield Update(events, snapshot)
             if events:
                 after = events[-1].sequence
-                if any(_leads_to(event, ends) for event in events) and await self._is_in(deployment_id, ends):
+                if any(_leads_to(event, ends) for event in events):
+                    ending = True
+                if ending and await self._stands(deployment_id, ends, after):
                     return
                 continue
             held_back = feed.snapshot is not shown
@@ -130,11 +134,14 @@ class ProgressHub:
             if not await woken(changed, wait_s) and not held_back:
                 yield Update()
 
-    async def _is_in(self, deployment_id: str, statuses: Collection[DeploymentStatus]) -> bool:
-        """Whether the deployment stands there still: a gate it waited at may have been passed since."""
+    async def _stands(
+        self, deployment_id: str, statuses: Collection[DeploymentStatus], sequence: int
+    ) -> bool:
+        """Whether the deployment stands there since event ``sequence``: it may have gone on from a gate."""
         async with self._catalogue.reading() as transaction:
             deployment = await deployments.get_deployment(transaction, deployment_id)
-        return deployment is not None and deployment.status in statuses
+        assert deployment is not None, "a deployment is never deleted"
+        return deployment.status in statuses and deployment.last_sequence == sequence
 
     async def _find(self, deployment_id: str, deadline: float) -> Deployment | None:
         """The deployment; None when it is time for a heartbeat."""

@@ -50,6 +50,14 @@ class Progress(Enum):
     NOTHING_LEFT = auto()
 
 
+class Turn(Enum):
+    """Whether the turn of a queue's head has come."""
+
+    COME = auto()
+    WAITS = auto()
+    ENDED = auto()
+
+
 class RolloutStep:
     """Takes steps for one place, under its lock; ``on_end`` is told what has ended by them."""
 
@@ -99,8 +107,13 @@ class RolloutStep:
                 if head is None:
                     return Progress.NOTHING_LEFT
                 moved = await self._begin(transaction, live, head, touched=())
-            elif head is not None and head.id == active.supersede_requested_by:
-                moved = await self._supersede(transaction, live, active, head)
+            elif (
+                head is not None
+                and head.id == active.supersede_requested_by
+                and (turn := await self._turn_of(transaction, live, head)) is not Turn.WAITS
+            ):
+                # What only waits, behind a freeze say, ends nothing.
+                moved = turn is Turn.ENDED or await self._supersede(transaction, live, active, head)
             elif active.cancelled_by and active.status is DeploymentStatus.ROLLING_OUT:
                 moved = await self._cancel(transaction, live, active)
             else:
@@ -116,17 +129,25 @@ class RolloutStep:
             return Progress.MOVED
         return Progress.SOON if self._untold else Progress.WAITING
 
-    async def _begin(
-        self, transaction: Transaction, live: Live, head: Deployment, *, touched: Collection[Activation]
-    ) -> bool:
+    async def _turn_of(self, transaction: Transaction, live: Live, head: Deployment) -> Turn:
+        """Whether the head of the queue may begin; it ends here when what it expects to be live is not."""
         if head.expected_live_deployment_id is not None:
             try:
                 check_expected_live(live.live_deployment_id, head.expected_live_deployment_id)
             except Refusal as refusal:
-                return await self._refuse(transaction, head, refusal)
+                await self._refuse(transaction, head, refusal)
+                return Turn.ENDED
         if live.freeze_reason and head.kind is not DeploymentKind.ROLLBACK:
             await self._wait(transaction, head, FROZEN, f"frozen by {live.frozen_by}: {live.freeze_reason}")
-            return False
+            return Turn.WAITS
+        return Turn.COME
+
+    async def _begin(
+        self, transaction: Transaction, live: Live, head: Deployment, *, touched: Collection[Activation]
+    ) -> bool:
+        turn = await self._turn_of(transaction, live, head)
+        if turn is not Turn.COME:
+            return turn is Turn.ENDED
         covered = await self._covered(transaction, touched)
         if not covered:
             why = f"no node with the role install is registered in {self._environment!r}"
@@ -259,7 +280,7 @@ class RolloutStep:
         await self._revert(transaction, live, active, activations, refusal, DeploymentStatus.CANCELLED)
         return True
 
-    async def _refuse(self, transaction: Transaction, head: Deployment, why: Refusal) -> bool:
+    async def _refuse(self, transaction: Transaction, head: Deployment, why: Refusal) -> None:
         ended = await change_status(
             transaction,
             head.id,
@@ -271,7 +292,6 @@ class RolloutStep:
             values={"error": why.to_row()},
         )
         self._ended.append(ended)
-        return True
 
     async def _end_taken_back(
         self, transaction: Transaction, active: Deployment, *, kept: Sequence[Activation]

@@ -34,6 +34,15 @@ class S3Location:
     secret_key: str = field(repr=False)
 
 
+def shown_blob_url(url: str) -> str:
+    """The same for people, without its secrets. Raises ``Misconfigured``."""
+    location = parse_blob_url(url)
+    if isinstance(location, Path):
+        return f"file://{location}"
+    scheme = "s3+https" if location.secure else "s3+http"
+    return "/".join(filter(None, [f"{scheme}://{location.endpoint}", location.bucket, location.prefix]))
+
+
 def parse_blob_url(url: str) -> Path | S3Location:
     """The folder or bucket that ``url`` names. Raises ``Misconfigured`` for any other form."""
     try:

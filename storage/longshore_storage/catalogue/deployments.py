@@ -246,15 +246,18 @@ async def take_over(
     return Deployment.of(row) if row else None
 
 
-async def request_cancelling(transaction: Transaction, deployment_id: str, by: str, reason: str) -> bool:
-    """Ask the controller to take back the rollout ``deployment_id``; False when it is none, or was asked."""
-    return bool(
-        await transaction.changed(
-            update(_d)
-            .where(_d.c.id == deployment_id, _d.c.status.in_(ROLLING), _d.c.cancelled_by == "")
-            .values(cancelled_by=by, cancel_reason=reason)
-        )
+async def request_cancelling(
+    transaction: Transaction, deployment_id: str, by: str, reason: str
+) -> Deployment:
+    """Ask the controller to take back a rollout; the caller holds the live row's lock."""
+    row = await transaction.one(
+        update(_d)
+        .where(_d.c.id == deployment_id)
+        .values(cancelled_by=by, cancel_reason=reason)
+        .returning(*_d.c)
     )
+    assert row is not None
+    return Deployment.of(row)
 
 
 async def request_superseding(transaction: Transaction, project: str, environment: str, by: str) -> None:

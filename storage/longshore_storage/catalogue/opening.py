@@ -60,7 +60,7 @@ def _open_sqlite(url: URL) -> Catalogue:
     )
     event.listen(engine.sync_engine, "connect", _prepare_sqlite)
     event.listen(engine.sync_engine, "begin", _begin_sqlite)
-    return Catalogue(engine, url.render_as_string(hide_password=True), one_writer=True)
+    return Catalogue(engine, _shown(url), one_writer=True)
 
 
 def _prepare_sqlite(connection: Any, _record: object) -> None:
@@ -100,7 +100,12 @@ def _open_postgresql(url: URL, pool_size: int, connect_timeout_s: int) -> Catalo
         # Server-side prepared statements are session state, which a pooler does not keep.
         connect_args={"prepare_threshold": None, "connect_timeout": connect_timeout_s},
     )
-    return Catalogue(engine, url.render_as_string(hide_password=True), one_writer=False)
+    return Catalogue(engine, _shown(url), one_writer=False)
+
+
+def _shown(url: URL) -> str:
+    """For people; a password may stand among the options, too."""
+    return url.set(query={}).render_as_string(hide_password=True)
 
 
 if sqlite3.sqlite_version_info < (3, 35):  # RETURNING

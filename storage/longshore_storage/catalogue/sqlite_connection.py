@@ -55,7 +55,10 @@ class SqliteConnection(aiosqlite.Connection):
         cursor = self._conn.cursor()
         try:
             if begin:
+                # One that fails, because another process writes, is still to be run before anything else.
+                self._begin = begin
                 cursor.execute(begin)
+                self._begin = ""
             work(cursor)
         finally:
             cursor.close()

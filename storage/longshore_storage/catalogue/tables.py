@@ -257,6 +257,7 @@ deployment = Table(
         postgresql_where=_UNFINISHED_ROLLOUT,
     ),
     Index("ix_deployment_project_environment_number", "project", "environment", "number"),
+    Index("ix_deployment_queue", "project", "environment", "status", "queue_order"),
     Index("ix_deployment_environment_number", "environment", "number"),
     Index("ix_deployment_status_number", "status", "number"),
     Index("ix_deployment_deployed_by_number", "deployed_by", "number"),

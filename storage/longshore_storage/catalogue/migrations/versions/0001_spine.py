@@ -355,6 +355,9 @@ def upgrade() -> None:
     )
     with op.batch_alter_table("deployment", schema=None) as batch_op:
         batch_op.create_index("ix_deployment_create_time", ["create_time"], unique=False)
+        batch_op.create_index(
+            "ix_deployment_queue", ["project", "environment", "status", "queue_order"], unique=False
+        )
         batch_op.create_index("ix_deployment_deployed_by_number", ["deployed_by", "number"], unique=False)
         batch_op.create_index("ix_deployment_version_number", ["version", "number"], unique=False)
         batch_op.create_index("ix_deployment_environment_number", ["environment", "number"], unique=False)
