@@ -10,6 +10,7 @@ from sqlalchemy import select
 
 from longshore_bundles import order_key
 from longshore_server.deploying.cancelling import Cancellation
+from longshore_server.deploying.environment_settings import EnvironmentSettings, SettingsRequest
 from longshore_server.deploying.gates import Gates
 from longshore_server.deploying.release_deployments import ReleaseDeployments
 from longshore_server.deploying.requests import (
@@ -56,6 +57,7 @@ class Place:
         self.undeploys = Undeploys(catalogue, wakeups)
         self.cancellation = Cancellation(catalogue, wakeups)
         self.gates = Gates(catalogue, wakeups)
+        self.settings = EnvironmentSettings(catalogue, wakeups)
 
     def step(self, *, name: str = "c1", progress_deadline_s: float = 600) -> RolloutStep:
         return RolloutStep(
@@ -135,6 +137,10 @@ class Place:
         """Past its gate, unless another one is named."""
         gate_id = gate_id or (await self.get(deployment_id)).gate_id
         return await self.gates.promote(PromoteRequest(deployment_id, gate_id).checked(), ACTOR)
+
+    async def freeze(self, reason: str) -> None:
+        request = SettingsRequest(PROJECT, ENVIRONMENT, "", ("freeze_reason",), reason)
+        await self.settings.update(request.checked(), ACTOR)
 
     async def retry(self, deployment_id: str, **terms: Any) -> str:
         request = RetryRequest(str(uuid4()), deployment_id, Terms(**terms).checked())

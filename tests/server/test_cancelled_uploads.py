@@ -63,7 +63,7 @@ async def test_its_id_means_that_for_good(node: RunningNode) -> None:
     for _ in range(2):
         with refused(S.FAILED_PRECONDITION, "CANCELLED"):
             await deploy(node, data, deployment_id)
-    with refused(S.NOT_FOUND, "DEPLOYMENT_NOT_FOUND"):
+    with refused(S.FAILED_PRECONDITION, "CANCELLED"):
         await find_missing(node, deployment_id, [data])
     with refused(S.FAILED_PRECONDITION, "STATUS_CONFLICT"):
         await node.deployments.RetryDeployment(

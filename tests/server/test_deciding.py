@@ -6,9 +6,11 @@ import asyncio
 from typing import Any
 
 import grpc
+import pytest
 
 from longshore.v1 import deployment_pb2 as d
 from longshore.v1 import deployment_service_pb2 as pb
+from longshore_server.progress import hub
 
 from .calls import deploy, deploy_to_end, events_of, follow, get, new_id, refused, until
 from .contents import canonical_tar, installed, small_tree
@@ -71,6 +73,30 @@ async def test_a_stream_ends_where_a_person_is_waited_for(node: RunningNode) -> 
 
 
 @embedded
+async def test_a_long_story_is_told_to_its_end(node: RunningNode, monkeypatch: pytest.MonkeyPatch) -> None:
+    staged = await deploy(node, ONE, stage_only=True)
+    await promote(node, staged)
+    whole = await events_of(node, staged.deployment_id)
+    monkeypatch.setattr(hub, "_MOST_EVENTS", 2)
+    told = await events_of(node, staged.deployment_id, until=pb.PROGRESS_UNTIL_WAITING)
+    assert [event.sequence for event in told] == [event.sequence for event in whole]
+    assert len(told) > 4
+
+
+@embedded
+async def test_a_target_must_have_been_live(node: RunningNode) -> None:
+    await deploy_to_end(node, ONE)
+    staged = await deploy(node, TWO, stage_only=True)
+    with refused(S.FAILED_PRECONDITION, "STATUS_CONFLICT") as told:
+        await node.deployments.Rollback(
+            pb.RollbackRequest(
+                deployment_id=new_id(), project="netops", target_deployment_id=staged.deployment_id
+            )
+        )
+    assert "promote it instead" in told.message
+
+
+@embedded
 async def test_a_call_is_answered_when_it_has_ended(node: RunningNode) -> None:
     deployment_id = new_id()
     for _ in range(2):
@@ -114,6 +140,7 @@ async def test_malformed_requests_name_their_field(node: RunningNode) -> None:
         ("labels", {"labels": {"a": "x" * 256}}),
         ("labels", {"labels": {"a": "x\ny"}}),
         ("labels", {"labels": {f"k{i}": "" for i in range(33)}}),
+        ("labels", {"labels": {f"k{i}": "x" * 200 for i in range(32)}}),
         ("expected_live_deployment_id", {"expected_live_deployment_id": "x"}),
         ("project", {"project": "Not A Name"}),
     ]

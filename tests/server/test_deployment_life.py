@@ -9,7 +9,7 @@ from uuid import uuid4
 import pytest
 
 from longshore_server.refusal import Reason, Refusal
-from longshore_server.rollout.step import Progress
+from longshore_server.rollout.step import FROZEN, Progress
 from longshore_server.wakeups import Wakeups
 from longshore_storage.catalogue import Catalogue
 from longshore_storage.catalogue.journal import StatusMoved, list_audit
@@ -191,7 +191,12 @@ class TestGates:
     async def test_promoted_and_cancelled_at_once_it_is_one_or_the_other(self, place: Place) -> None:
         for _ in range(5):
             deployment_id = await place.queue("1.0.0", stage_only=True)
-            await asyncio.gather(place.promote(deployment_id), place.cancel(deployment_id))
+            promoted, _ = await asyncio.gather(
+                place.promote(deployment_id), place.cancel(deployment_id), return_exceptions=True
+            )
+            if isinstance(promoted, BaseException):
+                assert isinstance(promoted, Refusal)
+                assert promoted.reason is Reason.STATUS_CONFLICT
             assert (await place.get(deployment_id)).status is D.CANCELLED
 
     async def test_its_terms_must_hold_when_it_is_promoted(self, place: Place) -> None:
@@ -201,6 +206,41 @@ class TestGates:
             await place.promote(staged)
         assert reason_of(caught) is Reason.LIVE_CHANGED
         assert (await place.get(staged)).status is D.STAGED
+
+    async def test_cancelled_at_its_gate_it_passes_none(self, place: Place) -> None:
+        deployment_id = await place.queue("1.0.0", stage_only=True)
+        await place.cancel(deployment_id)
+        with pytest.raises(Refusal) as caught:
+            await place.promote(deployment_id)
+        assert reason_of(caught) is Reason.STATUS_CONFLICT
+
+
+class TestFreezing:
+    async def test_what_only_waits_supersedes_nothing(self, place: Place) -> None:
+        rolling = await place.queue("1.0.0")
+        step = place.step()
+        await step.take()
+        urgent = await place.queue("2.0.0", queue_policy=QueuePolicy.SUPERSEDE)
+        await place.freeze("not today")
+        for node in ("a", "b"):
+            await place.report(node, A.LIVE)
+        await step.take()
+        assert (await place.get(rolling)).status is D.SUCCEEDED
+        await step.take()
+        waiting = await place.get(urgent)
+        assert (waiting.status, waiting.status_reason) == (D.QUEUED, FROZEN)
+        await place.freeze("")
+        assert await step.take() is Progress.MOVED
+        assert (await place.get(urgent)).status is D.ROLLING_OUT
+
+    async def test_a_rollback_goes_only_to_what_was_live(self, place: Place) -> None:
+        await place.make_live("1.0.0", "a", "b")
+        await place.make_live("2.0.0", "a", "b")
+        await place.freeze("not today")
+        with pytest.raises(Refusal) as caught:
+            await place.roll_back("3.0.0")
+        assert reason_of(caught) is Reason.FROZEN
+        assert (await place.get(await place.roll_back("1.0.0"))).version == "1.0.0"
 
 
 class TestUndeploying:
@@ -299,6 +339,20 @@ class TestRetrying:
             "1.0.0",
             first,
         )
+
+    async def test_a_rollback_that_is_tried_again_comes_before_everything(self, place: Place) -> None:
+        await place.make_live("1.0.0", "a", "b")
+        await place.make_live("2.0.0", "a", "b")
+        rollback = await place.roll_back()
+        await place.cancel(rollback)
+        rolling = await place.queue("3.0.0")
+        step = place.step()
+        await step.take()
+        again = await place.retry(rollback)
+        await step.take()
+        assert (await place.get(rolling)).status is D.SUPERSEDED
+        begun = await place.get(again)
+        assert (begun.status, begun.version, begun.rollback_of) == (D.ROLLING_OUT, "1.0.0", rolling)
 
 
 class TestTerms:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 from pathlib import Path
 from typing import Any
+from urllib.parse import urlsplit
 
 from click.testing import CliRunner
 from sqlalchemy import update
@@ -67,3 +68,19 @@ def test_the_command(tmp_path: Path) -> None:
     assert never.exit_code == 1
     told = [json.loads(line) for line in never.output.splitlines() if line.startswith("{")]
     assert {one["part"]: one["state"] for one in told}["database"] == "bad"
+
+
+@services
+async def test_no_secret_is_shown(stores: dict[str, Any], tmp_path: Path) -> None:
+    for finding in (await looked(tmp_path, stores)).values():
+        told = f"{finding.what} {finding.advice}"
+        assert urlsplit(stores["blobs"]["url"]).password not in told.split("/")
+        assert f":{urlsplit(stores['blobs']['url']).password}@" not in told
+        assert "password" not in told
+
+
+def test_looking_makes_nothing(tmp_path: Path) -> None:
+    CliRunner().invoke(doctor, ["--data-dir", str(tmp_path / "data")])
+    (tmp_path / "empty").mkdir()
+    CliRunner().invoke(doctor, ["--data-dir", str(tmp_path / "empty")])
+    assert [path.name for path in tmp_path.rglob("*")] == ["empty"]
