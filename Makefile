@@ -34,8 +34,9 @@ $(SYNCED): pyproject.toml uv.lock
 	$(VENV)/uv sync --frozen --all-extras --quiet
 	@touch $@
 
+# Every test at once takes two processes, each with services of its own; many tests mostly wait.
 test: $(SYNCED) ## Run every test on real services (ARGS="tests/contract -x" narrows it)
-	$(VENV)/python -m pytest $(ARGS)
+	$(VENV)/python -m pytest $(or $(ARGS),-n 2 --dist loadfile)
 
 lint: $(SYNCED) $(LINTER) ## Check style, types, import directions and the contract
 	$(VENV)/ruff check
