@@ -86,9 +86,12 @@ async def test_missing_chunks_are_told_of_uploads_only(node: RunningNode) -> Non
     await node.deployments.DeployRelease(
         pb.DeployReleaseRequest(deployment_id=released, project="netops", version="1.0.0")
     )
-    for deployment_id in (failed, released, new_id()):
+    for deployment_id in (released, new_id()):
         with refused(S.NOT_FOUND, "DEPLOYMENT_NOT_FOUND"):
             await find_missing(node, deployment_id, [TAR])
+    # One that has ended says how.
+    with refused(S.INVALID_ARGUMENT, "SIZE_MISMATCH"):
+        await find_missing(node, failed, [TAR])
 
 
 @embedded

@@ -18,6 +18,8 @@ from longshore_storage.errors import Misconfigured
 from .catalogue import Catalogue
 from .sqlite_connection import SqliteConnection
 
+# Shorter than a lease: whoever takes over what another one held must get at its rows.
+_LONGEST_IDLE_IN_TRANSACTION_MS = 10_000
 # How long SQLite waits for another process (an `admin` command beside a server) to finish writing.
 _SQLITE_BUSY_TIMEOUT_MS = 10_000
 
@@ -100,7 +102,17 @@ def _open_postgresql(url: URL, pool_size: int, connect_timeout_s: int) -> Catalo
         # Server-side prepared statements are session state, which a pooler does not keep.
         connect_args={"prepare_threshold": None, "connect_timeout": connect_timeout_s},
     )
+    event.listen(engine.sync_engine, "begin", _begin_postgresql)
     return Catalogue(engine, _shown(url), one_writer=False)
+
+
+def _begin_postgresql(connection: Connection) -> None:
+    # A process that is stopped in the middle of a transaction must not keep its row locks from the others.
+    # For this transaction only: session state does not go through a pooler.
+    if connection.get_execution_options().get("longshore_writing", True):
+        connection.exec_driver_sql(
+            f"SET LOCAL idle_in_transaction_session_timeout = {_LONGEST_IDLE_IN_TRANSACTION_MS}"
+        )
 
 
 def _shown(url: URL) -> str:
