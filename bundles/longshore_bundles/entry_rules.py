@@ -126,29 +126,35 @@ class SeenPaths:
         self._kinds: dict[bytes, tuple[EntryKind, bytes]] = {}
         self._checked_parent = ""
 
-    def add(self, path: str, kind: EntryKind) -> None:
-        """Take a path in, with the directories above it. Raises ``EntryRefused``."""
+    def add(self, path: str, kind: EntryKind) -> int:
+        """Take a path in, with the directories above it; tells how many of these were new.
+
+        Raises ``EntryRefused``.
+        """
+        implied = 0
         parent = path.rpartition("/")[0]
         if parent and parent != self._checked_parent:
             end = parent.find("/")
             while end != -1:
-                self._add(parent[:end], EntryKind.DIRECTORY, path)
+                implied += self._add(parent[:end], EntryKind.DIRECTORY, path)
                 end = parent.find("/", end + 1)
-            self._add(parent, EntryKind.DIRECTORY, path)
+            implied += self._add(parent, EntryKind.DIRECTORY, path)
             self._checked_parent = parent
         self._add(path, kind, path)
+        return implied
 
     def is_file(self, path: str) -> bool:
         """Whether ``path`` was taken in as a regular file."""
         found = self._kinds.get(_digest(case_folded_path(path)))
         return found is not None and found == (EntryKind.FILE, _digest(path))
 
-    def _add(self, path: str, kind: EntryKind, entry: str) -> None:
+    def _add(self, path: str, kind: EntryKind, entry: str) -> bool:
+        """Whether the path is new."""
         folded, exact = _digest(case_folded_path(path)), _digest(path)
         known = self._kinds.get(folded)
         if known is None:
             self._kinds[folded] = (kind, exact)
-            return
+            return True
         shown = printable(path)
         if known[1] != exact:
             raise EntryRefused(
@@ -166,6 +172,7 @@ class SeenPaths:
             raise EntryRefused(
                 "PATH_DUPLICATE", f"{shown!r} is in the archive twice: make the archive anew", path=entry
             )
+        return False
 
 
 def _digest(path: str) -> bytes:

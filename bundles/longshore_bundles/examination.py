@@ -86,7 +86,10 @@ class Examination:
         if not path:
             raise EntryRefused("PATH_EMPTY", f"{printable(entry.name)!r} is the root and no directory")
         self._check_target(path, entry)
-        self._seen.add(path, EntryKind.FILE if entry.kind is EntryKind.HARD_LINK else entry.kind)
+        kind = EntryKind.FILE if entry.kind is EntryKind.HARD_LINK else entry.kind
+        for _ in range(self._seen.add(path, kind)):
+            # A directory that no entry names is made, and remembered, all the same.
+            self._archive.meter.count_entry()
         self._top.note(path, entry.kind)
         if not self._top.candidate:
             self._stripped_digest = None

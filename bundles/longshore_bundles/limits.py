@@ -18,6 +18,7 @@ _GIB = 1 << 30
 class UnpackLimits:
     """How much an archive may unpack to.
 
+    ``max_entries`` counts directories that no entry names too: they are made, and remembered, all the same.
     ``max_ratio`` bounds unpacked bytes by bytes of the archive, once more than ``ratio_free_bytes`` are
     unpacked: small archives of zeros do no harm.
     """

@@ -31,6 +31,14 @@ def test_limits() -> None:
     ).accepted
 
 
+def test_directories_that_no_entry_names_count() -> None:
+    deep = "/".join("d" * 9)
+    tar = b"".join(file(f"{i}/{deep}/f") for i in range(3))
+    assert refused(tar, limits=small(max_entries=32)) == ["TOO_MANY_ENTRIES"]
+    accepted = scan(io.BytesIO(tar + END_OF_ARCHIVE), TAR, small(max_entries=33), scratch=Path("/nowhere"))
+    assert accepted.accepted
+
+
 @pytest.mark.parametrize(
     "payload_format", [PayloadFormat.TAR_GZ, PayloadFormat.TAR_XZ, PayloadFormat.TAR_ZST]
 )

@@ -204,18 +204,22 @@ class _Reader:
             left_bytes -= count
 
     def _read(self) -> None:
-        self._since_pause_bytes += (count := self._take())
+        count = self._take()
+        if count is None:
+            return
+        self._since_pause_bytes += count
         if count == 0:
             self._loop.remove_reader(self._descriptor)
         elif self._since_pause_bytes >= _PAUSE_AFTER_BYTES:
             self._loop.remove_reader(self._descriptor)
             self._pause = self._loop.call_later(_PAUSE_S, self.go_on)
 
-    def _take(self) -> int:
-        """Take what is there; 0 when that is nothing, or nothing more will come."""
+    def _take(self) -> int | None:
+        """Take what is there; None when that is nothing just now, 0 when nothing more will come."""
         try:
             data = os.read(self._descriptor, _READ_BYTES)
         except BlockingIOError:
-            return 0
+            # Somebody else read it first: a command may open its own output.
+            return None
         self._output.add(data)
         return len(data)

@@ -72,7 +72,7 @@ def _prepare_sqlite(connection: Any, _record: object) -> None:
     cursor.execute(f"PRAGMA busy_timeout={_SQLITE_BUSY_TIMEOUT_MS}")
     # Of several that open a new database at once, SQLite tells all but one at once that it is locked.
     for attempt in tenacity.Retrying(
-        retry=tenacity.retry_if_exception_type(sqlite3.OperationalError),
+        retry=tenacity.retry_if_exception(_is_locked),
         wait=tenacity.wait_fixed(0.01),
         stop=tenacity.stop_after_delay(_SQLITE_BUSY_TIMEOUT_MS / 1000),
         reraise=True,
@@ -82,6 +82,10 @@ def _prepare_sqlite(connection: Any, _record: object) -> None:
     cursor.execute("PRAGMA synchronous=FULL")
     cursor.execute("PRAGMA foreign_keys=ON")
     cursor.close()
+
+
+def _is_locked(error: BaseException) -> bool:
+    return isinstance(error, sqlite3.OperationalError) and "locked" in str(error)
 
 
 def _begin_sqlite(connection: Connection) -> None:

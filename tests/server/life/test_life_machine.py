@@ -9,10 +9,10 @@ from __future__ import annotations
 import asyncio
 from pathlib import Path
 
-from hypothesis import HealthCheck, given, settings
+from hypothesis import given
 
+from tests.storage.machine.examples import examples
 from tests.storage.machine.places import NewPlace, folders, places, postgres_databases, sqlite_databases
-from tests.storage.machine.test_machine import FACTOR
 
 from .audit import audit, audit_the_end
 from .steps import step_lists
@@ -27,18 +27,8 @@ def test_on_postgresql(postgres_database: str) -> None:
     _play_examples(places(postgres_databases(postgres_database), folders), 4)
 
 
-def _play_examples(new_place: NewPlace, examples: int) -> None:
-    @settings(
-        max_examples=max(round(examples * FACTOR), 1),
-        deadline=None,
-        derandomize=FACTOR == 1,
-        database=None,
-        suppress_health_check=[
-            HealthCheck.too_slow,
-            HealthCheck.data_too_large,
-            HealthCheck.large_base_example,
-        ],
-    )
+def _play_examples(new_place: NewPlace, count: int) -> None:
+    @examples(count)
     @given(step_lists())
     def run(steps: list[Step]) -> None:
         with new_place() as place:

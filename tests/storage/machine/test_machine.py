@@ -15,18 +15,16 @@ are played. A failure prints its steps, as short as hypothesis could make them.
 from __future__ import annotations
 
 import asyncio
-import os
 from pathlib import Path
 
 import pytest
-from hypothesis import HealthCheck, given, settings
+from hypothesis import given
 
+from .examples import examples
 from .places import NewPlace, buckets, folders, places, postgres_databases, sqlite_databases
 from .playing import play
 from .strategies import step_lists
 from .world import Step
-
-FACTOR = float(os.environ.get("LONGSHORE_MACHINE_FACTOR", "1"))
 
 
 @pytest.fixture
@@ -65,18 +63,8 @@ def test_postgres_and_bucket(postgres_and_bucket: NewPlace) -> None:
     _play_examples(postgres_and_bucket, 4)
 
 
-def _play_examples(new_place: NewPlace, examples: int) -> None:
-    @settings(
-        max_examples=max(round(examples * FACTOR), 1),
-        deadline=None,
-        derandomize=FACTOR == 1,
-        database=None,
-        suppress_health_check=[
-            HealthCheck.too_slow,
-            HealthCheck.data_too_large,
-            HealthCheck.large_base_example,
-        ],
-    )
+def _play_examples(new_place: NewPlace, count: int) -> None:
+    @examples(count)
     @given(step_lists())
     def run(steps: list[Step]) -> None:
         with new_place() as place:
