@@ -212,7 +212,15 @@ class RetentionSettings(_RetentionLimits):
 class MetricsSettings(_Section):
     """Where Prometheus reads what the node counts and measures; empty: nowhere."""
 
-    listen: str = Field(default="", pattern=r"^$|^.+:\d{1,5}$")
+    listen: str = ""
+
+    @field_validator("listen")
+    @classmethod
+    def _is_an_address(cls, value: str) -> str:
+        host, _, port = value.rpartition(":")
+        if value and not (host and port.isdecimal() and int(port) < 1 << 16):
+            raise ValueError(f"{value!r} is no address: write HOST:PORT, like 127.0.0.1:9420")
+        return value
 
 
 class LogSettings(_Section):

@@ -36,7 +36,7 @@ def cancel_command(
     """Cancel DEPLOYMENT. Nodes that it has reached go back to what is live; an upload of it is dropped."""
     from longshore_client.cli.display import display
     from longshore_client.cli.identifying import whole_id
-    from longshore_client.cli.outcome import follow_to_end, outcome_of_cancelling
+    from longshore_client.cli.outcome import follow_to_end, how_to_follow, outcome_of_cancelling
     from longshore_client.cli.wording import safe, words
 
     async def look(client: Client) -> Deployment:
@@ -56,4 +56,9 @@ def cancel_command(
                 return cancelled
             return await follow_to_end(client, cancelled.deployment_id, shown, timeout_s=timeout)
 
-    outcome_of_cancelling(session, session.run(work))
+    try:
+        cancelled = session.run(work)
+    except KeyboardInterrupt:
+        click.echo(f"interrupted: it is being cancelled; {how_to_follow(found.deployment_id)}", err=True)
+        click.get_current_context().exit(INTERRUPTED)
+    outcome_of_cancelling(session, cancelled)
