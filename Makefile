@@ -51,9 +51,10 @@ $(LINTER): protos/package.json protos/package-lock.json
 	cd protos && npm ci --ignore-scripts --no-audit --no-fund --loglevel=error
 	@touch $@
 
-protos: $(SYNCED) ## Make the Python stubs beside the .proto files anew
+protos: $(SYNCED) ## Make the Python stubs beside the .proto files, and docs/api, anew
 	find protos/longshore -name '*_pb2*.py*' -delete
 	$(call protoc,protos)
+	$(VENV)/python -m tools.api_reference
 
 stubs-fresh: $(SYNCED) # Fail when the committed stubs are not what the .proto files make
 	@rm -rf $(FRESH) && mkdir -p $(FRESH)

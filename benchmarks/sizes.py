@@ -82,6 +82,12 @@ class Sizes:
     large_payload_bytes: int
     uploads_at_once: int
     collected_releases: int
+    listed_deployments: int
+    followers: tuple[int, int]
+    followed_events: int
+    bundles: int
+    kept_files: int
+    idle_s: int
     ways: tuple[Way, ...] = (Way.THRIFTY, Way.PLAIN)
     tree: tuple[Package, ...]
     releases: tuple[ReleasePair, ...]
@@ -94,6 +100,12 @@ FULL = Sizes(
     large_payload_bytes=4 * GIB,
     uploads_at_once=8,
     collected_releases=10_000,
+    listed_deployments=1_000_000,
+    followers=(1_000, 10_000),
+    followed_events=120,
+    bundles=50,
+    kept_files=10_000,
+    idle_s=60,
     tree=(_NEXT, _MONACO, _TYPESCRIPT, _WEBPACK),
     releases=_RELEASES,
 )
@@ -104,6 +116,12 @@ QUICK = Sizes(
     large_payload_bytes=256 * MIB,
     uploads_at_once=3,
     collected_releases=200,
+    listed_deployments=20_000,
+    followers=(100, 1_000),
+    followed_events=20,
+    bundles=10,
+    kept_files=1_000,
+    idle_s=15,
     tree=(_TYPESCRIPT, _WEBPACK),
     releases=(_TYPESCRIPT_PAIR,),
 )

@@ -18,6 +18,8 @@ class Unit(StrEnum):
     PERCENT = "%"
     MIB = "MiB"
     SECONDS = "s"
+    MILLISECONDS = "ms"
+    A_SECOND = "/s"
 
 
 @dataclass(frozen=True)
@@ -71,6 +73,10 @@ class Target:
                 return f"{value:.0f} MiB"
             case Unit.SECONDS:
                 return f"{value:.1f} s"
+            case Unit.MILLISECONDS:
+                return f"{value:.0f} ms"
+            case Unit.A_SECOND:
+                return f"{value:.2f} /s"
 
     def _within(self, value: float, bound: float) -> bool:
         return value >= bound if self.more_is_better else value <= bound
@@ -84,8 +90,10 @@ def _at_most(name: str, unit: Unit, what: str, measure: str, required: float, ai
     return Target(name, what, measure, unit, required, aim, more_is_better=False)
 
 
-def _informs(name: str, what: str, measure: str, *, more_is_better: bool) -> Target:
-    return Target(name, what, measure, Unit.PERCENT, None, None, more_is_better)
+def _informs(
+    name: str, what: str, measure: str, *, unit: Unit = Unit.PERCENT, more_is_better: bool = False
+) -> Target:
+    return Target(name, what, measure, unit, None, None, more_is_better)
 
 
 _PUT = "throughput of `Minio.fput_object`"
@@ -95,6 +103,10 @@ _NEXT = "a library's next release, sent bytes"
 _BETTER = "bytes of the better of restic and casync"
 _EDITED = "1 % of that tree's files edited, sent bytes"
 _IDLE = "above idle, at the peak"
+_TO_LIVE = "first byte to live"
+_LISTS = "of 1,000, the worst filter"
+_P50 = "until the last has an event, p50"
+_P99 = "until the last has an event, p99"
 _BORDERS = "borders at files of 16 KiB and more"
 
 TARGETS = (
@@ -103,7 +115,7 @@ TARGETS = (
     _at_least("tree.speed", "a tree of 254 MB, to durable", _TAR, 3, 5),
     _at_most("tree.stored", Unit.TIMES, "that tree, stored bytes", "bytes of its .tgz", 1.25, 1.25),
     _at_most("releases.wire", Unit.TIMES, _NEXT, _BETTER, 1.0, 0.5),
-    _informs("releases.archive", _NEXT, "of its .tgz", more_is_better=False),
+    _informs("releases.archive", _NEXT, "of its .tgz"),
     _informs("borders.saved", _BORDERS, "of those sent bytes saved", more_is_better=True),
     _at_most("edits.wire", Unit.PERCENT, _EDITED, "of its .tgz", 8, 4),
     _at_most("resume.thrifty", Unit.PERCENT, "broken off at 90 %, bytes sent again", "of 1 GiB", 1, 0.5),
@@ -116,6 +128,25 @@ TARGETS = (
     _at_most("memory.many_plain", Unit.MIB, "the same eight, the plain way", _IDLE, 600, 300),
     _at_most("gc.time", Unit.SECONDS, "gc of 5,000,000 chunk rows", "in 20,000 pack files", 120, 30),
     _at_most("gc.memory", Unit.MIB, "that gc's memory", "all of the process, at the peak", 500, 200),
+    _at_most("latency.embedded", Unit.MILLISECONDS, "a bundle of 10 kB, embedded", _TO_LIVE, 60, 30),
+    _at_most(
+        "latency.services", Unit.MILLISECONDS, "the same, PostgreSQL, etcd and MinIO", _TO_LIVE, 200, 100
+    ),
+    _at_most(
+        "rollback.time", Unit.MILLISECONDS, "rollback to a kept tree of 10,000 files", "to live", 1000, 200
+    ),
+    _at_most("idle.statements", Unit.A_SECOND, "an idle node's SQL statements", "all of them", 2, 0.5),
+    _at_most("idle.requests", Unit.A_SECOND, "its requests to etcd", "all of them", 2, 0.5),
+    _at_most("startup.help", Unit.MILLISECONDS, "`longshore --help`", "start to end", 400, 250),
+    _at_most("startup.list", Unit.MILLISECONDS, "`longshore list`", "start to end", 400, 250),
+    _at_most("lists.sqlite", Unit.TIMES, "`ListDeployments` of 1,000,000, SQLite", _LISTS, 2, 1),
+    _at_most("lists.postgres", Unit.TIMES, "the same, PostgreSQL", _LISTS, 2, 1),
+    _at_most("followers-1000.p99", Unit.MILLISECONDS, "1,000 followers, 4 events a second", _P99, 250, 120),
+    _informs("followers-1000.p50", "the same", _P50, unit=Unit.MILLISECONDS),
+    _informs("followers-1000.memory", "a node's memory for them", _IDLE, unit=Unit.MIB),
+    _at_most("followers-10000.p99", Unit.MILLISECONDS, "10,000 followers, the same", _P99, 3000, 1500),
+    _informs("followers-10000.p50", "the same", _P50, unit=Unit.MILLISECONDS),
+    _at_most("followers-10000.memory", Unit.MIB, "a node's memory for them", _IDLE, 1024, 500),
 )
 
 

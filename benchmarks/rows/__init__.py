@@ -7,7 +7,23 @@ from collections.abc import Awaitable, Callable, Mapping
 from benchmarks.results import Measured
 from benchmarks.stage import Bench
 
-from . import borders, collecting, download, edits, memory, releases, resume, tree, upload
+from . import (
+    borders,
+    collecting,
+    download,
+    edits,
+    followers,
+    idle,
+    latency,
+    lists,
+    memory,
+    releases,
+    resume,
+    rollback,
+    startup,
+    tree,
+    upload,
+)
 
 Row = Callable[[Bench], Awaitable[Measured]]
 
@@ -21,4 +37,11 @@ ROWS: Mapping[str, Row] = {
     "download": download.measure,
     "memory": memory.measure,
     "gc": collecting.measure,
+    "latency": latency.measure,
+    "rollback": rollback.measure,
+    "idle": idle.measure,
+    "lists": lists.measure,
+    "startup": startup.measure,
+    "followers-1000": followers.measure_few,
+    "followers-10000": followers.measure_many,
 }

@@ -14,31 +14,23 @@ import shutil
 import sys
 import time
 from collections.abc import Mapping
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 from benchmarks.filling import PROJECTS, Size, fill_database, put_objects
 from benchmarks.processes import peak_bytes
 from benchmarks.results import Measured
+from benchmarks.services import DurablePostgres
 from benchmarks.sizes import MIB
 from benchmarks.stage import Bench
 from tests.services.binaries import ETCD, find
-from tests.services.child import Command
 from tests.services.etcd_cluster import EtcdCluster
 from tests.services.postgres_programs import find_postgres
 from tests.services.postgres_service import PostgresService
 
 _PHASES = {"dry run": ["--dry-run"], "drop and condemn": [], "remove": ["--now", "--yes"]}
 _LOOK_S = 0.02
-
-
-class DurablePostgres(PostgresService):
-    """The tests' service with what they leave out: what is committed is on the disk."""
-
-    def command(self) -> Command:
-        command = super().command()
-        return replace(command, argv=[*command.argv, "--fsync=on", "--full_page_writes=on"])
 
 
 @dataclass(frozen=True)

@@ -62,7 +62,7 @@ async def _growth_mib(bench: Bench, files: list[Path], way: Way) -> float:
 
 async def _upload(server: str, path: Path, project: str, way: Way) -> None:
     command = [str(Path(sys.executable).with_name("longshore")), "deploy", str(path), "--project", project]
-    options = ["--format", "file", "--detach", *(["--plain"] if way is Way.PLAIN else [])]
+    options = ["--format", "file", "--detach", *(["--send-all"] if way is Way.PLAIN else [])]
     process = await asyncio.create_subprocess_exec(
         *command,
         *options,

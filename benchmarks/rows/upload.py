@@ -92,7 +92,7 @@ async def _stages(place: Place, way: Way, size_bytes: int) -> dict[str, dict[str
         before = _counters(server, place)
         await _upload_by_command(
             [*program, "deploy", str(path), "--project", "bench", "--format", "file", "--detach"]
-            + (["--plain"] if way is Way.PLAIN else []),
+            + (["--send-all"] if way is Way.PLAIN else []),
             {stages.VARIABLE: str(reports["client"]), "LONGSHORE_SERVER": server.address},
         )
         spent = {name: after - before[name] for name, after in _counters(server, place).items()}

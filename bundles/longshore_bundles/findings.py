@@ -11,7 +11,7 @@ from enum import StrEnum
 
 from .errors import BundleError
 
-KEPT_FINDINGS = 20
+KEPT_FINDINGS = 1000
 """How many findings are kept one by one; beyond that they are only counted."""
 
 _SHOWN_PATH_CHARACTERS = 200

@@ -10,23 +10,25 @@ from __future__ import annotations
 import importlib
 from typing import TYPE_CHECKING
 
-from .errors import LongshoreError
-
 if TYPE_CHECKING:
     from .addresses import DEFAULT_SERVER
     from .catalog_models import (
         AuditEntry,
+        Default,
+        Lock,
         Node,
         PayloadDeletion,
         Project,
         ProjectEnvironment,
         ProjectOverview,
         Release,
+        Retention,
         ServerInfo,
     )
     from .client import Client
     from .decisions import DEFAULT_ENVIRONMENT, new_deployment_id
     from .downloading import Download, DownloadProgress
+    from .errors import LongshoreError
     from .models import (
         Activation,
         ActivationStatus,
@@ -50,30 +52,34 @@ if TYPE_CHECKING:
         Snapshot,
         StatusChanged,
         TransferStats,
+        Validation,
         VersionBump,
     )
+    from .policy import CallPolicy
     from .sync_client import SyncClient
     from .terms import Terms
-    from .uploading import UploadPhase, UploadProgress, Way
+    from .upload_progress import UploadPhase, UploadProgress, Way
 
 _HOMES = {
     "catalog_models": (
-        *("AuditEntry", "Node", "PayloadDeletion", "Project", "ProjectEnvironment", "ProjectOverview"),
-        *("Release", "ServerInfo"),
+        *("AuditEntry", "Default", "Lock", "Node", "PayloadDeletion", "Project", "ProjectEnvironment"),
+        *("ProjectOverview", "Release", "Retention", "ServerInfo"),
     ),
     "addresses": ("DEFAULT_SERVER",),
     "client": ("Client",),
     "decisions": ("DEFAULT_ENVIRONMENT", "new_deployment_id"),
     "downloading": ("Download", "DownloadProgress"),
+    "errors": ("LongshoreError",),
     "models": (
         *("Activation", "ActivationStatus", "ContentExamined", "Deployment", "DeploymentError"),
         *("DeploymentKind", "DeploymentStatus", "Event", "Finding", "NodeCounts", "NodeRole", "NodeStep"),
         *("NodesStepped", "PayloadFormat", "QueuePolicy", "Severity", "Snapshot", "StatusChanged"),
-        *("TransferStats", "VersionBump", "HookKind", "HookOutput", "NodeHookOutput"),
+        *("TransferStats", "Validation", "VersionBump", "HookKind", "HookOutput", "NodeHookOutput"),
     ),
+    "policy": ("CallPolicy",),
     "sync_client": ("SyncClient",),
     "terms": ("Terms",),
-    "uploading": ("UploadPhase", "UploadProgress", "Way"),
+    "upload_progress": ("UploadPhase", "UploadProgress", "Way"),
 }
 _HOME_OF = {name: home for home, names in _HOMES.items() for name in names}
 
@@ -83,8 +89,10 @@ __all__ = [
     "Activation",
     "ActivationStatus",
     "AuditEntry",
+    "CallPolicy",
     "Client",
     "ContentExamined",
+    "Default",
     "Deployment",
     "DeploymentError",
     "DeploymentKind",
@@ -95,6 +103,7 @@ __all__ = [
     "Finding",
     "HookKind",
     "HookOutput",
+    "Lock",
     "LongshoreError",
     "Node",
     "NodeCounts",
@@ -109,6 +118,7 @@ __all__ = [
     "ProjectOverview",
     "QueuePolicy",
     "Release",
+    "Retention",
     "ServerInfo",
     "Severity",
     "Snapshot",
@@ -118,6 +128,7 @@ __all__ = [
     "TransferStats",
     "UploadPhase",
     "UploadProgress",
+    "Validation",
     "VersionBump",
     "Way",
     "new_deployment_id",
@@ -125,6 +136,8 @@ __all__ = [
 
 
 def __getattr__(name: str) -> object:
+    if name == "errors":
+        return importlib.import_module(".errors", __name__)
     home = _HOME_OF.get(name)
     if home is None:
         raise AttributeError(f"module {__name__!r} has no attribute {name!r}")

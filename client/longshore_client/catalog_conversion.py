@@ -4,10 +4,12 @@ from __future__ import annotations
 
 from typing import Final
 
+from google.protobuf.duration_pb2 import Duration
+
 from longshore.v1 import catalog_service_pb2, cluster_service_pb2, deployment_service_pb2
 
 from . import catalog_models
-from .conversion import enum_table, optional_status, optional_time, payload_format
+from .conversion import enum_table, optional_status, optional_time, optional_value, payload_format
 from .models import NodeRole
 
 _ROLES: Final = enum_table(NodeRole, cluster_service_pb2.NodeRole.DESCRIPTOR, "NODE_ROLE_")
@@ -43,6 +45,28 @@ def project_environment(message: catalog_service_pb2.ProjectEnvironment) -> cata
         freeze_reason=message.freeze_reason,
         frozen_by=message.frozen_by,
         freeze_time=optional_time(message, "freeze_time"),
+        retention=_retention(message.retention),
+        kept_rollback_targets=optional_value(message, "kept_rollback_targets"),
+    )
+
+
+def retention_message(retention: catalog_models.Retention) -> catalog_service_pb2.Retention:
+    """The other way round."""
+    age = None
+    if retention.max_age is not None:
+        age = Duration()
+        age.FromTimedelta(retention.max_age)
+    return catalog_service_pb2.Retention(
+        keep_releases=retention.keep_releases, max_age=age, max_size_bytes=retention.max_size_bytes
+    )
+
+
+def _retention(message: catalog_service_pb2.Retention) -> catalog_models.Retention:
+    age = message.max_age.ToTimedelta() if message.HasField("max_age") else None
+    return catalog_models.Retention(
+        keep_releases=optional_value(message, "keep_releases"),
+        max_age=age,
+        max_size_bytes=optional_value(message, "max_size_bytes"),
     )
 
 
@@ -100,6 +124,19 @@ def node(message: cluster_service_pb2.Node) -> catalog_models.Node:
         boot_time=optional_time(message, "boot_time"),
         free_disk_bytes=message.free_disk_bytes,
         report_time=optional_time(message, "report_time"),
+    )
+
+
+def lock(message: cluster_service_pb2.Lock) -> catalog_models.Lock:
+    """One lock."""
+    return catalog_models.Lock(
+        name=message.name,
+        holder=message.holder,
+        node_name=message.node_name,
+        project=message.project,
+        environment=message.environment,
+        deployment_id=message.deployment_id,
+        waiting=message.waiting,
     )
 
 

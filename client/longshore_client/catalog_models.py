@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import datetime, timedelta
+from enum import Enum
 
 from .models import DeploymentStatus, NodeRole, PayloadFormat
 
@@ -15,6 +16,21 @@ class Project:
     project: str
     display_name: str
     create_time: datetime | None
+
+
+class Default(Enum):
+    """A value that goes back to its default."""
+
+    SERVERS = "servers"
+
+
+@dataclass(frozen=True, slots=True)
+class Retention:
+    """How long payloads are kept for an environment: None as the servers' settings say, 0 without limit."""
+
+    keep_releases: int | None = None
+    max_age: timedelta | None = None
+    max_size_bytes: int | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -31,6 +47,8 @@ class ProjectEnvironment:
     freeze_reason: str
     frozen_by: str
     freeze_time: datetime | None
+    retention: Retention
+    kept_rollback_targets: int | None
 
 
 @dataclass(frozen=True, slots=True)
@@ -110,6 +128,19 @@ class Node:
     boot_time: datetime | None
     free_disk_bytes: int
     report_time: datetime | None
+
+
+@dataclass(frozen=True, slots=True)
+class Lock:
+    """A lock that somebody holds: a node (its UUID and name), or a command; the place for a rollout's."""
+
+    name: str
+    holder: str
+    node_name: str
+    project: str
+    environment: str
+    deployment_id: str
+    waiting: int
 
 
 @dataclass(frozen=True, slots=True)

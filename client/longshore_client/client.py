@@ -11,7 +11,7 @@ from collections.abc import AsyncGenerator
 from contextlib import aclosing
 from pathlib import Path
 from types import TracebackType
-from typing import Self
+from typing import TYPE_CHECKING, Self
 
 from longshore.v1 import deployment_service_pb2
 
@@ -20,14 +20,27 @@ from .addresses import DEFAULT_SERVER, checked_addresses
 from .catalog_models import PayloadDeletion
 from .connection import Connection
 from .decisions import DEFAULT_ENVIRONMENT, Decisions, new_deployment_id
-from .deploying import Parcel, PayloadSource, send
-from .downloading import Download, DownloadCallback, PayloadStream, download_file
 from .errors import DeploymentFailed, LongshoreError, PayloadRefused
 from .following import BreakCallback, follow
-from .models import Deployment, DeploymentStatus, Event, PayloadFormat, Snapshot, VersionBump
+from .models import (
+    Deployment,
+    DeploymentStatus,
+    Event,
+    PayloadFormat,
+    Snapshot,
+    Validation,
+    VersionBump,
+)
+from .policy import DEFAULT_POLICY, CallPolicy
 from .reads import Reads
 from .terms import ANY_TERMS, Terms
-from .uploading import ProgressCallback, Way
+from .upload_progress import Way
+
+if TYPE_CHECKING:
+    # What reads and cuts payloads takes longer to load than everything else: it is loaded by who moves bytes.
+    from .deploying import PayloadSource
+    from .downloading import Download, DownloadCallback
+    from .upload_progress import ProgressCallback
 
 
 class Client(Reads, Decisions):
@@ -35,17 +48,17 @@ class Client(Reads, Decisions):
 
     Several servers on the same stores are given with commas between them: ``"a:7420,b:7420"``. What one
     cannot do because it is away, drains or lacks a role goes on at the next; the one that answered last is
-    asked first. ``timeout_s`` bounds each try of a call with a single answer, never an upload, a download or
-    a stream. Safe for use by many tasks of one event loop at once.
+    asked first. ``policy`` says how long is waited, and what is tried again when. Safe for use by many tasks
+    of one event loop at once.
     """
 
-    def __init__(self, server: str = DEFAULT_SERVER, *, timeout_s: float = 30.0) -> None:
+    def __init__(self, server: str = DEFAULT_SERVER, *, policy: CallPolicy = DEFAULT_POLICY) -> None:
         self._addresses = checked_addresses(server)
-        self._timeout_s = timeout_s
+        self._policy = policy
         self._opened: Connection | None = None
 
     async def __aenter__(self) -> Self:
-        self._opened = Connection(self._addresses, timeout_s=self._timeout_s)
+        self._opened = Connection(self._addresses, self._policy)
         return self
 
     async def __aexit__(
@@ -87,6 +100,8 @@ class Client(Reads, Decisions):
         from an iterator are kept in a temporary file for that. ``on_progress`` is called in the event loop,
         first when a server has accepted the header. Raises ``LongshoreError``.
         """
+        from .deploying import Parcel, send
+
         if version is not None and bump is not None:
             raise ValueError("give a version or a bump, not both")
         parcel = Parcel(
@@ -110,6 +125,47 @@ class Client(Reads, Decisions):
             raise
         return conversion.deployment(answer.deployment)
 
+    async def validate(
+        self,
+        source: PayloadSource,
+        *,
+        project: str | None = None,
+        environment: str = DEFAULT_ENVIRONMENT,
+        version: str | None = None,
+        bump: VersionBump | None = None,
+        payload_format: PayloadFormat = PayloadFormat.UNKNOWN,
+        file_name: str | None = None,
+        sha256: str | None = None,
+        size_bytes: int | None = None,
+        way: Way = Way.THRIFTY,
+        on_progress: ProgressCallback | None = None,
+    ) -> Validation:
+        """Send what ``deploy`` would send, to be examined only: nothing is recorded.
+
+        What would refuse the content is among the findings; ``LongshoreError`` is raised for everything else.
+        """
+        from .deploying import Parcel, send
+
+        if version is not None and bump is not None:
+            raise ValueError("give a version or a bump, not both")
+        parcel = Parcel(
+            source=source,
+            project=project,
+            environment=environment,
+            version=version,
+            bump=bump,
+            deployment_id=new_deployment_id(),
+            payload_format=payload_format,
+            file_name=file_name,
+            sha256=sha256,
+            size_bytes=size_bytes,
+            terms=ANY_TERMS,
+            validate_only=True,
+        )
+        info = await self.server_info()
+        answer = await send(self._connection, parcel, info, way=way, on_progress=on_progress)
+        return conversion.validation(answer.validation)
+
     async def _complete_findings(self, error: PayloadRefused, deployment_id: str) -> None:
         """A status has little room: read the rest of what is wrong from the deployment."""
         try:
@@ -127,15 +183,16 @@ class Client(Reads, Decisions):
         after: int = 0,
         wait_for_creation_s: float = 0.0,
         until_waiting: bool = False,
-        patience_s: float = 120.0,
+        patience_s: float | None = None,
         on_break: BreakCallback | None = None,
     ) -> AsyncGenerator[Event | Snapshot, None]:
         """A deployment's events after number ``after``, in order, and snapshots, to its terminal event.
 
         With ``until_waiting`` it also ends as soon as the deployment waits for a person.
         It connects again by itself after a break, which ``on_break`` is told, at whichever server answers,
-        until nothing was heard for ``patience_s``. Raises ``DeploymentNotFound``, ``ProgressCompacted``
-        (follow from 0 then).
+        until nothing was heard for ``patience_s``, by default that of the policy. Where what comes
+        behind ``after`` was compacted, its changes of status come, which ``on_break`` is told as
+        ``ProgressCompacted``. Raises ``DeploymentNotFound``.
         """
         return follow(
             self._connection,
@@ -143,7 +200,7 @@ class Client(Reads, Decisions):
             after=after,
             wait_for_creation_s=wait_for_creation_s,
             until_waiting=until_waiting,
-            patience_s=patience_s,
+            patience_s=self._policy.patience_s if patience_s is None else patience_s,
             on_break=on_break,
         )
 
@@ -175,6 +232,8 @@ class Client(Reads, Decisions):
         In a directory it gets its own name. Nothing appears under the name before it is whole. Raises
         ``DestinationUnusable``, ``ReleaseNotFound``, ``PayloadReclaimed``, ``DownloadDamaged``.
         """
+        from .downloading import PayloadStream, download_file
+
         return await download_file(
             PayloadStream(self._connection, project, version),
             Path(destination),
@@ -185,6 +244,8 @@ class Client(Reads, Decisions):
 
     def read_payload(self, project: str, version: str) -> AsyncGenerator[bytes, None]:
         """A release's payload in pieces; raises ``DownloadDamaged`` at the end if they are not its bytes."""
+        from .downloading import PayloadStream
+
         return PayloadStream(self._connection, project, version).pieces()
 
     async def delete_payload(self, project: str, version: str, *, force: bool = False) -> PayloadDeletion:

@@ -10,16 +10,15 @@ from __future__ import annotations
 import asyncio
 import uuid
 from collections.abc import Awaitable, Callable, Sequence
-from typing import Any, Final, Protocol, TypeVar
+from typing import Any, Protocol, TypeVar
 
 from google.protobuf.message import Message
 
 from .errors import LongshoreError
+from .policy import CallPolicy
 from .routing import Route
 from .server import Server
 from .statuses import translated
-
-_UNARY_ROUNDS: Final = 4
 
 _Request = TypeVar("_Request", bound=Message, contravariant=True)
 _Response = TypeVar("_Response", bound=Message, covariant=True)
@@ -36,8 +35,8 @@ class _UnaryMethod(Protocol[_Request, _Response]):
 class Connection:
     """The servers at ``addresses`` (``host:port``), the one that answered last first. Closed once."""
 
-    def __init__(self, addresses: Sequence[str], *, timeout_s: float) -> None:
-        self._timeout_s = timeout_s
+    def __init__(self, addresses: Sequence[str], policy: CallPolicy) -> None:
+        self.policy = policy
         self._servers = [Server(address) for address in addresses]
         self._preferred = self._servers[0]
 
@@ -60,12 +59,12 @@ class Connection:
     ) -> _Response:
         """Call a server's method with one answer; passing faults are retried. Raises ``LongshoreError``."""
         request_id = new_request_id()
-        route = Route(self, most_rounds=_UNARY_ROUNDS)
+        route = Route(self, most_rounds=self.policy.rounds)
         while True:
             try:
                 with translated(route.server.address, request_id):
                     answer = await method(route.server)(
-                        request, timeout=self._timeout_s, metadata=request_metadata(request_id)
+                        request, timeout=self.policy.timeout_s, metadata=request_metadata(request_id)
                     )
             except LongshoreError as error:
                 await asyncio.sleep(route.pause_s(error))

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from datetime import UTC, datetime
 from enum import StrEnum
-from typing import Final, TypeVar
+from typing import Any, Final, TypeVar
 
 from google.protobuf.descriptor import EnumDescriptor
 from google.protobuf.message import Message
@@ -74,6 +74,11 @@ def optional_time(message: Message, field: str) -> datetime | None:
     return value.ToDatetime(tzinfo=UTC)
 
 
+def optional_value(message: Message, field: str) -> Any:
+    """An optional field of ``message``, None when it is not set."""
+    return getattr(message, field) if message.HasField(field) else None
+
+
 def timestamp(moment: datetime | None) -> Timestamp | None:
     """An aware moment for a request, or nothing."""
     if moment is None:
@@ -101,6 +106,22 @@ def finding(message: deployment_pb2.Finding) -> models.Finding:
         message=message.message,
         path=message.path,
         line=message.line if message.HasField("line") else None,
+    )
+
+
+def validation(message: deployment_service_pb2.Validation) -> models.Validation:
+    """What examining a payload told."""
+    return models.Validation(
+        valid=message.valid,
+        version=message.version,
+        payload_sha256=message.payload_sha256,
+        payload_size_bytes=message.payload_size_bytes,
+        content_sha256=message.content_sha256,
+        payload_format=payload_format(message.payload_format),
+        entries=message.entries,
+        unpacked_size_bytes=message.unpacked_size_bytes,
+        findings=tuple(map(finding, message.findings)),
+        total_findings=message.total_findings,
     )
 
 

@@ -14,7 +14,7 @@ from google.protobuf import field_mask_pb2
 from longshore.v1 import catalog_service_pb2, deployment_service_pb2
 
 from . import catalog_conversion, conversion
-from .catalog_models import ProjectEnvironment, Release
+from .catalog_models import Default, ProjectEnvironment, Release, Retention
 from .connection import Connection
 from .models import Deployment
 from .terms import ANY_TERMS, Terms
@@ -122,13 +122,44 @@ class Decisions(ABC):
 
         What is queued waits. With an ``etag`` raises ``SettingsChanged`` where that is not the one any more.
         """
+        settings = catalog_service_pb2.ProjectEnvironment(
+            project=project, environment=environment, freeze_reason=reason, etag=etag
+        )
+        return await self._set(settings, "freeze_reason")
+
+    async def keep(
+        self,
+        project: str,
+        *,
+        environment: str = DEFAULT_ENVIRONMENT,
+        retention: Retention | None = None,
+        rollback_targets: int | Default | None = None,
+        etag: str = "",
+    ) -> ProjectEnvironment:
+        """Set how long payloads are kept for an environment, and how many rollback targets stay besides.
+
+        What is None stays as it is; a field of ``retention`` that is None, and ``Default.SERVERS``, go back
+        to the servers' settings. With an ``etag`` raises ``SettingsChanged`` where that is not the one any
+        more.
+        """
+        settings = catalog_service_pb2.ProjectEnvironment(project=project, environment=environment, etag=etag)
+        paths = []
+        if retention is not None:
+            paths.append("retention")
+            settings.retention.CopyFrom(catalog_conversion.retention_message(retention))
+        if rollback_targets is not None:
+            paths.append("kept_rollback_targets")
+            if isinstance(rollback_targets, int):
+                settings.kept_rollback_targets = rollback_targets
+        if not paths:
+            raise ValueError("give retention or rollback_targets: what is to be set")
+        return await self._set(settings, *paths)
+
+    async def _set(self, settings: catalog_service_pb2.ProjectEnvironment, *paths: str) -> ProjectEnvironment:
         answer = await self._connection.unary(
             lambda server: server.catalog.UpdateProjectEnvironment,
             catalog_service_pb2.UpdateProjectEnvironmentRequest(
-                project_environment=catalog_service_pb2.ProjectEnvironment(
-                    project=project, environment=environment, freeze_reason=reason, etag=etag
-                ),
-                update_mask=field_mask_pb2.FieldMask(paths=["freeze_reason"]),
+                project_environment=settings, update_mask=field_mask_pb2.FieldMask(paths=paths)
             ),
         )
         return catalog_conversion.project_environment(answer.project_environment)

@@ -21,7 +21,8 @@ from .errors import PayloadChanged, PayloadMismatch, PayloadUnreadable, ProjectU
 from .models import PayloadFormat, VersionBump
 from .payloads import DirectoryPayload, FilePayload, Payload, StoredPayload, StreamedPayload
 from .terms import Terms
-from .uploading import ProgressCallback, Upload, Way
+from .upload_progress import ProgressCallback, Way
+from .uploading import Upload
 
 HASHED_AHEAD_BYTES: Final = 64 * 1024 * 1024
 """A payload on disk of at most this size is read for its sha256 before it is offered, so that one which is
@@ -48,6 +49,7 @@ class Parcel:
     sha256: str | None
     size_bytes: int | None
     terms: Terms
+    validate_only: bool = False
 
 
 async def send(
@@ -118,6 +120,7 @@ def _header(
         payload_format=conversion.format_number(PayloadFormat.TAR if directory else parcel.payload_format),
         file_name=parcel.file_name or (payload.path.name if isinstance(payload, FilePayload) else ""),
         payload_sha256=sha256,
+        validate_only=parcel.validate_only,
     )
     if payload.size_bytes is not None:
         header.payload_size_bytes = payload.size_bytes

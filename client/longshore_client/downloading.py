@@ -31,7 +31,6 @@ from .routing import Route
 from .server import Server
 from .statuses import translated
 
-_ROUNDS_WITHOUT_PROGRESS: Final = 8
 _WRITTEN_BACK_AT_ONCE_BYTES: Final = 16 * 1024 * 1024
 
 
@@ -72,7 +71,7 @@ class PayloadStream:
 
         Raises ``DownloadDamaged`` at the end when the bytes are not the payload's, and ``LongshoreError``.
         """
-        route = Route(self._connection, most_rounds=_ROUNDS_WITHOUT_PROGRESS)
+        route = Route(self._connection, most_rounds=self._connection.policy.transfer_rounds)
         try:
             while True:
                 before = self._received_bytes

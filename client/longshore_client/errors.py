@@ -41,7 +41,7 @@ LongshoreError
 ├── Unavailable                the server cannot be reached, or not do it now: try again
 │   ├── DependencyUnavailable  a service behind the server is away
 │   ├── Draining               the server is shutting down: go on at another one
-│   └── ServerBusy             the server has no place for the upload now
+│   └── ServerBusy             the server has no place for the upload or the follower now
 ├── TimedOut                   no answer in time; whether it took effect is found out by reading
 │   └── UploadIdle             the upload sent nothing for too long
 ├── StoredDataCorrupt          stored bytes are damaged

@@ -9,23 +9,17 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import AsyncGenerator, Callable
-from typing import Final
 
 from google.protobuf import duration_pb2
-from grpc import aio
 
 from longshore.v1 import deployment_service_pb2
 
-from .connection import Connection, new_request_id, request_metadata
+from .connection import Connection
 from .conversion import event, snapshot
-from .errors import LongshoreError, ProgressCompacted, Unavailable
+from .errors import LongshoreError, ProgressCompacted
 from .models import Event, Snapshot, StatusChanged
 from .routing import Route
-from .server import Server
-from .statuses import translated
-
-_SILENCE_S: Final = 45.0
-"""Three heartbeats of the contract."""
+from .streaming import SILENCE_S, Stream
 
 BreakCallback = Callable[[LongshoreError], None]
 
@@ -43,26 +37,33 @@ async def follow(
     """Events after number ``after``, and snapshots between them, until the terminal event.
 
     With ``until_waiting`` also until the deployment waits for a person.
-    After a break it connects again, until nothing was heard for ``patience_s``; ``on_break`` is told.
-    Raises ``LongshoreError``.
+    After a break it connects again, until nothing was heard for ``patience_s``. Where what comes behind
+    ``after`` was compacted, what is left of it comes, behind a snapshot that says so. ``on_break`` is told
+    of both. Raises ``LongshoreError``.
     """
     route = Route(connection, patience_s=patience_s)
     last, begin = after, after
     while True:
         broken: LongshoreError | None = None
-        stream = _Stream(route.server, deployment_id, begin, wait_for_creation_s, until_waiting=until_waiting)
+        stream: Stream[deployment_service_pb2.StreamProgressResponse] = Stream(
+            route.server,
+            route.server.deployments.StreamProgress,
+            _request(deployment_id, begin, wait_for_creation_s, until_waiting=until_waiting),
+            # Without a word for as long as the id may be waited for, and a heartbeat more.
+            silence_s=SILENCE_S + wait_for_creation_s,
+        )
         try:
             while True:
                 try:
-                    updates = await stream.read()
+                    message = await stream.read()
                 except LongshoreError as error:
                     broken = error
                     break
-                if updates is None:
+                if message is None:
                     return
                 route.answered()
                 route.progressed()
-                for update in updates:
+                for update in _updates(message):
                     if isinstance(update, Event):
                         if update.sequence <= last:
                             continue
@@ -72,11 +73,11 @@ async def follow(
                         return
         finally:
             stream.close()
-        if isinstance(broken, ProgressCompacted) and begin > after:
-            # What came while the connection was broken is compacted: begin again, known numbers are skipped.
+        # What comes behind the last number is compacted: begin again, known numbers are skipped.
+        compacted = isinstance(broken, ProgressCompacted) and begin > 0
+        if compacted:
             begin = 0
-            continue
-        pause_s = route.pause_s(broken)
+        pause_s = 0.0 if compacted else route.pause_s(broken)
         if on_break is not None:
             on_break(broken)
         await asyncio.sleep(pause_s)
@@ -88,57 +89,28 @@ def _is_terminal(update: Event | Snapshot) -> bool:
     return isinstance(update.detail, StatusChanged) and update.detail.to_status.terminal
 
 
-class _Stream:
-    """One StreamProgress call."""
+def _request(
+    deployment_id: str, after: int, wait_for_creation_s: float, *, until_waiting: bool
+) -> deployment_service_pb2.StreamProgressRequest:
+    request = deployment_service_pb2.StreamProgressRequest(
+        deployment_id=deployment_id,
+        after_sequence=after,
+        until=(
+            deployment_service_pb2.PROGRESS_UNTIL_WAITING
+            if until_waiting
+            else deployment_service_pb2.PROGRESS_UNTIL_ENDED
+        ),
+    )
+    if wait_for_creation_s > 0:
+        wait = duration_pb2.Duration()
+        wait.FromMilliseconds(round(wait_for_creation_s * 1000))
+        request.wait_for_creation.CopyFrom(wait)
+    return request
 
-    def __init__(
-        self,
-        server: Server,
-        deployment_id: str,
-        after: int,
-        wait_for_creation_s: float,
-        *,
-        until_waiting: bool,
-    ) -> None:
-        self._address = server.address
-        self._request_id = new_request_id()
-        request = deployment_service_pb2.StreamProgressRequest(
-            deployment_id=deployment_id,
-            after_sequence=after,
-            until=(
-                deployment_service_pb2.PROGRESS_UNTIL_WAITING
-                if until_waiting
-                else deployment_service_pb2.PROGRESS_UNTIL_ENDED
-            ),
-        )
-        if wait_for_creation_s > 0:
-            wait = duration_pb2.Duration()
-            wait.FromMilliseconds(round(wait_for_creation_s * 1000))
-            request.wait_for_creation.CopyFrom(wait)
-        # Without a word for as long as the id may be waited for, and a heartbeat more.
-        self._silence_s = _SILENCE_S + wait_for_creation_s
-        self._call: aio.UnaryStreamCall[
-            deployment_service_pb2.StreamProgressRequest, deployment_service_pb2.StreamProgressResponse
-        ] = server.deployments.StreamProgress(request, metadata=request_metadata(self._request_id))
 
-    async def read(self) -> list[Event | Snapshot] | None:
-        """What the next message tells, None at the end of the stream."""
-        try:
-            with translated(self._address, self._request_id):
-                async with asyncio.timeout(self._silence_s):
-                    message = await self._call.read()
-        except TimeoutError:
-            raise Unavailable(
-                f"the server at {self._address} was silent for {self._silence_s:.0f} s"
-            ) from None
-        if not isinstance(message, deployment_service_pb2.StreamProgressResponse):
-            return None
-        updates: list[Event | Snapshot] = []
-        if message.HasField("snapshot"):
-            updates.append(snapshot(message.snapshot))
-        updates += [event(each) for each in message.events]
-        return updates
-
-    def close(self) -> None:
-        """End the call, if it has not ended."""
-        self._call.cancel()
+def _updates(message: deployment_service_pb2.StreamProgressResponse) -> list[Event | Snapshot]:
+    updates: list[Event | Snapshot] = []
+    if message.HasField("snapshot"):
+        updates.append(snapshot(message.snapshot))
+    updates += [event(each) for each in message.events]
+    return updates

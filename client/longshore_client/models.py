@@ -131,6 +131,25 @@ class Finding:
 
 
 @dataclass(frozen=True, slots=True)
+class Validation:
+    """What examining a payload told; ``findings`` are the first of ``total_findings``, errors first.
+
+    ``version`` is the one that it would become, empty when it is not ``valid``.
+    """
+
+    valid: bool
+    version: str
+    payload_sha256: str
+    payload_size_bytes: int
+    content_sha256: str
+    payload_format: PayloadFormat
+    entries: int
+    unpacked_size_bytes: int
+    findings: tuple[Finding, ...]
+    total_findings: int
+
+
+@dataclass(frozen=True, slots=True)
 class DeploymentError:
     """Why a deployment ended without success."""
 

@@ -10,10 +10,12 @@ from types import MappingProxyType
 from longshore.v1 import catalog_service_pb2, cluster_service_pb2, deployment_service_pb2
 
 from . import catalog_conversion, conversion
-from .catalog_models import AuditEntry, Node, Project, ProjectOverview, Release, ServerInfo
+from .catalog_models import AuditEntry, Lock, Node, Project, ProjectOverview, Release, ServerInfo
 from .connection import Connection
-from .models import Activation, Deployment, DeploymentStatus
+from .following import BreakCallback
+from .models import Activation, Deployment, DeploymentStatus, Finding
 from .paging import items_of_pages
+from .watching import watch
 
 
 class Reads(ABC):
@@ -71,6 +73,37 @@ class Reads(ABC):
 
         return items_of_pages(read_page, limit)
 
+    def watch_deployments(
+        self,
+        *,
+        project: str | None = None,
+        environment: str | None = None,
+        statuses: Iterable[DeploymentStatus] = (),
+        version: str | None = None,
+        deployed_by: str | None = None,
+        labels: Mapping[str, str] = MappingProxyType({}),
+        begin_with: int = 50,
+        patience_s: float | None = None,
+        on_break: BreakCallback | None = None,
+    ) -> AsyncGenerator[Deployment, None]:
+        """Deployments as they change, for ever: the newest ``begin_with`` (1 to 500) first, then each change.
+
+        Of changes close together only the last is told. It connects again by itself after a break, which
+        ``on_break`` is told, at whichever server answers, until nothing was heard for ``patience_s``.
+        """
+        request = deployment_service_pb2.WatchDeploymentsRequest(
+            project=project or "",
+            environment=environment or "",
+            statuses=[conversion.status_number(status) for status in statuses],
+            version=version or "",
+            deployed_by=deployed_by or "",
+            labels=labels,
+            page_size=begin_with,
+        )
+        connection = self._connection
+        patience_s = connection.policy.patience_s if patience_s is None else patience_s
+        return watch(connection, request, patience_s=patience_s, on_break=on_break)
+
     def activations(
         self, deployment_id: str, *, limit: int | None = None
     ) -> AsyncGenerator[Activation, None]:
@@ -84,6 +117,20 @@ class Reads(ABC):
                 ),
             )
             return map(conversion.activation, answer.activations), answer.next_page_token
+
+        return items_of_pages(read_page, limit)
+
+    def findings(self, deployment_id: str, *, limit: int | None = None) -> AsyncGenerator[Finding, None]:
+        """What was found in a deployment's payload, errors first; the server keeps the first 1,000."""
+
+        async def read_page(size: int, token: str) -> tuple[Iterable[Finding], str]:
+            answer = await self._connection.unary(
+                lambda server: server.deployments.ListFindings,
+                deployment_service_pb2.ListFindingsRequest(
+                    deployment_id=deployment_id, page_size=size, page_token=token
+                ),
+            )
+            return map(conversion.finding, answer.findings), answer.next_page_token
 
         return items_of_pages(read_page, limit)
 
@@ -169,6 +216,18 @@ class Reads(ABC):
                 ),
             )
             return map(catalog_conversion.node, answer.nodes), answer.next_page_token
+
+        return items_of_pages(read_page, limit)
+
+    def locks(self, *, limit: int | None = None) -> AsyncGenerator[Lock, None]:
+        """The locks that are held just now, by name."""
+
+        async def read_page(size: int, token: str) -> tuple[Iterable[Lock], str]:
+            answer = await self._connection.unary(
+                lambda server: server.cluster.ListLocks,
+                cluster_service_pb2.ListLocksRequest(page_size=size, page_token=token),
+            )
+            return map(catalog_conversion.lock, answer.locks), answer.next_page_token
 
         return items_of_pages(read_page, limit)
 

@@ -27,12 +27,10 @@ from .errors import (
 
 if TYPE_CHECKING:
     from .connection import Connection
+    from .policy import CallPolicy
     from .server import Server
 
-_FIRST_WAIT_S: Final = 0.2
-_LONGEST_BACKOFF_S: Final = 5.0
 _FIRST_LOOK_S: Final = 0.5
-_LONGEST_WAIT_S: Final = 15.0
 
 
 def passes_by_itself(error: LongshoreError) -> bool:
@@ -109,7 +107,7 @@ class Route:
             outcome = self._outcome()
         self._failures.clear()
         self._rounds += 1
-        pause_s = _wait_s(outcome, self._rounds)
+        pause_s = _wait_s(outcome, self._rounds, self._connection.policy)
         is_late = time.monotonic() + pause_s - self._progress_s > self._patience_s
         if is_late or self._rounds >= self._most_rounds or not self._passes(outcome):
             if outcome is error:
@@ -144,12 +142,12 @@ class Route:
         )
 
 
-def _wait_s(error: LongshoreError, rounds: int) -> float:
+def _wait_s(error: LongshoreError, rounds: int, policy: CallPolicy) -> float:
     """Seconds to wait after so many rounds in vain: the server's advice, else twice as long each time."""
     growth = 2.0 ** min(rounds - 1, 10)
     if error.retry_after_s is None:
-        return min(_FIRST_WAIT_S * growth, _LONGEST_BACKOFF_S)
-    advised_s = min(error.retry_after_s, _LONGEST_WAIT_S)
+        return min(policy.first_wait_s * growth, policy.longest_wait_s)
+    advised_s = min(error.retry_after_s, policy.longest_advised_wait_s)
     if isinstance(error, UploadInProgress):
         # The advice is when a silent holder counts as dead; one that was cut off lets go much sooner.
         return min(advised_s, _FIRST_LOOK_S * growth)

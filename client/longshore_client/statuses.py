@@ -72,6 +72,7 @@ BY_REASON: Final[dict[str, type[errors.LongshoreError]]] = {
     "GATE_MISMATCH": errors.GateMismatch,
     "FROZEN": errors.Frozen,
     "ETAG_MISMATCH": errors.SettingsChanged,
+    "TOO_MANY_FOLLOWERS": errors.ServerBusy,
 }
 
 BY_CODE: Final[dict[grpc.StatusCode, type[errors.LongshoreError]]] = {

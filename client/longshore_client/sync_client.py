@@ -9,11 +9,12 @@ from collections.abc import Generator, Iterable, Mapping
 from datetime import datetime
 from pathlib import Path
 from types import MappingProxyType, TracebackType
-from typing import Self
+from typing import TYPE_CHECKING, Self
 
 from .addresses import DEFAULT_SERVER
 from .catalog_models import (
     AuditEntry,
+    Lock,
     Node,
     PayloadDeletion,
     Project,
@@ -23,7 +24,6 @@ from .catalog_models import (
 )
 from .client import Client
 from .decisions import DEFAULT_ENVIRONMENT
-from .downloading import Download, DownloadCallback
 from .event_thread import EventThread, each_in_thread
 from .following import BreakCallback
 from .models import (
@@ -31,13 +31,19 @@ from .models import (
     Deployment,
     DeploymentStatus,
     Event,
+    Finding,
     PayloadFormat,
     Snapshot,
+    Validation,
     VersionBump,
 )
+from .policy import DEFAULT_POLICY, CallPolicy
 from .sync_decisions import SyncDecisions
 from .terms import ANY_TERMS, Terms
-from .uploading import ProgressCallback, Way
+from .upload_progress import ProgressCallback, Way
+
+if TYPE_CHECKING:
+    from .downloading import Download, DownloadCallback
 
 
 class SyncClient(SyncDecisions):
@@ -46,8 +52,8 @@ class SyncClient(SyncDecisions):
     Ctrl-C cancels the call that is waited for, cleans up behind it, and is raised as ``KeyboardInterrupt``.
     """
 
-    def __init__(self, server: str = DEFAULT_SERVER, *, timeout_s: float = 30.0) -> None:
-        self._client = Client(server, timeout_s=timeout_s)
+    def __init__(self, server: str = DEFAULT_SERVER, *, policy: CallPolicy = DEFAULT_POLICY) -> None:
+        self._client = Client(server, policy=policy)
         self._thread = EventThread()
         self._thread.run(self._client.__aenter__())
         self._closed = False
@@ -103,6 +109,38 @@ class SyncClient(SyncDecisions):
             )
         )
 
+    def validate(
+        self,
+        source: str | Path | Iterable[bytes],
+        *,
+        project: str | None = None,
+        environment: str = DEFAULT_ENVIRONMENT,
+        version: str | None = None,
+        bump: VersionBump | None = None,
+        payload_format: PayloadFormat = PayloadFormat.UNKNOWN,
+        file_name: str | None = None,
+        sha256: str | None = None,
+        size_bytes: int | None = None,
+        way: Way = Way.THRIFTY,
+        on_progress: ProgressCallback | None = None,
+    ) -> Validation:
+        """See ``Client.validate``; ``source`` may be any iterable of bytes."""
+        return self._thread.run(
+            self._client.validate(
+                source if isinstance(source, str | Path) else each_in_thread(source),
+                project=project,
+                environment=environment,
+                version=version,
+                bump=bump,
+                payload_format=payload_format,
+                file_name=file_name,
+                sha256=sha256,
+                size_bytes=size_bytes,
+                way=way,
+                on_progress=on_progress,
+            )
+        )
+
     def follow(
         self,
         deployment_id: str,
@@ -110,7 +148,7 @@ class SyncClient(SyncDecisions):
         after: int = 0,
         wait_for_creation_s: float = 0.0,
         until_waiting: bool = False,
-        patience_s: float = 120.0,
+        patience_s: float | None = None,
         on_break: BreakCallback | None = None,
     ) -> Generator[Event | Snapshot, None, None]:
         """See ``Client.follow``."""
@@ -183,11 +221,43 @@ class SyncClient(SyncDecisions):
             )
         )
 
+    def watch_deployments(
+        self,
+        *,
+        project: str | None = None,
+        environment: str | None = None,
+        statuses: Iterable[DeploymentStatus] = (),
+        version: str | None = None,
+        deployed_by: str | None = None,
+        labels: Mapping[str, str] = MappingProxyType({}),
+        begin_with: int = 50,
+        patience_s: float | None = None,
+        on_break: BreakCallback | None = None,
+    ) -> Generator[Deployment, None, None]:
+        """See ``Client.watch_deployments``."""
+        return self._thread.iterate(
+            self._client.watch_deployments(
+                project=project,
+                environment=environment,
+                statuses=statuses,
+                version=version,
+                deployed_by=deployed_by,
+                labels=labels,
+                begin_with=begin_with,
+                patience_s=patience_s,
+                on_break=on_break,
+            )
+        )
+
     def activations(
         self, deployment_id: str, *, limit: int | None = None
     ) -> Generator[Activation, None, None]:
         """See ``Client.activations``."""
         return self._thread.iterate(self._client.activations(deployment_id, limit=limit))
+
+    def findings(self, deployment_id: str, *, limit: int | None = None) -> Generator[Finding, None, None]:
+        """See ``Client.findings``."""
+        return self._thread.iterate(self._client.findings(deployment_id, limit=limit))
 
     def projects(self, *, limit: int | None = None) -> Generator[Project, None, None]:
         """See ``Client.projects``."""
@@ -232,6 +302,10 @@ class SyncClient(SyncDecisions):
     ) -> Generator[Node, None, None]:
         """See ``Client.nodes``."""
         return self._thread.iterate(self._client.nodes(environment=environment, limit=limit))
+
+    def locks(self, *, limit: int | None = None) -> Generator[Lock, None, None]:
+        """See ``Client.locks``."""
+        return self._thread.iterate(self._client.locks(limit=limit))
 
     def server_info(self) -> ServerInfo:
         """See ``Client.server_info``."""

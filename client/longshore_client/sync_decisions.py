@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from .catalog_models import ProjectEnvironment, Release
+from .catalog_models import Default, ProjectEnvironment, Release, Retention
 from .client import Client
 from .decisions import DEFAULT_ENVIRONMENT
 from .event_thread import EventThread
@@ -78,6 +78,26 @@ class SyncDecisions:
     ) -> ProjectEnvironment:
         """See ``Client.freeze``."""
         return self._thread.run(self._client.freeze(project, reason, environment=environment, etag=etag))
+
+    def keep(
+        self,
+        project: str,
+        *,
+        environment: str = DEFAULT_ENVIRONMENT,
+        retention: Retention | None = None,
+        rollback_targets: int | Default | None = None,
+        etag: str = "",
+    ) -> ProjectEnvironment:
+        """See ``Client.keep``."""
+        return self._thread.run(
+            self._client.keep(
+                project,
+                environment=environment,
+                retention=retention,
+                rollback_targets=rollback_targets,
+                etag=etag,
+            )
+        )
 
     def pin(self, project: str, version: str, reason: str) -> Release:
         """See ``Client.pin``."""

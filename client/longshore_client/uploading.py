@@ -7,11 +7,8 @@ at the durable offset found there. A payload is read anew for every attempt, fro
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncGenerator, Callable, Sequence
+from collections.abc import AsyncGenerator, Sequence
 from contextlib import aclosing
-from dataclasses import dataclass
-from enum import StrEnum
-from typing import Final
 
 from longshore.v1 import deployment_service_pb2
 from longshore_chunks.cutting import CuttingParameters
@@ -33,53 +30,8 @@ from .pieces import PieceReader
 from .routing import Route, passes_by_itself
 from .statuses import translated
 from .upload_call import CallEndedError, UploadCall
+from .upload_progress import ProgressCallback, UploadPhase, UploadProgress, Way
 from .windows import WindowReader
-
-_ROUNDS_WITHOUT_PROGRESS: Final = 8
-
-
-class Way(StrEnum):
-    """How a payload's bytes go: only what the server lacks, compressed, or all of them as they are."""
-
-    THRIFTY = "thrifty"
-    PLAIN = "plain"
-
-
-class UploadPhase(StrEnum):
-    """What an upload does."""
-
-    ACCEPTED = "accepted"
-    SENDING = "sending"
-    RECORDING = "recording"
-    WAITING = "waiting"
-
-
-@dataclass(frozen=True, slots=True)
-class UploadProgress:
-    """How far an upload is; sizes in bytes.
-
-    ``done_bytes`` of ``total_bytes`` (None where unknown) were sent, referred to or durable before;
-    ``sent_bytes`` went over the wire and ``reused_bytes`` did not, because the server had them.
-    In the phase ``WAITING`` the attempt broke off, by ``error``, and is tried again, at ``server``.
-    """
-
-    deployment_id: str
-    phase: UploadPhase
-    attempt: int
-    server: str
-    done_bytes: int
-    total_bytes: int | None
-    sent_bytes: int
-    reused_bytes: int
-    error: LongshoreError | None = None
-
-    @property
-    def already_stored(self) -> bool:
-        """Whether all of the payload was there, so that none of it was sent; known once it is recorded."""
-        return self.phase is UploadPhase.RECORDING and not self.sent_bytes
-
-
-ProgressCallback = Callable[[UploadProgress], None]
 
 
 class Upload:
@@ -97,7 +49,9 @@ class Upload:
         on_progress: ProgressCallback | None,
     ) -> None:
         self._connection = connection
-        self._route = Route(connection, most_rounds=_ROUNDS_WITHOUT_PROGRESS, passes=self._worth_trying_again)
+        self._route = Route(
+            connection, most_rounds=connection.policy.transfer_rounds, passes=self._worth_trying_again
+        )
         self._payload = payload
         self._header = header
         self._way = way
@@ -231,7 +185,7 @@ class Upload:
 
 
 def _check_recorded(answer: deployment_service_pb2.DeployResponse, sha256: str) -> None:
-    recorded = answer.deployment.payload_sha256
+    recorded = answer.deployment.payload_sha256 or answer.validation.payload_sha256
     if recorded and sha256 and recorded != sha256:
         raise PayloadChanged(
             f"deployment {answer.deployment.deployment_id} recorded the sha256 {recorded}, but what was "

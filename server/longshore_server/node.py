@@ -13,6 +13,7 @@ from collections.abc import AsyncIterator, Coroutine
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import AsyncExitStack, asynccontextmanager
 from dataclasses import dataclass, replace
+from functools import partial
 from typing import Any
 
 import grpc
@@ -53,6 +54,7 @@ from .rpc.catalog_service import CatalogServicer
 from .rpc.cluster_service import ClusterServicer
 from .rpc.deployment_service import DeploymentServicer
 from .rpc.interceptor import CallInterceptor
+from .rpc.messages import progress_message, watch_message
 from .rpc.wire_limits import RECEIVE_LIMIT_BYTES
 from .settings import Settings
 from .stores import open_stores
@@ -101,7 +103,7 @@ async def running_node(settings: Settings, *, visibility: Visibility | None = No
     """
     async with AsyncExitStack() as stack:
         folder = stack.enter_context(DataFolder.open(settings.data_dir))
-        stores = await open_stores(settings, stack)
+        stores = await open_stores(settings, stack, holder=folder.node_id)
         identity = await _boot(settings, stores.catalogue, folder)
         metrics = Metrics(identity, __version__)
         if settings.metrics.listen:
@@ -115,6 +117,7 @@ async def running_node(settings: Settings, *, visibility: Visibility | None = No
         )
         wakeups = Wakeups(stores.coordination)
         stack.push_async_callback(wakeups.close)
+        stores.catalogue.listen(partial(wakeups.send, Kind.PROGRESS))
         structlog.contextvars.bind_contextvars(node=identity.name)
 
         limits = UnpackLimits(
@@ -135,11 +138,21 @@ async def running_node(settings: Settings, *, visibility: Visibility | None = No
                 receives="receive" in identity.roles,
             )
         )
-        hub = ProgressHub(stores.catalogue, wakeups)
+        hub = ProgressHub(
+            stores.catalogue,
+            wakeups,
+            progress_message,
+            watch_message,
+            most_followers=settings.progress.most_followers,
+        )
         places = payloads.places
         metrics.gauge("longshore_uploads_running", "Uploads under way here.", lambda: uploads.running)
         metrics.gauge("longshore_uploads_waiting", "Uploads that wait for a place.", lambda: places.waiting)
-        metrics.gauge("longshore_followers", "Streams of progress that are open.", lambda: hub.followers)
+        metrics.gauge(
+            "longshore_followers",
+            "Streams of progress and of deployments as they change.",
+            lambda: hub.followers,
+        )
         health = Health(stores.catalogue, stores.blobs, receives="receive" in identity.roles)
         calls = CallInterceptor(metrics)
         server = grpc.aio.server(interceptors=[calls], options=_SERVER_OPTIONS)
@@ -348,6 +361,8 @@ _SERVICES = (
     reflection.SERVICE_NAME,
 )
 
+_MOST_CALLS_WAITING = 50_000
+
 _SERVER_OPTIONS = (
     ("grpc.max_receive_message_length", RECEIVE_LIMIT_BYTES),
     # Two nodes must not answer on one port by turns.
@@ -360,6 +375,10 @@ _SERVER_OPTIONS = (
     # What a client may have under way: it is memory here, and is sent again when the connection is cut.
     ("grpc.http2.lookahead_bytes", 4 << 20),
     ("grpc.http2.bdp_probe", 0),
+    # Calls that came together and wait to be taken, as when all followers come back at once: gRPC would cut
+    # some of them off from a thousand on, all from three thousand on.
+    ("grpc.server.max_pending_requests", _MOST_CALLS_WAITING),
+    ("grpc.server.max_pending_requests_hard_limit", _MOST_CALLS_WAITING),
     # So that followers spread over nodes that came later; running calls get an hour to end.
     ("grpc.max_connection_age_ms", 3_600_000),
     ("grpc.max_connection_age_grace_ms", 3_600_000),

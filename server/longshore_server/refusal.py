@@ -63,6 +63,7 @@ class Reason(StrEnum):
     GATE_MISMATCH = "GATE_MISMATCH"
     FROZEN = "FROZEN"
     ETAG_MISMATCH = "ETAG_MISMATCH"
+    TOO_MANY_FOLLOWERS = "TOO_MANY_FOLLOWERS"
 
 
 # Reasons for which the same upload can never succeed: the deployment ends and keeps the error. Everything

@@ -155,6 +155,14 @@ class RolloutSettings(_Section):
     progress_deadline_s: float = Field(default=600, gt=0)
 
 
+class ProgressSettings(_Section):
+    """Who may follow, and how long what can be followed is kept whole."""
+
+    most_followers: int = Field(default=20_000, ge=1)
+    # Shorter, and followers that were away for a moment would begin again.
+    events_for_s: float = Field(default=30 * 86_400, ge=3600)
+
+
 class CollectingSettings(_Section):
     """When what nothing needs any more is removed from the stores."""
 
@@ -246,13 +254,14 @@ class Settings(BaseSettings):
     insecure_listen: bool = False
     data_dir: Path = Path("longshore-data")
     drain_timeout_s: float = Field(default=30, ge=0)
-    poll_s: float = Field(default=5, gt=0)
+    poll_s: float = Field(default=10, gt=0)
     database: DatabaseSettings = DatabaseSettings()
     blobs: BlobSettings = BlobSettings()
     coordination: CoordinationSettings = CoordinationSettings()
     node: NodeSettings = Field(default_factory=NodeSettings)
     uploads: UploadSettings = UploadSettings()
     rollout: RolloutSettings = RolloutSettings()
+    progress: ProgressSettings = ProgressSettings()
     collecting: CollectingSettings = CollectingSettings()
     compacting: CompactingSettings = CompactingSettings()
     scrub: ScrubSettings = ScrubSettings()

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import socket
 from contextlib import AsyncExitStack
 from dataclasses import dataclass
 
@@ -30,8 +31,11 @@ class Stores:
     coordination: Coordination
 
 
-async def open_stores(settings: Settings, stack: AsyncExitStack) -> Stores:
-    """Open them for as long as ``stack`` is; blobs and coordination may be away. Raises ``Misconfigured``."""
+async def open_stores(settings: Settings, stack: AsyncExitStack, *, holder: str = "") -> Stores:
+    """Open them for as long as ``stack`` is; blobs and coordination may be away. Raises ``Misconfigured``.
+
+    ``holder`` stands in the locks that are held: a node's UUID, by default the command and its machine.
+    """
     catalogue = open_catalogue_of(settings, stack)
     if settings.embedded_database:
         await catalogue.migrate()
@@ -46,7 +50,7 @@ async def open_stores(settings: Settings, stack: AsyncExitStack) -> Stores:
     except (StorageError, TimeoutError) as error:
         # It may come later; until then the node serves what needs no blobs.
         _log.warning("blobs.away", error=str(error) or "no answer in time")
-    coordination = open_coordination_of(settings, stack)
+    coordination = open_coordination_of(settings, stack, holder=holder)
     try:
         await coordination.check()
     except Misconfigured:
@@ -76,7 +80,7 @@ async def open_blobs(settings: Settings, stack: AsyncExitStack) -> BlobStore:
     )
 
 
-def open_coordination_of(settings: Settings, stack: AsyncExitStack) -> Coordination:
+def open_coordination_of(settings: Settings, stack: AsyncExitStack, *, holder: str = "") -> Coordination:
     """The coordination service for as long as ``stack`` is open; nothing is asked of it yet."""
     coordination = open_coordination(
         settings.coordination.url,
@@ -86,6 +90,7 @@ def open_coordination_of(settings: Settings, stack: AsyncExitStack) -> Coordinat
         user=settings.coordination.user or None,
         password=settings.coordination.password.get_secret_value() or None,
         lease_ttl_s=settings.coordination.lease_s,
+        holder=holder or f"a command on {socket.gethostname()}",
     )
     stack.push_async_callback(coordination.close)
     return coordination

@@ -47,8 +47,13 @@ class Kind(StrEnum):
 
 
 def rollout_ident(project: str, environment: str) -> str:
-    """The ident of a place in which something rolls out; also its lock's last part."""
+    """The ident of a place in which something rolls out."""
     return f"{environment}/{project}"
+
+
+def rollout_lock(project: str, environment: str) -> str:
+    """The name of the lock of whoever drives the rollouts of a place."""
+    return f"rollout/{rollout_ident(project, environment)}"
 
 
 class Wakeups:

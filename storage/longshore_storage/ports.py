@@ -92,6 +92,18 @@ class Lock(Protocol):
         ...
 
 
+@dataclass(frozen=True, slots=True)
+class HeldLock:
+    """A lock that somebody holds: its name, who holds it, and how many others wait for it.
+
+    ``holder`` is what the holder's client calls itself, a node's UUID say.
+    """
+
+    name: str
+    holder: str
+    waiting: int
+
+
 class Coordination(Protocol):
     """Liveness: locks, membership and wake-up signals. It is never the truth.
 
@@ -106,6 +118,10 @@ class Coordination(Protocol):
         When the lease behind it is lost, the task inside the block is cancelled and the block ends with
         ``LockLost``. A waiter that is cancelled leaves the queue at once. Not re-entrant.
         """
+        ...
+
+    async def locks(self) -> Sequence[HeldLock]:
+        """The locks that are held now, by anybody, by name."""
         ...
 
     def membership(self, member: Member) -> AbstractAsyncContextManager[None]:

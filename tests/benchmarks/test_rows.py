@@ -15,7 +15,8 @@ import pytest
 
 from benchmarks.packages import Package
 from benchmarks.results import Measured
-from benchmarks.rows import ROWS, collecting
+from benchmarks.rows import ROWS, collecting, idle, latency, lists
+from benchmarks.services import Services
 from benchmarks.sizes import MIB, ReleasePair, Sizes
 from benchmarks.stage import Bench
 from benchmarks.targets import targets_of
@@ -26,7 +27,8 @@ from tests.services.postgres_service import PostgresService
 
 # One of the rivals is kept away below.
 NEED_RIVALS = {"releases.wire"}
-ON_MINIO = [name for name in ROWS if name != "gc"]
+# What differs from another row by a number only is measured by it.
+ON_MINIO = [name for name in ROWS if name not in ("gc", "lists", "latency", "idle", "followers-10000")]
 
 
 @pytest.fixture
@@ -72,6 +74,12 @@ def bench(
         large_payload_bytes=4 * MIB,
         uploads_at_once=2,
         collected_releases=100,
+        listed_deployments=400,
+        followers=(20, 40),
+        followed_events=4,
+        bundles=1,
+        kept_files=20,
+        idle_s=1,
         # The other one differs by an option: every process that is started costs a second.
         ways=(Way.THRIFTY,),
         tree=(older, archives("other", "1.0.0")),
@@ -91,6 +99,20 @@ async def test_a_row_on_minio(name: str, bench: Bench, capsys: pytest.CaptureFix
 async def test_collecting(bench: Bench, postgres_service: PostgresService, etcd_cluster: EtcdCluster) -> None:
     measured = await collecting.measure_on(bench, postgres_service, etcd_cluster)
     assert_measured("gc", measured)
+
+
+async def test_lists(bench: Bench, postgres_service: PostgresService) -> None:
+    assert_measured("lists", await lists.measure_on(bench, postgres_service))
+
+
+async def test_latency(bench: Bench, postgres_service: PostgresService, etcd_cluster: EtcdCluster) -> None:
+    started = Services(postgres_service, etcd_cluster)
+    assert_measured("latency", await latency.measure_on(bench, started))
+
+
+async def test_idle(bench: Bench, postgres_service: PostgresService, etcd_cluster: EtcdCluster) -> None:
+    started = Services(postgres_service, etcd_cluster)
+    assert_measured("idle", await idle.measure_on(bench, started))
 
 
 def assert_measured(name: str, measured: Measured) -> None:

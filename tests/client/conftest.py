@@ -24,8 +24,10 @@ from .fleet import Fleet
 
 @pytest.fixture(autouse=True)
 def state(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
-    """Where the command line of this test remembers unfinished uploads."""
+    """Where the command line of this test remembers unfinished uploads; it has contexts of its own too."""
     monkeypatch.setenv("XDG_STATE_HOME", str(tmp_path / "state"))
+    monkeypatch.setenv("XDG_CONFIG_HOME", str(tmp_path / "config"))
+    monkeypatch.delenv("LONGSHORE_CONTEXT", raising=False)
     return tmp_path / "state" / "longshore" / "uploads"
 
 

@@ -11,6 +11,7 @@ import subprocess
 import sys
 import termios
 import threading
+import time
 from pathlib import Path
 
 PROGRAM = str(Path(sys.executable).with_name("longshore"))
@@ -44,12 +45,22 @@ class Terminal:
         self._reader = threading.Thread(target=self._read)
         self._reader.start()
 
-    def wait_for(self, words: str) -> None:
-        """Wait until it has written ``words``."""
+    @property
+    def pid(self) -> int:
+        return self._running.pid
+
+    def wait_for(self, words: str, *, times: int = 1) -> None:
+        """Wait until it has written ``words``, so many times."""
         with self._more:
-            assert self._more.wait_for(lambda: words in self._shown(), _ENDS_WITHIN_S), self._shown()[
-                -_LAST_CHARACTERS:
-            ]
+            written = self._more.wait_for(lambda: self._shown().count(words) >= times, _ENDS_WITHIN_S)
+            assert written, self._shown()[-_LAST_CHARACTERS:]
+
+    def wait_until_it_reads(self) -> None:
+        """Wait until it sleeps. What interrupts Python in the moment before, it only hears of after a key."""
+        deadline = time.monotonic() + _ENDS_WITHIN_S
+        while Path(f"/proc/{self.pid}/stat").read_text().rpartition(")")[2].split()[0] != "S":
+            assert time.monotonic() < deadline
+            time.sleep(0.01)
 
     def type(self, text: str) -> None:
         os.write(self._ours, text.encode())

@@ -243,9 +243,9 @@ def test_ctrl_c_tells_the_id_and_how_to_go_on(server: ServerProcess, project: st
     accepted = deploying.stderr.readline().decode()
     assert accepted.endswith("accepted\n")
     deploying.send_signal(signal.SIGINT)
-    # What reads standard input ends with it.
-    deploying.stdin.close()
+    # Although more could come.
     told = deploying.stderr.read().decode()
+    deploying.stdin.close()
     deploying.stderr.close()
     assert deploying.wait(20) == 130
     assert told.startswith("interrupted: the upload is not complete")

@@ -50,5 +50,14 @@ def test_names_are_the_servers(run: Run, server: ServerProcess, project: str, tr
     assert "--environment" in completed(server.address, "rollback", "--env")
 
 
+def test_contexts_are_those_of_the_file(run: Run, server: ServerProcess, project: str, tree: Path) -> None:
+    run("context", "set", "here", "--server", server.address)
+    run("context", "set", "there", "--server", "127.0.0.1:1")
+    assert completed("", "context", "use", "") == ["here", "there"]
+    assert completed("", "--context", "th") == ["there"]
+    run("deploy", tree, "-p", project)
+    assert completed("", "--context", "here", "rollback", project) == [project]
+
+
 def test_a_server_that_is_away_says_nothing(run: Run) -> None:
     assert [name for name in completed("127.0.0.1:1", "rollback", "") if name] == []

@@ -11,6 +11,7 @@ import pytest
 from longshore_client import (
     Client,
     ContentExamined,
+    Deployment,
     DeploymentStatus,
     Event,
     NodesStepped,
@@ -19,6 +20,11 @@ from longshore_client import (
     errors,
     new_deployment_id,
 )
+from longshore_storage.catalogue import open_catalogue
+from longshore_storage.catalogue.old_events import compact_events
+from tests.services.processes import ServerProcess
+
+from .command_line import Run
 
 
 async def _events(client: Client, deployment_id: str, after: int = 0) -> list[Event]:
@@ -115,3 +121,32 @@ async def test_a_failed_deployment_is_an_error_with_the_deployment(client: Clien
         await client.wait(deployment_id)
     assert caught.value.deployment.status is DeploymentStatus.FAILED
     assert caught.value.reason == "SIZE_MISMATCH"
+
+
+async def compacted(server: ServerProcess, project: str, tree: Path) -> Deployment:
+    """A deployment that has ended, and of whose events only the changes of status are left."""
+    async with Client(server.address) as client:
+        made = await client.deploy(tree, project=project)
+        ended = await client.wait(made.deployment_id)
+    catalogue = open_catalogue(f"sqlite:///{server.data_dir}/longshore.db")
+    try:
+        async with catalogue.transaction() as transaction:
+            assert (await compact_events(transaction, ended.deployment_id, limit=100)).done
+    finally:
+        await catalogue.close()
+    return ended
+
+
+def test_what_is_left_of_old_events_is_watched(
+    server: ServerProcess, run: Run, project: str, tree: Path
+) -> None:
+    ended = asyncio.run(compacted(server, project, tree))
+    whole = run("watch", ended.deployment_id)
+    assert whole.code == 0
+    assert "compacted" not in whole.err
+    rest = run("watch", ended.deployment_id, "--after", "2")
+    assert rest.code == 0
+    assert "older events were compacted" in rest.out + rest.err
+    assert "Succeeded: live on 1 node" in rest.out
+    assert "Accepted" in whole.out
+    assert "Accepted" not in rest.out

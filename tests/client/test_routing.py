@@ -9,6 +9,7 @@ import pytest
 from longshore_client import errors
 from longshore_client.addresses import checked_addresses
 from longshore_client.connection import Connection
+from longshore_client.policy import CallPolicy
 from longshore_client.routing import Route, is_the_servers_own, passes_by_itself
 
 AWAY = errors.Unavailable("away")
@@ -18,7 +19,7 @@ LOST = errors.Conflict("lost a race", reason="CONFLICT", retry_after_s=0.5)
 
 @pytest.fixture
 async def connection() -> AsyncIterator[Connection]:
-    opened = Connection(("a:1", "b:2", "c:3"), timeout_s=1)
+    opened = Connection(("a:1", "b:2", "c:3"), CallPolicy(timeout_s=1))
     yield opened
     await opened.close()
 
@@ -122,3 +123,15 @@ def test_addresses_with_commas_between_them() -> None:
     for wrong in ("", "a:1,", "a:1;b:2", "a:1,http://b:2", "a:0", "a:1 b:2"):
         with pytest.raises(ValueError, match="HOST:PORT"):
             checked_addresses(wrong)
+
+
+async def test_waits_are_those_of_the_policy() -> None:
+    policy = CallPolicy(first_wait_s=1, longest_wait_s=3, longest_advised_wait_s=2)
+    opened = Connection(("a:1",), policy)
+    try:
+        tried = _failing(Route(opened), *[AWAY] * 3)
+        assert [pause for _, pause in tried] == [1, 2, 3]
+        advised = errors.Conflict("lost a race", reason="CONFLICT", retry_after_s=60)
+        assert _failing(Route(opened), advised) == [("a:1", 2)]
+    finally:
+        await opened.close()

@@ -1,4 +1,4 @@
-"""The command line on a real terminal: bars that move, lines that fit, nothing a payload can do to it."""
+"""The command line on a real terminal: bars that move and fit, nothing a payload can do to it."""
 
 from __future__ import annotations
 
@@ -27,22 +27,6 @@ def test_a_deploy_shows_its_progress_and_fits(
     bars = [line for line in lines_of(written) if "━" in line]
     assert bars
     assert all(cell_width(line.rstrip()) <= columns for line in bars)
-
-
-def test_a_table_fits_and_has_colours_unless_told_otherwise(
-    server: ServerProcess, project: str, tree: Path
-) -> None:
-    deployed, _ = on_terminal(80, ["--server", server.address, "deploy", str(tree), "-p", project])
-    assert deployed == 0
-    for columns, commands in ((60, (["list"], ["releases", project], ["audit"])), (120, (["nodes"],))):
-        for command in commands:
-            code, written = on_terminal(columns, ["--server", server.address, *command])
-            assert code == 0
-            assert all(cell_width(line) <= columns for line in lines_of(written)), (columns, command)
-    _, coloured = on_terminal(80, ["--server", server.address, "list", project])
-    assert "\x1b[32m" in coloured
-    _, plain = on_terminal(80, ["--server", server.address, "list", project], NO_COLOR="1")
-    assert "\x1b[" not in plain
 
 
 def test_names_in_a_payload_do_nothing_to_the_terminal(

@@ -14,6 +14,7 @@ _FENCE = re.compile(r"^```(\w*)\n(.*?)^```$", re.DOTALL | re.MULTILINE)
 _INLINE = re.compile(r"`([^`\n]+)`|<code>(.+?)</code>")
 _LINK = re.compile(r"\[[^\]]*\]\(([^)\s]+)\)")
 _HEADING = re.compile(r"^#{1,6} (.+)$", re.MULTILINE)
+_ANCHOR = re.compile(r'<a id="([^"]+)">')
 
 
 @dataclass(frozen=True)
@@ -47,11 +48,12 @@ class Page:
 
     @cached_property
     def anchors(self) -> set[str]:
-        """Of every heading, as GitHub makes them."""
-        return {
+        """Of every heading, as GitHub makes them, and those that are written out."""
+        of_headings = {
             re.sub(r"[^\w\- ]", "", heading.strip().lower()).replace(" ", "-")
             for heading in _HEADING.findall(self._prose)
         }
+        return of_headings | set(_ANCHOR.findall(self._prose))
 
     def table(self, first_column: str) -> list[list[str]]:
         """The rows, without the header, of the table whose first column has this name."""
@@ -67,7 +69,7 @@ class Page:
 
 def pages() -> Iterator[Page]:
     """Every page that a reader of the repository is pointed to."""
-    for path in (*ROOT.glob("*.md"), *sorted((ROOT / "docs").glob("*.md"))):
+    for path in (*ROOT.glob("*.md"), *sorted((ROOT / "docs").rglob("*.md"))):
         yield Page(path)
 
 

@@ -12,7 +12,7 @@ import pytest
 from pydantic import BaseModel, SecretStr
 
 from longshore.v1.errors_pb2 import ErrorReason
-from longshore_client.cli.failing import EXIT_CODES_HELP
+from longshore_client.cli.exit_codes import EXIT_CODES
 from longshore_server.deploying.opening import payload_settings
 from longshore_server.rpc.statuses import STATUS_OF
 from longshore_server.settings import Settings, load_settings
@@ -43,8 +43,10 @@ def test_links_and_anchors_resolve(each_page: Page) -> None:
             assert anchor in Page(target).anchors, f"{link}: no such heading"
 
 
-def test_every_page_is_linked_from_the_readme() -> None:
+def test_every_page_is_linked() -> None:
+    """From the README; the pages of the API reference from their list, which the README links to."""
     linked = {link.partition("#")[0] for link in page("README.md").links}
+    linked |= {f"docs/api/{link.partition('#')[0]}" for link in page("docs/api/README.md").links}
     assert {each.name for each in PAGES} - {"README.md"} <= linked
 
 
@@ -166,8 +168,8 @@ def test_every_finding_is_explained() -> None:
 
 
 def test_the_exit_codes_are_those_of_the_command_line() -> None:
-    shown = {(code, meaning) for code, meaning in page("docs/operations.md").table("code")}
-    assert shown == set(re.findall(r"^  (\d+) +(.+)$", EXIT_CODES_HELP, re.MULTILINE))
+    shown = {int(code): meaning for code, meaning in page("docs/command-line.md").table("code")}
+    assert shown == EXIT_CODES
 
 
 def test_the_architecture_tells_every_table() -> None:

@@ -6,7 +6,7 @@ import hashlib
 from typing import Any
 from uuid import uuid4
 
-from sqlalchemy import select
+from sqlalchemy import literal, select
 
 from longshore_bundles import order_key
 from longshore_server.deploying.cancelling import Cancellation
@@ -139,7 +139,7 @@ class Place:
         return await self.gates.promote(PromoteRequest(deployment_id, gate_id).checked(), ACTOR)
 
     async def freeze(self, reason: str) -> None:
-        request = SettingsRequest(PROJECT, ENVIRONMENT, "", ("freeze_reason",), reason)
+        request = SettingsRequest(PROJECT, ENVIRONMENT, "", {"freeze_reason": reason})
         await self.settings.update(request.checked(), ACTOR)
 
     async def retry(self, deployment_id: str, **terms: Any) -> str:
@@ -156,7 +156,8 @@ class Place:
         """What a node should have, looked up as it would be met if it had not ended."""
         a = tables.assignment
         async with self.catalogue.reading() as transaction:
-            row = await transaction.one(select(a).where(a.c.node_id == node, a.c.project == PROJECT))
+            columns = (*a.c, literal("").label("request_id"))
+            row = await transaction.one(select(*columns).where(a.c.node_id == node, a.c.project == PROJECT))
         assert row is not None
         return Assignment.of(row)
 

@@ -6,7 +6,6 @@ import asyncio
 import gzip
 import json
 import os
-import time
 from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import AsyncExitStack, asynccontextmanager
 from datetime import timedelta
@@ -24,7 +23,7 @@ from longshore.v1 import deployment_service_pb2 as pb
 from longshore.v1 import errors_pb2
 from longshore_server.collecting import CollectingTimer, make_collector
 from longshore_server.collecting.opening import policies
-from longshore_server.collecting.staging import sweep_staging
+from longshore_server.collecting.staging import StagingSweep
 from longshore_server.commands import admin
 from longshore_server.disk import DataFolder
 from longshore_server.settings import Settings, load_settings
@@ -273,6 +272,11 @@ class TestByTimer:
             await asyncio.gather(looking, return_exceptions=True)
             assert not await collector.is_due(timedelta(hours=1))
             assert await collector.is_due(timedelta(0))
+            # A last time that lies ahead, because the clock was set back since, does not put it off for long.
+            async with stores.catalogue.transaction() as transaction:
+                ahead = await transaction.now() + timedelta(hours=2)
+                await transaction.execute(update(tables.chore).values(end_time=ahead))
+            assert await collector.is_due(timedelta(hours=1))
 
     @embedded
     async def test_a_store_that_is_away_does_not_end_the_node(self, start_node: StartNode) -> None:
@@ -441,13 +445,13 @@ class TestStaging:
             (forgotten / "tree").chmod(0o555)
             (folder.staging / "file").write_text("x")
             (used / "deep/er").mkdir(parents=True)
-            untouched_since = wait_for_the_disks_clock(tmp_path)
+            sweep = StagingSweep(folder, untouched_for_s=0.2)
+            assert sweep.sweep() == 0
+            wait_for_the_disks_clock(tmp_path)
             (used / "deep/er/file").write_text("x")
             # What an archive says its time was is no matter.
             os.utime(used / "deep/er/file", (0, 0))
-            assert sweep_staging(folder) == 0
-            untouched_for = timedelta(seconds=time.time() - untouched_since)
-            assert sweep_staging(folder, untouched_for=untouched_for) == 2
+            assert sweep.sweep() == 2
             assert list(folder.staging.iterdir()) == [used]
 
     def test_what_cannot_be_removed_does_not_stop_the_others(
@@ -463,16 +467,15 @@ class TestStaging:
                 discard(path)
 
             monkeypatch.setattr(folder, "discard_staging", refuse_first)
-            assert sweep_staging(folder, untouched_for=timedelta(days=-1)) == 1
+            assert StagingSweep(folder, untouched_for_s=0).sweep() == 1
             assert list(folder.staging.iterdir()) == [first]
             assert not second.exists()
 
 
-def wait_for_the_disks_clock(folder: Path) -> float:
-    """A moment well after everything that was written before, and well before all that is written later."""
+def wait_for_the_disks_clock(folder: Path) -> None:
+    """Whatever is written later has another time than all that was written before."""
     probe = folder / "probe"
     probe.write_text("0")
     first_s = probe.stat().st_ctime
-    while probe.stat().st_ctime < first_s + 0.2:
+    while probe.stat().st_ctime < first_s + 0.3:
         probe.write_text("1")
-    return first_s + 0.1

@@ -10,7 +10,7 @@ import pytest
 
 from longshore.v1 import deployment_pb2 as d
 from longshore.v1 import deployment_service_pb2 as pb
-from longshore_server.progress import hub
+from longshore_server.progress import frames
 
 from .calls import deploy, deploy_to_end, events_of, follow, get, new_id, refused, until
 from .contents import canonical_tar, installed, small_tree
@@ -77,7 +77,7 @@ async def test_a_long_story_is_told_to_its_end(node: RunningNode, monkeypatch: p
     staged = await deploy(node, ONE, stage_only=True)
     await promote(node, staged)
     whole = await events_of(node, staged.deployment_id)
-    monkeypatch.setattr(hub, "_MOST_EVENTS", 2)
+    monkeypatch.setattr(frames, "MESSAGE_BYTES", 1)
     told = await events_of(node, staged.deployment_id, until=pb.PROGRESS_UNTIL_WAITING)
     assert [event.sequence for event in told] == [event.sequence for event in whole]
     assert len(told) > 4

@@ -3,13 +3,20 @@
 from __future__ import annotations
 
 import asyncio
+from collections.abc import AsyncIterator
+from typing import Any
 
 import grpc
 import pytest
 from google.protobuf.duration_pb2 import Duration
 
 from longshore.v1 import deployment_pb2 as d
+from longshore.v1 import deployment_service_pb2 as pb
 from longshore_server.progress import hub
+from longshore_server.wakeups import Wakeups
+from longshore_storage.catalogue import Catalogue, assignments
+from longshore_storage.catalogue.lifecycle import ActivationStatus, QueuePolicy
+from longshore_storage.coordination import LocalCoordination
 
 from .calls import (
     UploadCall,
@@ -25,7 +32,8 @@ from .calls import (
     status_name,
 )
 from .contents import canonical_tar, large_tree, small_tree
-from .running import RunningNode, embedded
+from .rollouts import Place
+from .running import RunningNode, StartNode, embedded
 
 S = grpc.StatusCode
 
@@ -87,15 +95,26 @@ async def test_a_follower_sees_an_upload_that_goes_on(node: RunningNode) -> None
 
 
 @embedded
-async def test_a_quiet_stream_has_heartbeats(node: RunningNode, monkeypatch: pytest.MonkeyPatch) -> None:
+async def test_a_quiet_stream_has_heartbeats(start_node: StartNode, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(hub, "HEARTBEAT_S", 0.1)
-    deployment_id = new_id()
-    async with UploadCall(node, header(deployment_id)):
-        quiet = 0
-        async for told in follow(node, deployment_id):
-            quiet += not told.events and not told.HasField("snapshot")
+    async with start_node() as node:
+        deployment_id = new_id()
+        async with UploadCall(node, header(deployment_id)):
+            await heard_three_times(follow(node, deployment_id))
+            await heard_three_times(follow(node, deployment_id, after_sequence=1))
+        await heard_three_times(follow(node, new_id(), wait_for_creation=Duration(seconds=300)))
+        watch = node.deployments.WatchDeployments(pb.WatchDeploymentsRequest())
+        await heard_three_times(message async for message in watch if message.up_to_date)
+
+
+async def heard_three_times(messages: AsyncIterator[Any]) -> None:
+    """Three heartbeats come."""
+    quiet = 0
+    async with asyncio.timeout(20):
+        async for told in messages:
+            quiet += told in (pb.StreamProgressResponse(), pb.WatchDeploymentsResponse(up_to_date=True))
             if quiet == 3:
-                break
+                return
 
 
 @embedded
@@ -114,3 +133,49 @@ async def test_following_what_is_not_there(node: RunningNode) -> None:
     with refused(S.INVALID_ARGUMENT, "INVALID_REQUEST") as told:
         await events_of(node, "no-uuid")
     assert list(told.violations) == ["deployment_id"]
+
+
+async def test_every_deployment_with_a_new_event_is_heard_of(catalogue: Catalogue) -> None:
+    """Also one that another takes the place of: its followers are woken."""
+    heard: list[str] = []
+    wakeups = Wakeups(LocalCoordination())
+    place = Place(catalogue, wakeups)
+    await place.node("a")
+    await place.release("1.0.0")
+    catalogue.listen(heard.append)
+    first = await place.queue("1.0.0")
+    assert set(heard) == {first}
+    heard.clear()
+    second = await place.queue("1.0.0", queue_policy=QueuePolicy.SUPERSEDE)
+    assert set(heard) == {first, second}
+    heard.clear()
+    await place.step().take()
+    assert set(heard) == {second}
+    heard.clear()
+    await place.cancel(second)
+    await wakeups.close()
+
+
+async def test_snapshots_tell_the_nodes_with_the_most_left_to_do(catalogue: Catalogue) -> None:
+    wakeups = Wakeups(LocalCoordination())
+    place = Place(catalogue, wakeups)
+    await place.release("1.0.0")
+    done_bytes = {"most": 10, "least": 90, "some": 50}
+    for name in (*done_bytes, "pending", "live"):
+        await place.node(name)
+    deployment_id = await place.queue("1.0.0")
+    await place.step().take()
+    await place.report("live", ActivationStatus.LIVE)
+    async with catalogue.transaction() as transaction:
+        for name, installed_bytes in done_bytes.items():
+            await assignments.report(
+                transaction,
+                assignments.place_of(await place.assignment(name)),
+                expected=(ActivationStatus.PENDING,),
+                status=ActivationStatus.FETCHING,
+                installed_bytes=installed_bytes,
+                total_bytes=100,
+            )
+        at_work = await assignments.activations_at_work(transaction, deployment_id, limit=2)
+    assert [activation.node_name for activation in at_work] == ["most", "some"]
+    await wakeups.close()

@@ -4,11 +4,20 @@ from __future__ import annotations
 
 from typing import Final
 
-from longshore_client.catalog_models import AuditEntry, Node, Project, ProjectEnvironment, Release
-from longshore_client.models import Activation, ActivationStatus, Deployment, DeploymentStatus
+from longshore_client.catalog_models import AuditEntry, Lock, Node, Project, ProjectEnvironment, Release
+from longshore_client.models import (
+    Activation,
+    ActivationStatus,
+    Deployment,
+    DeploymentStatus,
+    Finding,
+    Severity,
+)
 
 from .tables import Column
 from .wording import ago, short_id, size, stamp, words
+
+_WIDTH_FOR_WHOLE_IDS: Final = 110
 
 _STATUS_COLORS: Final = {
     DeploymentStatus.SUCCEEDED: "green",
@@ -52,8 +61,9 @@ def nodes_words(deployment: Deployment) -> str:
     return f"{counts.live + counts.removed}/{counts.expected}" if counts.expected else ""
 
 
-def deployment_columns(*, whole_ids: bool) -> list[Column[Deployment]]:
-    """The columns of ``longshore list``."""
+def deployment_columns(width: int | None) -> list[Column[Deployment]]:
+    """The columns of ``longshore list``; ids are whole where there is room."""
+    whole_ids = width is None or width >= _WIDTH_FOR_WHOLE_IDS
     return [
         Column("DEPLOYMENT", lambda d: d.deployment_id if whole_ids else short_id(d.deployment_id)),
         Column("PROJECT", lambda d: d.project, flexible=True),
@@ -70,6 +80,10 @@ def deployment_columns(*, whole_ids: bool) -> list[Column[Deployment]]:
 
 def _sent_words(deployment: Deployment) -> str:
     return size(deployment.transfer.received_bytes) if deployment.transfer else ""
+
+
+def _place_words(finding: Finding) -> str:
+    return f"{finding.path}:{finding.line}" if finding.line else finding.path
 
 
 ACTIVATION_COLUMNS: Final[list[Column[Activation]]] = [
@@ -111,7 +125,7 @@ NODE_COLUMNS: Final[list[Column[Node]]] = [
 AUDIT_COLUMNS: Final[list[Column[AuditEntry]]] = [
     Column("TIME", lambda e: stamp(e.time)),
     Column("WHO", lambda e: e.principal, flexible=True),
-    Column("ACTION", lambda e: e.action),
+    Column("ACTION", lambda e: e.action, flexible=True),
     Column("PROJECT", lambda e: e.project, importance=1, flexible=True),
     Column("VERSION", lambda e: e.version, importance=3),
     Column("ENVIRONMENT", lambda e: e.environment, importance=5),
@@ -119,6 +133,22 @@ AUDIT_COLUMNS: Final[list[Column[AuditEntry]]] = [
     Column("DEPLOYMENT", lambda e: short_id(e.deployment_id), importance=2),
     Column("FROM", lambda e: e.peer, importance=7),
     Column("MESSAGE", lambda e: e.message, importance=6, flexible=True),
+]
+
+_SEVERITY_COLORS: Final = {Severity.ERROR: "red", Severity.WARNING: "yellow"}
+
+FINDING_COLUMNS: Final[list[Column[Finding]]] = [
+    Column("SEVERITY", lambda f: words(f.severity), color=lambda f: _SEVERITY_COLORS.get(f.severity)),
+    Column("CODE", lambda f: f.code, flexible=True),
+    Column("WHERE", _place_words, importance=1, flexible=True),
+    Column("MESSAGE", lambda f: f.message, flexible=True),
+]
+
+LOCK_COLUMNS: Final[list[Column[Lock]]] = [
+    Column("LOCK", lambda k: k.name, flexible=True),
+    Column("HELD BY", lambda k: k.node_name or k.holder, flexible=True),
+    Column("DEPLOYMENT", lambda k: short_id(k.deployment_id), importance=1),
+    Column("WAITING", lambda k: str(k.waiting), importance=2, right=True),
 ]
 
 

@@ -1,4 +1,4 @@
-"""What the shell completes besides commands and options: projects, versions, deployments, environments.
+"""What the shell completes besides commands and options: projects, versions, deployments, and so on.
 
 Asks the server that the command would ask, for a moment only: a shell that waits is worse than one that knows
 nothing.
@@ -6,7 +6,6 @@ nothing.
 
 from __future__ import annotations
 
-import os
 import re
 from collections.abc import Callable, Iterable
 from contextlib import suppress
@@ -15,13 +14,12 @@ from typing import TYPE_CHECKING, Final
 import click
 from click.shell_completion import CompletionItem
 
-from longshore_client.addresses import DEFAULT_SERVER
-
-from .session import SERVER_VARIABLE
 from .wording import safe
 
 if TYPE_CHECKING:
     from longshore_client.sync_client import SyncClient
+
+    from .choosing import Chosen
 
 _PATIENCE_S: Final = 2.0
 # What a shell takes as it is, whatever a server says.
@@ -34,13 +32,12 @@ _Complete = Callable[[click.Context, click.Parameter, str], list[CompletionItem]
 def _asking(ask: Callable[[SyncClient, click.Context, str], Iterable[CompletionItem]]) -> _Complete:
     def complete(ctx: click.Context, _param: click.Parameter, incomplete: str) -> list[CompletionItem]:
         from longshore_client.errors import LongshoreError
+        from longshore_client.policy import CallPolicy
         from longshore_client.sync_client import SyncClient
 
-        outer = ctx.find_root().params
-        server = ctx.params.get("server") or outer.get("server") or os.environ.get(SERVER_VARIABLE)
         with (
-            suppress(LongshoreError, ValueError),
-            SyncClient(server or DEFAULT_SERVER, timeout_s=_PATIENCE_S) as client,
+            suppress(LongshoreError, ValueError, click.ClickException),
+            SyncClient(_chosen(ctx).server, policy=CallPolicy(timeout_s=_PATIENCE_S)) as client,
         ):
             return [
                 item
@@ -52,6 +49,27 @@ def _asking(ask: Callable[[SyncClient, click.Context, str], Iterable[CompletionI
     return complete
 
 
+def _chosen(ctx: click.Context) -> Chosen:
+    from .choosing import choose
+
+    outer = ctx.find_root().params
+    server, context = (ctx.params.get(name) or outer.get(name) for name in ("server", "context"))
+    return choose(server, context)
+
+
+def contexts(_ctx: click.Context, _param: click.Parameter, incomplete: str) -> list[CompletionItem]:
+    """The contexts of the contexts file, with their servers."""
+    from .contexts import load_contexts
+
+    with suppress(click.ClickException):
+        return [
+            CompletionItem(each.name, help=each.server)
+            for each in load_contexts().by_name.values()
+            if each.name.startswith(incomplete)
+        ]
+    return []
+
+
 @_asking
 def projects(client: SyncClient, _ctx: click.Context, _incomplete: str) -> Iterable[CompletionItem]:
     """The projects there are."""
@@ -61,7 +79,7 @@ def projects(client: SyncClient, _ctx: click.Context, _incomplete: str) -> Itera
 @_asking
 def versions(client: SyncClient, ctx: click.Context, _incomplete: str) -> Iterable[CompletionItem]:
     """The releases of the project that stands before."""
-    project = ctx.params.get("project")
+    project = ctx.params.get("project") or _chosen(ctx).project
     if not project:
         return []
     return [

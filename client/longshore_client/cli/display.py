@@ -4,13 +4,11 @@ from __future__ import annotations
 
 import re
 import time
-from collections.abc import Iterator
-from contextlib import contextmanager
 from typing import IO, Final, Protocol
 
 import click
 
-from longshore_client.errors import LongshoreError
+from longshore_client.errors import LongshoreError, ProgressCompacted
 from longshore_client.models import (
     ActivationStatus,
     Event,
@@ -19,7 +17,7 @@ from longshore_client.models import (
     NodesStepped,
     Snapshot,
 )
-from longshore_client.uploading import UploadPhase, UploadProgress
+from longshore_client.upload_progress import UploadPhase, UploadProgress
 
 from .columns import activation_color
 from .wording import clock, duration, safe, share, size, words
@@ -102,16 +100,23 @@ class PlainDisplay:
         click.echo(line, file=self._stream)
 
 
-@contextmanager
-def display(stream: IO[str]) -> Iterator[Display]:
-    """A display on ``stream``, which moves where that is a terminal."""
-    if not stream.isatty():
-        yield PlainDisplay(stream)
-        return
-    from .live_display import LiveDisplay
+class NoDisplay:
+    """Shows nothing, where nobody looks; what went wrong comes as an error."""
 
-    with LiveDisplay(stream) as shown:
-        yield shown
+    def upload(self, progress: UploadProgress) -> None:
+        """Show nothing."""
+
+    def update(self, update: Event | Snapshot) -> None:
+        """Show nothing."""
+
+    def broken(self, error: LongshoreError) -> None:
+        """Show nothing."""
+
+    def accepted(self, deployment_id: str) -> None:
+        """Show nothing."""
+
+    def say(self, line: str) -> None:
+        """Show nothing."""
 
 
 def accepted_words(progress: UploadProgress) -> str:
@@ -139,6 +144,8 @@ def sent_words(progress: UploadProgress, seconds: float) -> str:
 
 def broken_words(error: LongshoreError | None, server: str = "") -> str:
     """What is said when a connection broke; ``server`` is where it is tried again, where that is known."""
+    if isinstance(error, ProgressCompacted):
+        return "older events were compacted: of those behind the last number the changes of status are left"
     what = safe(error.message) if error else "the connection broke"
     return f"{what}; trying again" + (f" at {server}" if server and server not in what else "")
 

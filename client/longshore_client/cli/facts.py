@@ -2,43 +2,41 @@
 
 from __future__ import annotations
 
-import click
-
 from longshore_client.models import Deployment
 
 from .columns import nodes_words, status_color, status_words
+from .tables import Fact
 from .wording import ago, count, duration, moment, safe, share, size, words
 
 
-def deployment_facts(deployment: Deployment) -> list[tuple[str, str]]:
-    """Names and texts; the text is empty where nothing is known."""
+def deployment_facts(deployment: Deployment) -> list[Fact]:
+    """What there may be to know about it; texts are empty where nothing is known."""
     d = deployment
-    status = click.style(safe(status_words(d)), fg=status_color(d), bold=True)
     previous = f"{safe(d.previous_version)} ({safe(d.previous_deployment_id)})"
     return [
-        ("deployment", safe(d.deployment_id)),
-        ("project", safe(d.project)),
-        ("version", safe(d.version)),
-        ("environment", safe(d.environment)),
-        ("kind", words(d.kind)),
-        ("status", status),
-        ("", safe(d.status_message)),
-        ("error", safe(f"{d.error.reason}: {d.error.message}") if d.error else ""),
-        ("nodes", _nodes_facts(d)),
-        ("payload", _payload_words(d)),
-        ("content", f"sha256:{safe(d.content_sha256)}" if d.content_sha256 else ""),
-        ("transfer", transfer_words(d)),
-        ("previous", previous if d.previous_version else ""),
-        ("takes back", safe(d.rollback_of)),
-        ("tries again", safe(d.retry_of)),
-        ("waits at gate", safe(d.waiting_gate_id)),
-        ("labels", ", ".join(safe(f"{key}={value}") for key, value in sorted(d.labels.items()))),
-        ("cancelled by", safe(d.cancelled_by)),
-        ("taken back by", safe(d.rolled_back_by)),
-        ("by", safe(f"{d.deployed_by} from {d.peer}" if d.peer else d.deployed_by)),
-        ("created", f"{moment(d.create_time)} ({ago(d.create_time)})" if d.create_time else ""),
-        ("ended", f"{moment(d.end_time)}{_after(d)}" if d.end_time else ""),
-        ("request id", safe(d.request_id)),
+        Fact("deployment", safe(d.deployment_id)),
+        Fact("project", safe(d.project)),
+        Fact("version", safe(d.version)),
+        Fact("environment", safe(d.environment)),
+        Fact("kind", words(d.kind)),
+        Fact("status", safe(status_words(d)), status_color(d)),
+        Fact("", safe(d.status_message) if not d.error else ""),
+        Fact("error", safe(f"{d.error.reason}: {d.error.message}") if d.error else ""),
+        Fact("nodes", _nodes_facts(d)),
+        Fact("payload", _payload_words(d)),
+        Fact("content", f"sha256:{safe(d.content_sha256)}" if d.content_sha256 else ""),
+        Fact("transfer", transfer_words(d)),
+        Fact("previous", previous if d.previous_version else ""),
+        Fact("takes back", safe(d.rollback_of)),
+        Fact("tries again", safe(d.retry_of)),
+        Fact("waits at gate", safe(d.waiting_gate_id)),
+        Fact("labels", ", ".join(safe(f"{key}={value}") for key, value in sorted(d.labels.items()))),
+        Fact("cancelled by", safe(d.cancelled_by)),
+        Fact("taken back by", safe(d.rolled_back_by)),
+        Fact("by", safe(f"{d.deployed_by} from {d.peer}" if d.peer else d.deployed_by)),
+        Fact("created", f"{moment(d.create_time)} ({ago(d.create_time)})" if d.create_time else ""),
+        Fact("ended", f"{moment(d.end_time)}{_after(d)}" if d.end_time else ""),
+        Fact("request id", safe(d.request_id)),
     ]
 
 

@@ -1,4 +1,4 @@
-"""Errors as people read them, and the exit codes that scripts read.
+"""Errors as people read them, and the exit codes they end with.
 
 One table gives every error of the library its exit code, and where the command line can help, what to do.
 Looked up along the class's ancestors, so that it is total.
@@ -6,43 +6,30 @@ Looked up along the class's ancestors, so that it is total.
 
 from __future__ import annotations
 
+import shutil
+import sys
 from typing import TYPE_CHECKING, Final
 
 import click
 
 from longshore_client import errors
 
-from .wording import safe
+from .exit_codes import (
+    CONFLICT,
+    DEPLOYMENT_FAILED,
+    NOT_FOUND,
+    NOT_PERMITTED,
+    REFUSED,
+    SERVER_FAULT,
+    UNAVAILABLE,
+    USAGE,
+)
+from .wording import safe, wrapped
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
     from longshore_client.models import Finding
-
-DEPLOYMENT_FAILED: Final = 1
-USAGE: Final = 2
-NOT_FOUND: Final = 3
-REFUSED: Final = 4
-CONFLICT: Final = 5
-UNAVAILABLE: Final = 6
-NOT_PERMITTED: Final = 7
-SERVER_FAULT: Final = 8
-INTERRUPTED: Final = 130
-READER_GONE: Final = 141
-
-EXIT_CODES_HELP: Final = """\b
-Exit codes:
-  0    done; a deployment is live
-  1    the deployment ended without success
-  2    wrong usage
-  3    what was named does not exist
-  4    refused: the request, the payload or the state of things forbids it
-  5    conflict: it exists with other content, or somebody else was faster
-  6    the server or a service behind it is not available: try again
-  7    not permitted
-  8    a fault of the server's own, or damaged data
-  130  interrupted (Ctrl-C)
-  141  whoever read the output went away"""
 
 _EXIT_CODES: Final[dict[type[BaseException], int]] = {
     errors.LongshoreError: SERVER_FAULT,
@@ -66,7 +53,6 @@ _EXIT_CODES: Final[dict[type[BaseException], int]] = {
 }
 
 _ADVICE: Final[dict[type[BaseException], str]] = {
-    errors.DeploymentFailed: "`longshore get DEPLOYMENT` shows what each node did",
     errors.VersionExists: "releases never change: choose another --version, or leave it to --bump",
     errors.VersionConflict: "give the manifest's version, or change the manifest",
     errors.DeploymentIdReused: "leave --deployment-id out, or give a new one",
@@ -113,21 +99,36 @@ def print_error(error: errors.LongshoreError) -> None:
     told = [f"{violation.field}: {violation.description}" for violation in error.field_violations]
     for line in told if not error.findings else ():
         if safe(line) not in safe(error.message):
-            click.echo(f"  {safe(line)}", err=True)
+            _tell(safe(line))
     for line in finding_lines(error.findings, error.total_findings):
-        click.echo(line, err=True)
+        _tell(line)
     advice = next((_ADVICE[kind] for kind in type(error).__mro__ if kind in _ADVICE), None)
     if advice is not None:
-        click.echo(f"  what to do: {advice}", err=True)
+        _tell(f"what to do: {advice}")
     for note in getattr(error, "__notes__", ()):
-        click.echo(f"  {safe(note)}", err=True)
+        _tell(safe(note))
     if error.request_id and error.reason:
-        click.echo(f"  request id: {safe(error.request_id)}", err=True)
+        _tell(f"request id: {safe(error.request_id)}")
 
 
 def problem(message: str) -> None:
     """Print the line that every failure begins with."""
-    click.echo(f"{click.style('error:', fg='red', bold=True)} {safe(message)}", err=True)
+    head, *rest = _fitting(f"error: {safe(message)}")
+    click.echo(head.replace("error:", click.style("error:", fg="red", bold=True), 1), err=True)
+    for line in rest:
+        click.echo(f"  {line}", err=True)
+
+
+def _tell(text: str) -> None:
+    for index, line in enumerate(_fitting(text)):
+        click.echo(f"{'  ' if index == 0 else '    '}{line}", err=True)
+
+
+def _fitting(text: str) -> list[str]:
+    """Text in lines that leave room for an indentation on a terminal, in one line elsewhere."""
+    if not sys.stderr.isatty():
+        return [text]
+    return wrapped(text, max(shutil.get_terminal_size().columns - 4, 20))
 
 
 def finding_lines(findings: Sequence[Finding], total: int) -> list[str]:
@@ -136,9 +137,7 @@ def finding_lines(findings: Sequence[Finding], total: int) -> list[str]:
     for finding in findings:
         place = safe(finding.path) + (f":{finding.line}" if finding.line else "")
         severity = "" if finding.severity == "unknown" else f"{finding.severity} "
-        lines.append(
-            f"  {severity}{safe(finding.code)}{f' {place}' if place else ''}: {safe(finding.message)}"
-        )
+        lines.append(f"{severity}{safe(finding.code)}{f' {place}' if place else ''}: {safe(finding.message)}")
     if total > len(findings):
-        lines.append(f"  … and {total - len(findings)} more")
+        lines.append(f"… and {total - len(findings)} more")
     return lines

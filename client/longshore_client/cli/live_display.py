@@ -1,4 +1,4 @@
-"""Progress that moves, for terminals: an upload's bar, then one for each node at work, lines above them.
+"""Progress that moves, for terminals: lines, and below them phases, an upload's bar, one for each node.
 
 Text from elsewhere never reaches the terminal as markup or with control characters.
 """
@@ -6,25 +6,36 @@ Text from elsewhere never reaches the terminal as markup or with control charact
 from __future__ import annotations
 
 import time
+from collections.abc import Iterable
 from types import TracebackType
 from typing import IO, Final, Self
 
-from rich.console import Console
-from rich.progress import BarColumn, Progress, TaskID, TextColumn
+from rich.console import Console, RenderableType
+from rich.progress import BarColumn, Progress, ProgressColumn, TaskID, TextColumn
 from rich.table import Column
 from rich.text import Text
 
 from longshore_client.errors import LongshoreError
-from longshore_client.models import Activation, ActivationStatus, Event, Snapshot
-from longshore_client.uploading import UploadPhase, UploadProgress
+from longshore_client.models import (
+    Activation,
+    ActivationStatus,
+    DeploymentStatus,
+    Event,
+    Snapshot,
+    StatusChanged,
+)
+from longshore_client.upload_progress import UploadPhase, UploadProgress
 
 from .display import accepted_words, broken_words, done_words, event_lines, sent_words, waiting_words
+from .phases import Phases
 from .wording import safe, share, shortened, size, words
 
 _MOST_NODES_SHOWN: Final = 8
 _WIDTH_FOR_DETAILS: Final = 76
 _NAME_WIDTH: Final = 18
 _RATE_OVER_S: Final = 3.0
+_TIME_WIDTH: Final = len("00:00:00  ")
+_LEAST_WRAPPED: Final = 20
 
 
 class LiveDisplay:
@@ -33,19 +44,20 @@ class LiveDisplay:
     def __init__(self, stream: IO[str]) -> None:
         self._console = Console(file=stream, highlight=False, markup=False, emoji=False)
         self._wide = self._console.width >= _WIDTH_FOR_DETAILS
-        self._progress = Progress(
+        self._phases = Phases()
+        self._began_s = time.monotonic()
+        self._progress = _Bars(
+            self._phases,
+            self._began_s,
             TextColumn("{task.description}", markup=False, table_column=Column(no_wrap=True)),
             BarColumn(bar_width=None, table_column=Column(ratio=1, min_width=6)),
             TextColumn("{task.fields[amount]}", markup=False, table_column=Column(no_wrap=True)),
             console=self._console,
-            transient=True,
-            expand=True,
         )
         self._upload: TaskID | None = None
         self._nodes: dict[str, TaskID] = {}
         self._total: TaskID | None = None
         self._rate = _Rate()
-        self._began_s = time.monotonic()
         self._waiting = ""
 
     def __enter__(self) -> Self:
@@ -71,6 +83,7 @@ class LiveDisplay:
         if self._upload is None:
             self._upload = self._progress.add_task("uploading", amount="")
         recording = progress.phase is UploadPhase.RECORDING
+        self._phases.move(DeploymentStatus.VALIDATING if recording else DeploymentStatus.RECEIVING)
         self._progress.update(
             self._upload,
             description="examining" if recording else "uploading",
@@ -85,9 +98,12 @@ class LiveDisplay:
             self._progress.remove_task(self._upload)
             self._upload = None
         if isinstance(update, Event):
+            if isinstance(update.detail, StatusChanged):
+                self._phases.move(update.detail.to_status)
             for line in event_lines(update):
                 self.say(line)
             return
+        self._phases.move(update.deployment.status, update.deployment.kind)
         waiting = waiting_words(update)
         if waiting and waiting != self._waiting:
             self.say(waiting)
@@ -103,8 +119,15 @@ class LiveDisplay:
         self.say(f"deployment {deployment_id} accepted")
 
     def say(self, line: str) -> None:
-        """Print one line above the bars."""
-        self._console.print(Text.from_ansi(line), soft_wrap=True)
+        """Print one line above the bars, wrapped so that the column of times stays free."""
+        text = Text.from_ansi(line)
+        width = self._console.width - _TIME_WIDTH
+        if text.cell_len <= self._console.width or width < _LEAST_WRAPPED:
+            self._console.print(text, soft_wrap=True)
+            return
+        time, rest = text.divide([_TIME_WIDTH])
+        for number, each in enumerate(rest.wrap(self._console, width)):
+            self._console.print((time if number == 0 else Text(" " * _TIME_WIDTH)) + each, soft_wrap=True)
 
     def _upload_amount(self, progress: UploadProgress) -> str:
         amount = f"{done_words(progress)}  {size(self._rate.of(progress.done_bytes))}/s"
@@ -148,6 +171,22 @@ def _node_amount(activation: Activation) -> str:
     if activation.status is ActivationStatus.SWITCHING or not activation.total_bytes:
         return words(activation.status)
     return f"{size(activation.installed_bytes)} of {size(activation.total_bytes)}"
+
+
+class _Bars(Progress):
+    """The bars, with the phases above them."""
+
+    def __init__(self, phases: Phases, began_s: float, *columns: ProgressColumn, console: Console) -> None:
+        # Drawn as soon as it is made.
+        self._phases = phases
+        self._began_s = began_s
+        self._console = console
+        super().__init__(*columns, console=console, transient=True, expand=True)
+
+    def get_renderables(self) -> Iterable[RenderableType]:
+        """What is drawn, from top to bottom."""
+        yield self._phases.line(self._console.width, time.monotonic() - self._began_s)
+        yield from super().get_renderables()
 
 
 class _Rate:

@@ -4,11 +4,11 @@ from __future__ import annotations
 
 import sys
 from collections.abc import Awaitable, Callable
-from typing import TYPE_CHECKING, Any, TypeVar
+from typing import TYPE_CHECKING, Any, NoReturn, TypeVar
 
 import click
 
-from .failing import INTERRUPTED
+from .exit_codes import INTERRUPTED
 from .session import Session
 
 if TYPE_CHECKING:
@@ -20,14 +20,28 @@ _Command = TypeVar("_Command", bound=Callable[..., Any])
 
 
 def following_options(function: _Command) -> _Command:
-    """Add ``--detach`` and ``--timeout``."""
-    detach = click.option(
-        "-d", "--detach", is_flag=True, help="Return when it is recorded; do not follow it."
+    """Add ``--wait``, ``--detach`` and ``--timeout``."""
+    wait = click.option(
+        "--wait",
+        type=click.Choice(["recorded", "ended"]),
+        help="When to return: as soon as it is recorded, or when it has ended or waits for a person.  "
+        "[default: ended]",
     )
+    detach = click.option("-d", "--detach", is_flag=True, help="The same as --wait recorded.")
     timeout = click.option(
-        "--timeout", type=click.FloatRange(0), metavar="SECONDS", help="How long to follow at most."
+        "--timeout",
+        type=click.FloatRange(0),
+        metavar="SECONDS",
+        help="How long to follow it at most; it goes on without us.",
     )
-    return detach(timeout(function))
+    return wait(detach(timeout(function)))
+
+
+def is_detached(wait: str | None, *, detach: bool) -> bool:
+    """What ``--wait`` and ``--detach`` say together. Raises ``click.UsageError``."""
+    if detach and wait == "ended":
+        raise click.UsageError("--detach and --wait ended exclude each other")
+    return detach or wait == "recorded"
 
 
 def terms_options(function: _Command) -> _Command:
@@ -56,6 +70,13 @@ def queue_option(function: _Command) -> _Command:
         show_default=True,
         help="Beside unfinished deployments of the same project there: wait for its turn, take their place, "
         "or fail.",
+    )(function)
+
+
+def yes_option(function: _Command) -> _Command:
+    """Add ``--yes``."""
+    return click.option(
+        "-y", "--yes", is_flag=True, help="Do not ask; needed where nobody can be asked, in a script say."
     )(function)
 
 
@@ -97,43 +118,58 @@ def make_and_follow(
     """
     from longshore_client.decisions import new_deployment_id
 
-    from .display import display
-    from .outcome import follow_to_end, how_to_follow, print_outcome
-    from .printing import print_object
+    from .outcome import Followed, how_to_follow
+    from .results import NothingToDo
 
     deployment_id = new_deployment_id()
+    followed = Followed(session, detach=detach, timeout_s=timeout_s)
 
-    async def work(client: Client) -> Deployment | None:
-        with display(sys.stderr) as shown:
+    async def work(client: Client) -> None:
+        with session.display() as shown:
             deployment = await make(client, deployment_id)
             if deployment is None:
-                return None
+                return
             shown.accepted(deployment_id)
-            if detach:
-                return deployment
-            return await follow_to_end(client, deployment_id, shown, timeout_s=timeout_s)
+            await followed.to_end(client, deployment, shown)
 
     try:
-        deployment = session.run(work)
+        session.run(work)
     except KeyboardInterrupt:
-        click.echo(f"interrupted: the {what} goes on; {how_to_follow(deployment_id)}", err=True)
-        click.get_current_context().exit(INTERRUPTED)
-    if deployment is not None:
-        print_outcome(session, deployment)
-    elif session.for_people:
-        click.echo(nothing)
+        if followed.deployment is not None:
+            told = f"the {what} goes on; {how_to_follow(deployment_id)}"
+        else:
+            told = f"the {what} may have been recorded: longshore get {deployment_id}"
+        interrupted(told)
+    if followed.deployment is not None:
+        followed.print_outcome()
     else:
-        print_object({"nothing_to_do": True}, session.output)
+        session.printer.result(NothingToDo(), sentence=nothing)
 
 
-def confirmed(question: str, *, yes: bool) -> bool:
-    """Whether a person says yes; raises ``click.UsageError`` where nobody can be asked."""
+def interrupted(told: str) -> NoReturn:
+    """Tell what goes on without us, and end the command."""
+    click.echo(f"interrupted: {told}", err=True)
+    click.get_current_context().exit(INTERRUPTED)
+
+
+def confirm(question: str, *, yes: bool, otherwise: str) -> None:
+    """Go on only when a person says yes; else say that ``otherwise`` is so, and end the command.
+
+    Raises ``click.UsageError`` where nobody can be asked.
+    """
     if yes:
-        return True
-    if not sys.stdin.isatty():
-        raise click.UsageError("nobody can be asked here: confirm with --yes")
+        return
+    check_askable()
     try:
-        return click.confirm(question, err=True)
+        if click.confirm(question, err=True):
+            return
     except click.Abort:
         click.echo(err=True)
-        return False
+    click.echo(otherwise, err=True)
+    click.get_current_context().exit(INTERRUPTED)
+
+
+def check_askable() -> None:
+    """Raises ``click.UsageError`` where nobody can be asked."""
+    if not sys.stdin.isatty():
+        raise click.UsageError("nobody can be asked here: confirm with --yes")

@@ -1,32 +1,70 @@
-"""Moments as people write them: a time, or how long ago."""
+"""Moments, spans and sizes as people write them."""
 
 from __future__ import annotations
 
 import re
+from collections.abc import Callable
 from datetime import UTC, datetime, timedelta
-from typing import Any, Final
+from typing import Any, Final, Generic, TypeVar
 
 import click
 
-_AGO: Final = re.compile(r"(\d+(?:\.\d+)?)\s*([smhdw])")
+_SPAN: Final = re.compile(r"(\d+(?:\.\d+)?)\s*([smhdw])")
 _UNITS: Final = {"s": "seconds", "m": "minutes", "h": "hours", "d": "days", "w": "weeks"}
+_SIZE: Final = re.compile(r"(\d+(?:\.\d+)?)\s*([kKMGTP]?)B?")
+_POWERS: Final = {"": 0, "k": 1, "m": 2, "g": 3, "t": 4, "p": 5}
+
+_Value = TypeVar("_Value")
 
 
-class _Moment(click.ParamType[datetime]):
-    """An ISO 8601 time (of the local zone, where it names none), or a span like 90s, 15m, 2h, 7d, 4w."""
+class _Written(click.ParamType[_Value], Generic[_Value]):
+    """A value that people write in a form of its own; ``like`` shows the form to who writes another."""
 
-    name = "time"
+    def __init__(self, name: str, parsed: Callable[[str], _Value], like: str) -> None:
+        self.name = name
+        self._parsed = parsed
+        self._like = like
 
-    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> datetime:
-        """The moment as an aware datetime; fails the command for what is none."""
-        if isinstance(value, datetime):
-            return value
+    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> _Value:
+        """The value; fails the command for a text that has not the form."""
         try:
-            if ago := _AGO.fullmatch(value):
-                return datetime.now(UTC) - timedelta(**{_UNITS[ago[2]]: float(ago[1])})
-            return datetime.fromisoformat(value).astimezone()
+            return self._parsed(value)
         except (ValueError, OverflowError):
-            self.fail(f"{value!r} is neither a time like 2026-01-31T14:00 nor a span like 2h", param, ctx)
+            self.fail(f"{value!r} is not like {self._like}", param, ctx)
 
 
-MOMENT: Final = _Moment()
+class Unless(click.ParamType[Any]):
+    """What another type takes, or one of some words, which stand for themselves."""
+
+    def __init__(self, inner: click.ParamType[Any], *words: str) -> None:
+        self.name = "|".join((inner.name, *words))
+        self._inner = inner
+        self._words = words
+
+    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> Any:
+        """The word, or what the other type makes of it."""
+        return value if value in self._words else self._inner.convert(value, param, ctx)
+
+
+def _span(text: str) -> timedelta:
+    if span := _SPAN.fullmatch(text):
+        return timedelta(**{_UNITS[span[2]]: float(span[1])})
+    raise ValueError(text)
+
+
+def _moment(text: str) -> datetime:
+    if _SPAN.fullmatch(text):
+        return datetime.now(UTC) - _span(text)
+    # Of the local zone, where it names none.
+    return datetime.fromisoformat(text).astimezone()
+
+
+def _size_bytes(text: str) -> int:
+    if size := _SIZE.fullmatch(text):
+        return int(float(size[1]) * 1000.0 ** _POWERS[size[2].lower()])
+    raise ValueError(text)
+
+
+MOMENT: Final = _Written("time", _moment, "2026-01-31T14:00, or 2h for two hours ago")
+SPAN: Final = _Written("span", _span, "12h or 30d")
+SIZE: Final = _Written("size", _size_bytes, "500MB or 20GB")

@@ -1,21 +1,60 @@
-"""Following a deployment that was just made, and saying how it ended."""
+"""Following a deployment that was just made, and saying how it ended and what can be done next."""
 
 from __future__ import annotations
 
 import asyncio
 from contextlib import aclosing
+from dataclasses import dataclass
+from typing import Final
 
 import click
 
 from longshore_client.client import Client
-from longshore_client.errors import DeploymentFailed, StatusConflict, TimedOut
-from longshore_client.models import Deployment, DeploymentStatus
+from longshore_client.errors import DeploymentFailed, LongshoreError, StatusConflict, TimedOut
+from longshore_client.models import ActivationStatus, Deployment, DeploymentKind, DeploymentStatus
 
 from .display import Display
 from .facts import outcome_words
-from .printing import print_object
 from .session import Session
-from .wording import safe, words
+from .wording import count, safe, short_id, words
+
+_MOST_NODES_TOLD: Final = 5
+_MOST_NODES_READ: Final = 500
+
+
+@dataclass
+class Followed:
+    """One deployment, from the moment it is recorded until it ended or waits for a person.
+
+    ``deployment`` is how it stands, None before it is recorded, and ``error`` what it ended without success
+    by. In quiet runs its id is printed when it is recorded, so that a script has it whatever comes.
+    """
+
+    session: Session
+    detach: bool
+    timeout_s: float | None
+    deployment: Deployment | None = None
+    error: DeploymentFailed | None = None
+
+    async def to_end(self, client: Client, deployment: Deployment, shown: Display) -> None:
+        """Follow what was recorded, unless nobody wants to. Raises ``TimedOut``."""
+        self.deployment = deployment
+        if self.session.printer.quiet:
+            click.echo(deployment.deployment_id)
+        if not self.detach:
+            self.deployment = await follow_to_end(
+                client, deployment.deployment_id, shown, timeout_s=self.timeout_s
+            )
+        self.error = await failure(client, self.deployment)
+
+    def print_outcome(self) -> None:
+        """Print how it stands, or ended. Raises ``DeploymentFailed`` when it ended without success."""
+        assert self.deployment is not None
+        if self.error is None or self.session.printer.for_programs:
+            # In quiet runs the id was printed when it was recorded.
+            self.session.printer.result(self.deployment, sentence=standing_words(self.deployment))
+        if self.error is not None:
+            raise self.error
 
 
 async def follow_to_end(
@@ -38,55 +77,84 @@ async def follow_to_end(
     return await client.get(deployment_id)
 
 
-def print_outcome(session: Session, deployment: Deployment) -> None:
-    """Print how it stands, or ended. Raises ``DeploymentFailed`` when it is not live."""
-    d = deployment
-    if not session.for_people:
-        print_object(d, session.output)
-    if not d.status.terminal:
-        if session.for_people and d.status.waiting:
-            click.echo(
-                f"{safe(d.project)} {safe(d.version)} is {words(d.status)} in {safe(d.environment)} and "
-                f"waits for a person: longshore promote {d.deployment_id}"
-            )
-        elif session.for_people:
-            click.echo(
-                f"{safe(d.project)} {safe(d.version)} is {words(d.status)} in {safe(d.environment)}; "
-                f"{how_to_follow(d.deployment_id)}"
-            )
-        return
-    if d.status is not DeploymentStatus.SUCCEEDED:
-        raise failure(d)
-    if session.for_people:
-        click.echo(outcome_words(d))
-
-
 def outcome_of_cancelling(session: Session, deployment: Deployment) -> None:
     """Print how a cancelled deployment stands. Raises ``StatusConflict`` when it ended otherwise."""
     d = deployment
-    if not session.for_people:
-        print_object(d, session.output)
     if d.status.terminal and d.status is not DeploymentStatus.CANCELLED:
+        if session.printer.for_programs:
+            session.printer.print_object(d)
         raise StatusConflict(f"deployment {d.deployment_id} {words(d.status)} before it could be cancelled")
-    if not session.for_people:
-        return
-    if not d.status.terminal:
-        click.echo(f"it is being taken back; {how_to_follow(d.deployment_id)}")
-        return
     live = f"; {safe(d.previous_version)} is live" if d.previous_version else ""
-    click.echo(f"{safe(f'{d.project} {d.version}'.strip())} in {safe(d.environment)} is cancelled{live}")
+    ended = f"{safe(f'{d.project} {d.version}'.strip())} in {safe(d.environment)} is cancelled{live}"
+    going_on = f"it is being taken back; {how_to_follow(d.deployment_id)}"
+    session.printer.result(d, sentence=ended if d.status.terminal else going_on, name=d.deployment_id)
 
 
-def failure(deployment: Deployment) -> DeploymentFailed:
-    """The error that a deployment without success ends a command with."""
+async def failure(client: Client, deployment: Deployment) -> DeploymentFailed | None:
+    """What ends a command whose deployment ended without success: why, on which nodes, what to do next."""
     d = deployment
+    if not d.status.terminal or d.status is DeploymentStatus.SUCCEEDED:
+        return None
+    told = await _failed_nodes(client, d) if d.node_counts.failed else []
     why = d.error.message if d.error else d.status_message
+    if told:
+        # What they said is told for each.
+        why = f"{d.node_counts.failed} of {count(d.node_counts.expected, 'node')} failed"
     error = DeploymentFailed(f"{outcome_words(d)}{f': {why}' if why else ''}", d)
+    for note in told:
+        error.add_note(note)
     if d.previous_version:
         error.add_note(f"what was live before: {d.previous_version}")
+    error.add_note(f"what to do: {next_step(d)}")
     return error
+
+
+def next_step(deployment: Deployment) -> str:
+    """What somebody whose deployment ended without success does next."""
+    d = deployment
+    again = f"`longshore retry {short_id(d.deployment_id)}`"
+    if d.status is DeploymentStatus.SUPERSEDED:
+        return f"`longshore list {safe(d.project)}` shows what came instead; {again} brings it back"
+    if d.status is DeploymentStatus.CANCELLED:
+        return f"{again} tries it again" if d.record_time else "deploy it again"
+    if d.record_time is None:
+        return "mend what is wrong, and deploy again"
+    look = f"`longshore get {short_id(d.deployment_id)}` shows what each node did"
+    return f"{look}; {again} tries it again when that is mended"
 
 
 def how_to_follow(deployment_id: str) -> str:
     """How to see what becomes of a deployment."""
     return f"follow it: longshore watch {deployment_id}"
+
+
+def standing_words(deployment: Deployment) -> str:
+    """How a deployment stands that ended well or has not ended, and what somebody does next."""
+    d = deployment
+    if d.status is DeploymentStatus.SUCCEEDED:
+        return outcome_words(d)
+    what = f"{safe(d.project)} {safe(d.version)}".strip()
+    if d.kind is DeploymentKind.UNDEPLOY:
+        what = f"the undeploy of {safe(d.project)}"
+    standing = f"{what} is {words(d.status)} in {safe(d.environment)}"
+    if d.status.waiting:
+        return f"{standing} and waits for a person: longshore promote {d.deployment_id}"
+    return f"{standing}; {how_to_follow(d.deployment_id)}"
+
+
+async def _failed_nodes(client: Client, deployment: Deployment) -> list[str]:
+    """A line for each of the first nodes that failed, with what they said."""
+    failed: dict[str, str] = {}
+    try:
+        listed = client.activations(deployment.deployment_id, limit=_MOST_NODES_READ)
+        async with aclosing(listed):
+            # By generation; what went wrong first is why it went back.
+            async for each in listed:
+                if each.status is ActivationStatus.FAILED:
+                    failed.setdefault(each.node_name, each.message)
+    except LongshoreError:
+        # How it ended is known; what nodes said is a service.
+        return []
+    told = [f"{name} failed: {message}" for name, message in failed.items()]
+    left = len(told) - _MOST_NODES_TOLD
+    return [*told[:_MOST_NODES_TOLD], *([f"… and {left} more"] if left > 0 else [])]

@@ -1,8 +1,9 @@
-"""Results as programs read them: JSON and YAML, stable and documented.
+"""Results as programs read them: JSON and YAML, stable and described by ``schemas.json``.
 
 A value's fields keep the names of the library's dataclasses; enums are lower-case words, times RFC 3339 in
-UTC, sizes bytes, what is unset is null. A list is printed as one JSON object per line (YAML: one document
-each), a single result as one object. Progress is one object per line with ``type`` ``event`` or ``snapshot``.
+UTC, spans of time seconds, sizes bytes, what is unset is null. A list is printed as one JSON object per line
+(YAML: one document each), a single result as one object. Progress is one object per line with ``type``
+``event`` or ``snapshot``.
 """
 
 from __future__ import annotations
@@ -11,26 +12,20 @@ import dataclasses
 import json
 import re
 from collections.abc import Mapping
-from datetime import UTC, datetime
-from enum import Enum, StrEnum
+from datetime import UTC, datetime, timedelta
+from enum import Enum
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
 
 import click
+
+from .options import OutputFormat
 
 if TYPE_CHECKING:
     from longshore_client.models import Event, Snapshot
 
 # What JSON may hold but a terminal must not get.
 _UNSAFE: Final = re.compile("[\x7f-\x9f\u061c\u200e\u200f\u2028-\u202e\u2066-\u2069]")
-
-
-class OutputFormat(StrEnum):
-    """What ``--output`` takes."""
-
-    TABLE = "table"
-    JSON = "json"
-    YAML = "yaml"
 
 
 def plain(value: object) -> Any:
@@ -45,6 +40,8 @@ def plain(value: object) -> Any:
         return value.value
     if isinstance(value, datetime):
         return value.astimezone(UTC).isoformat().replace("+00:00", "Z")
+    if isinstance(value, timedelta):
+        return value.total_seconds()
     if isinstance(value, Path):
         return str(value)
     return value
@@ -58,10 +55,14 @@ def plain_update(update: Event | Snapshot) -> dict[str, Any]:
     if isinstance(update, Event):
         detail = update.detail
         if detail is not None:
-            kind = re.sub(r"(?<=[a-z])(?=[A-Z])", "_", type(detail).__name__).lower()
-            fields["detail"] = {"kind": kind, **fields["detail"]}
+            fields["detail"] = {"kind": detail_kind(type(detail)), **fields["detail"]}
         return {"type": "event", **fields}
     return {"type": "snapshot", **fields}
+
+
+def detail_kind(of: type) -> str:
+    """What a kind of detail of an event is called: ``StatusChanged`` is ``status_changed``."""
+    return re.sub(r"(?<=[a-z])(?=[A-Z])", "_", of.__name__).lower()
 
 
 def print_object(value: object, output: OutputFormat) -> None:

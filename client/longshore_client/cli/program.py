@@ -6,31 +6,28 @@ answers at once. Commands of the server package come through the entry-point gro
 
 from __future__ import annotations
 
+import gc
 import importlib
-import importlib.metadata
+import importlib.util
 import io
 import os
 import sys
 import traceback
-from typing import Final
+from typing import TYPE_CHECKING, Final
 
 import click
 
-from longshore_client.errors import LongshoreError
+from .choosing import CONTEXT_VARIABLE, SERVER_VARIABLE
+from .exit_codes import EXIT_CODES, INTERRUPTED, READER_GONE, SERVER_FAULT
+from .options import output_options, server_options
+from .screen import is_plain
 
-from .failing import (
-    EXIT_CODES_HELP,
-    INTERRUPTED,
-    READER_GONE,
-    SERVER_FAULT,
-    exit_code_of,
-    print_error,
-    problem,
-)
-from .session import SERVER_VARIABLE, shared_options
+if TYPE_CHECKING:
+    from importlib.metadata import EntryPoint
 
 _ENTRY_POINT_GROUP: Final = "longshore.commands"
 _INSTALL_SERVER: Final = "pip install 'longshore[server]'"
+_NEEDED_BY_SERVER: Final = "sqlalchemy"
 
 _SECTIONS: Final[dict[str, dict[str, tuple[str, str]]]] = {
     "Deploying": {
@@ -50,25 +47,42 @@ _SECTIONS: Final[dict[str, dict[str, tuple[str, str]]]] = {
         "get": ("deployments", "Show one deployment and its nodes."),
         "projects": ("catalog", "List projects, or show what one has live where."),
         "releases": ("catalog", "List a project's releases, highest version first."),
+        "findings": ("findings", "List what was found in a deployment's payload."),
         "nodes": ("cluster", "List the nodes."),
+        "locks": ("cluster", "List the locks that are held."),
         "audit": ("cluster", "Show who did what, newest first."),
     },
     "Payloads": {
         "download": ("download", "Download a release's payload, verified."),
         "pin": ("pin", "Keep a release's payload whatever retention says."),
         "unpin": ("pin", "Let retention decide about a release's payload again."),
+        "keep": ("keep", "Show or set how long payloads are kept for an environment."),
         "delete-payload": ("delete_payload", "Delete a release's payload, to free its space."),
-        "completion": ("completion", "Print what lets a shell complete commands, projects and versions."),
         "checksum": ("checksum", "Print the content checksum of a directory or a file."),
+    },
+    "This program": {
+        "context": ("context", "Name servers, and choose which one commands talk to."),
+        "completion": ("completion", "Print what lets a shell complete commands, projects and versions."),
+        "man": ("man", "Print manual pages."),
+        "schema": ("schema", "Print the schemas of what commands print as JSON."),
     },
 }
 _COMMANDS: Final = {name: found for section in _SECTIONS.values() for name, found in section.items()}
 
-_SERVER_COMMANDS: Final = {
+SERVER_COMMANDS: Final = {
     "serve": "Run a node.",
     "admin": "Look after a node's database and stores.",
     "doctor": "Look at every part: what works, what does not, what to do.",
 }
+
+
+VARIABLES: Final = {
+    SERVER_VARIABLE: "the server to talk to, HOST:PORT; several with commas",
+    CONTEXT_VARIABLE: "the context to work in: see `longshore context`",
+    "LONGSHORE_DEBUG": "1 shows the traceback of an error",
+    "NO_COLOR": "set to anything for no colours and no bars",
+}
+"""What the commands of the client look at in the environment."""
 
 
 class _ReaderGoneError(Exception):
@@ -80,14 +94,23 @@ class Program(click.Group):
 
     def invoke(self, ctx: click.Context) -> object:
         """Run the command that was called."""
+        from longshore_client.errors import LongshoreError
+
         try:
             return super().invoke(ctx)
         except BrokenPipeError as error:
             raise _ReaderGoneError from error
+        except LongshoreError as error:
+            if os.environ.get("LONGSHORE_DEBUG"):
+                traceback.print_exc()
+            from .failing import exit_code_of, print_error
+
+            print_error(error)
+            ctx.exit(exit_code_of(error))
 
     def list_commands(self, ctx: click.Context) -> list[str]:
         """Every name, also of the server's commands that are not installed."""
-        return [*_COMMANDS, *sorted({*_SERVER_COMMANDS, *_entry_points()})]
+        return [*_COMMANDS, *SERVER_COMMANDS]
 
     def get_command(self, ctx: click.Context, cmd_name: str) -> click.Command | None:
         """Import a command."""
@@ -97,32 +120,41 @@ class Program(click.Group):
             command = getattr(module, f"{cmd_name.replace('-', '_')}_command")
             assert isinstance(command, click.Command)
             return command
-        entry_point = _entry_points().get(cmd_name)
-        if entry_point is None and cmd_name not in _SERVER_COMMANDS:
-            return None
-        return _server_command(cmd_name, entry_point)
+        if cmd_name in SERVER_COMMANDS:
+            return _server_command(cmd_name, _entry_point(cmd_name))
+        return None
 
     def format_commands(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
         """Write the commands by section, without importing them."""
         for title, section in _SECTIONS.items():
             with formatter.section(title):
                 formatter.write_dl([(name, short_help) for name, (_, short_help) in section.items()])
-        installed = _entry_points()
+        installed = importlib.util.find_spec(_NEEDED_BY_SERVER) is not None
         with formatter.section("Running a server"):
             formatter.write_dl(
                 [
-                    (name, _SERVER_COMMANDS.get(name, "") if name in installed else f"({_INSTALL_SERVER})")
-                    for name in sorted({*_SERVER_COMMANDS, *installed}, reverse=True)
+                    (name, short_help if installed else f"({_INSTALL_SERVER})")
+                    for name, short_help in SERVER_COMMANDS.items()
                 ]
             )
 
+    def format_epilog(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
+        """Write the examples, and what all commands have in common."""
+        super().format_epilog(ctx, formatter)
+        with formatter.section("Exit codes"):
+            formatter.write_dl([(str(code), meaning) for code, meaning in EXIT_CODES.items()])
+        with formatter.section("Environment"):
+            formatter.write_dl(list(VARIABLES.items()))
 
-def _entry_points() -> dict[str, importlib.metadata.EntryPoint]:
-    found = importlib.metadata.entry_points(group=_ENTRY_POINT_GROUP)
-    return {entry_point.name: entry_point for entry_point in found}
+
+def _entry_point(name: str) -> EntryPoint | None:
+    # Takes as long as everything else that `--help` needs.
+    from importlib.metadata import entry_points
+
+    return next(iter(entry_points(group=_ENTRY_POINT_GROUP, name=name)), None)
 
 
-def _server_command(name: str, entry_point: importlib.metadata.EntryPoint | None) -> click.Command:
+def _server_command(name: str, entry_point: EntryPoint | None) -> click.Command:
     """A command of the server package, or one that says how to get it."""
     missing = "the server is not installed"
     if entry_point is not None:
@@ -134,6 +166,7 @@ def _server_command(name: str, entry_point: importlib.metadata.EntryPoint | None
             missing = f"the server needs {error.name}, which is not installed"
         else:
             assert isinstance(command, click.Command)
+            gc.enable()
             return command
 
     @click.command(name, context_settings={"ignore_unknown_options": True, "help_option_names": []})
@@ -147,28 +180,21 @@ def _server_command(name: str, entry_point: importlib.metadata.EntryPoint | None
 @click.command(
     cls=Program,
     context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 100},
-    epilog=f"""\b
+    epilog="""\b
 Examples:
   longshore serve --data-dir /var/lib/longshore
   longshore deploy ./web --project web
   longshore list web
-  longshore rollback web
-
-{EXIT_CODES_HELP}
-
-\b
-Environment:
-  {SERVER_VARIABLE}  the server to talk to, HOST:PORT; several with commas between them
-  LONGSHORE_DEBUG   1 shows the traceback of an error
-  NO_COLOR          set to anything for no colours""",
+  longshore rollback web""",
 )
 @click.version_option(package_name="longshore", message="%(prog)s %(version)s")
-@shared_options
+@server_options
+@output_options
 @click.pass_context
-def program(ctx: click.Context, server: str | None, output: str | None) -> None:
+def program(ctx: click.Context, /, **shared: object) -> None:
     """Deploy payloads to fleets, follow what becomes of them, and take them back."""
-    ctx.obj = {"server": server, "output": output}
-    if os.environ.get("NO_COLOR"):
+    ctx.obj = shared
+    if shared["plain"] or is_plain():
         ctx.color = False
 
 
@@ -194,14 +220,9 @@ def run_program() -> int:
     except Exception as error:
         if os.environ.get("LONGSHORE_DEBUG"):
             traceback.print_exc()
-        return _explain(error)
+        from .failing import problem
+
+        problem(f"a fault of this program's own: {type(error).__name__}: {error}")
+        click.echo("  what to do: set LONGSHORE_DEBUG=1 and report the traceback that it shows", err=True)
+        return SERVER_FAULT
     return code if isinstance(code, int) else 0
-
-
-def _explain(error: Exception) -> int:
-    if isinstance(error, LongshoreError):
-        print_error(error)
-        return exit_code_of(error)
-    problem(f"a fault of this program's own: {type(error).__name__}: {error}")
-    click.echo("  what to do: set LONGSHORE_DEBUG=1 and report the traceback that it shows", err=True)
-    return SERVER_FAULT

@@ -2,49 +2,95 @@
 
 from __future__ import annotations
 
-import asyncio
 import functools
+import gc
 import os
-from collections.abc import AsyncIterable, Awaitable, Callable, Sequence
-from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, Any, Concatenate, Final, ParamSpec, TypeVar
+import sys
+from collections.abc import Awaitable, Callable, Iterator, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass
+from typing import IO, TYPE_CHECKING, Any, Concatenate, Final, ParamSpec, TypeVar
 
 import click
 
-from longshore_client.addresses import DEFAULT_SERVER, checked_addresses
+from longshore_client.addresses import checked_addresses
 
-from .printing import OutputFormat, print_object
-from .tables import Column, draw, terminal_width
+from .choosing import Chosen, choose
+from .options import OutputFormat, output_options, server_options
+from .printer import Printer
+from .screen import moves, terminal_width
 
 if TYPE_CHECKING:
     from longshore_client.client import Client
 
-SERVER_VARIABLE: Final = "LONGSHORE_SERVER"
+    from .display import Display
 
 _Parameters = ParamSpec("_Parameters")
 _Result = TypeVar("_Result")
-_Row = TypeVar("_Row")
-_Command = TypeVar("_Command", bound=Callable[..., Any])
+_OUTPUT_OPTIONS: Final = ("output", "quiet", "plain")
+_SERVER_OPTIONS: Final = ("server", "context")
 
 
 @dataclass(frozen=True, slots=True)
 class Session:
-    """One run of one command."""
+    """One run of one command that asks a server."""
 
-    server: str
-    output: OutputFormat
-    width: int | None = field(default_factory=terminal_width)
+    printer: Printer
+    chosen: Chosen
 
     @property
-    def for_people(self) -> bool:
-        """Whether results are printed as tables."""
-        return self.output is OutputFormat.TABLE
+    def server(self) -> str:
+        """The addresses, with commas between them."""
+        return self.chosen.server
+
+    def environment(self, named: str | None) -> str:
+        """The environment that is meant: the one named, else the context's, else ``default``."""
+        return named or self.chosen.environment
+
+    def project(self, named: str | None) -> str:
+        """The project that is meant: the one named, else the context's. Raises ``click.UsageError``."""
+        project = named or self.chosen.project
+        if not project:
+            raise click.UsageError("name the project, here or in the context (`longshore context set`)")
+        return project
+
+    def release(self, project: str | None, version: str | None) -> tuple[str, str]:
+        """Project and version of ``PROJECT VERSION``, ``PROJECT@VERSION``, or ``@VERSION`` in a context.
+
+        Raises ``click.UsageError``.
+        """
+        if version is None:
+            project, _, version = (project or "").partition("@")
+        if not version:
+            raise click.UsageError("name the release: PROJECT VERSION, or PROJECT@VERSION")
+        return self.project(project), version
+
+    @contextmanager
+    def display(self, stream: IO[str] | None = None) -> Iterator[Display]:
+        """Progress on a stream, standard error if none is given: moving, as lines, or not at all."""
+        from .display import NoDisplay, PlainDisplay
+
+        shown_on = stream or sys.stderr
+        if self.printer.quiet:
+            yield NoDisplay()
+        elif not moves(shown_on, plain=self.printer.plain):
+            yield PlainDisplay(shown_on)
+        else:
+            from .live_display import LiveDisplay
+
+            with LiveDisplay(shown_on) as shown:
+                yield shown
 
     def run(self, work: Callable[[Client], Awaitable[_Result]]) -> _Result:
         """What ``work`` gives, called with an open client."""
+        import asyncio
+
         # What gRPC's core logs is no word for people; errors carry what matters.
         os.environ.setdefault("GRPC_VERBOSITY", "NONE")
         from longshore_client.client import Client
+
+        # Off since the start; what comes now goes too.
+        gc.enable()
 
         async def with_client() -> _Result:
             async with Client(self.server) as client:
@@ -52,67 +98,57 @@ class Session:
 
         return asyncio.run(with_client())
 
-    async def print_rows(
-        self, rows: AsyncIterable[_Row], columns: Sequence[Column[_Row]], *, nothing: str
-    ) -> None:
-        """Print rows as a table, or one object a line as they come; ``nothing`` is said to people."""
-        if not self.for_people:
-            async for row in rows:
-                print_object(row, self.output)
-            return
-        listed = [row async for row in rows]
-        if not listed:
-            click.echo(nothing, err=True)
-        for line in draw(columns, listed, width=self.width) if listed else ():
-            click.echo(line)
-
-    def print_facts(self, facts: Sequence[tuple[str, str]]) -> None:
-        """Print what is known about one thing, a line for each fact that is not empty."""
-        known = [(name, text) for name, text in facts if text]
-        longest = max(len(name) for name, _ in known)
-        for name, text in known:
-            click.echo(f"{click.style(name.ljust(longest), bold=True)}  {text}")
-
-
-def shared_options(function: _Command) -> _Command:
-    """Add ``--server`` and ``--output``, which may stand before and behind the command's name."""
-    server = click.option(
-        "--server",
-        metavar="HOST:PORT[,…]",
-        help="The server to talk to; of several the first that can do it.  "
-        f"[env: {SERVER_VARIABLE}; default: {DEFAULT_SERVER}]",
-    )
-    output = click.option(
-        "-o",
-        "--output",
-        type=click.Choice([each.value for each in OutputFormat]),
-        help="How results are printed; lists in JSON are one object a line.  [default: table]",
-    )
-    return server(output(function))
-
 
 def client_command(
     function: Callable[Concatenate[Session, _Parameters], None],
 ) -> Callable[..., None]:
-    """Give a command's function its session in place of the shared options."""
+    """Give a command's function its session in place of the shared options.
+
+    These may stand before and behind the command's name.
+    """
 
     @functools.wraps(function)
-    def command(*args: Any, server: str | None, output: str | None, **options: Any) -> None:
-        outer: dict[str, str | None] = click.get_current_context().obj or {}
-        session = Session(
-            server=_checked(
-                server or outer.get("server") or os.environ.get(SERVER_VARIABLE) or DEFAULT_SERVER
-            ),
-            output=OutputFormat(output or outer.get("output") or OutputFormat.TABLE),
-        )
-        function(session, *args, **options)
+    def command(*args: Any, **options: Any) -> None:
+        given = _given(options, _SERVER_OPTIONS)
+        printer = _printer(_given(options, _OUTPUT_OPTIONS))
+        chosen = choose(given["server"], given["context"])
+        try:
+            checked_addresses(chosen.server)
+        except ValueError as error:
+            raise click.UsageError(str(error)) from error
+        function(Session(printer, chosen), *args, **options)
 
-    return shared_options(command)
+    return server_options(output_options(command))
 
 
-def _checked(server: str) -> str:
-    try:
-        checked_addresses(server)
-    except ValueError as error:
-        raise click.UsageError(str(error)) from error
-    return server
+def local_command(
+    function: Callable[Concatenate[Printer, _Parameters], None],
+) -> Callable[..., None]:
+    """Give the function of a command that asks no server its printer in place of the output options."""
+
+    @functools.wraps(function)
+    def command(*args: Any, **options: Any) -> None:
+        function(_printer(_given(options, _OUTPUT_OPTIONS)), *args, **options)
+
+    return output_options(command)
+
+
+def _given(options: dict[str, Any], names: Sequence[str]) -> dict[str, Any]:
+    """Take ``names`` out of the options: what stands behind the command's name, else what stands before."""
+    outer: dict[str, Any] = click.get_current_context().obj or {}
+    return {name: options.pop(name) or outer.get(name) for name in names}
+
+
+def _printer(given: dict[str, Any]) -> Printer:
+    if given["quiet"] and given["output"]:
+        raise click.UsageError("--quiet and --output exclude each other")
+    plain = bool(given["plain"])
+    if plain:
+        click.get_current_context().find_root().color = False
+        click.get_current_context().color = False
+    return Printer(
+        output=OutputFormat(given["output"] or OutputFormat.TABLE),
+        quiet=bool(given["quiet"]),
+        plain=plain,
+        width=None if plain else terminal_width(),
+    )

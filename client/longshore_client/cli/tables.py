@@ -5,15 +5,13 @@ Elsewhere (a pipe, a file) nothing is left out and nothing is cut.
 
 from __future__ import annotations
 
-import shutil
-import sys
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
-from typing import Generic, TypeVar
+from typing import Generic, NamedTuple, TypeVar
 
 import click
 
-from .wording import cell_width, safe, shortened
+from .wording import cell_width, safe, shortened, wrapped
 
 _Row = TypeVar("_Row")
 _GAP = "  "
@@ -35,13 +33,6 @@ class Column(Generic[_Row]):
     color: Callable[[_Row], str | None] | None = None
 
 
-def terminal_width() -> int | None:
-    """The width of the terminal that standard output is, None where it is none."""
-    if not sys.stdout.isatty():
-        return None
-    return shutil.get_terminal_size().columns
-
-
 def draw(columns: Sequence[Column[_Row]], rows: Sequence[_Row], *, width: int | None) -> list[str]:
     """The lines of a table: a heading, and one for each row."""
     drawn = [_DrawnColumn(column, [safe(column.text(row)) for row in rows]) for column in columns]
@@ -55,6 +46,27 @@ def draw(columns: Sequence[Column[_Row]], rows: Sequence[_Row], *, width: int | 
     return lines
 
 
+class Fact(NamedTuple):
+    """Something known about one thing; ``text`` is empty where it is not."""
+
+    name: str
+    text: str
+    color: str | None = None
+
+
+def draw_facts(facts: Sequence[Fact], *, width: int | None) -> list[str]:
+    """The lines of what is known about one thing: names, and beside them texts that wrap."""
+    known = [fact for fact in facts if fact.text]
+    longest = max(len(fact.name) for fact in known)
+    lines = []
+    for name, text, color in known:
+        texts = [text] if width is None else wrapped(text, max(width - longest - len(_GAP), 10))
+        for index, each in enumerate(texts):
+            head = click.style((name if index == 0 else "").ljust(longest), bold=True)
+            lines.append(f"{head}{_GAP}{click.style(each, fg=color, bold=True) if color else each}")
+    return lines
+
+
 class _DrawnColumn(Generic[_Row]):
     """A column with the texts of its rows, and the width it has come down to."""
 
@@ -64,11 +76,10 @@ class _DrawnColumn(Generic[_Row]):
         self.width = max(map(cell_width, [column.heading, *texts]))
         self.padded = True
 
-    @property
-    def least_width(self) -> int:
+    def least_width(self, floor: int = _LEAST_FLEXIBLE_WIDTH) -> int:
         if not self.column.flexible:
             return self.width
-        return min(self.width, max(_LEAST_FLEXIBLE_WIDTH, cell_width(self.column.heading)))
+        return min(self.width, max(floor, cell_width(self.column.heading)))
 
     def heading(self) -> str:
         return self._padded(self.column.heading)
@@ -90,15 +101,17 @@ def _fitting(columns: list[_DrawnColumn[_Row]], width: int) -> list[_DrawnColumn
     def overflow(widths: Iterable[int]) -> int:
         return sum(widths) + len(_GAP) * (len(shown) - 1) - width
 
-    while overflow(column.least_width for column in shown) > 0:
+    while overflow(column.least_width() for column in shown) > 0:
         least = max(shown, key=lambda column: column.column.importance)
         if least.column.importance == 0:
             break
         shown.remove(least)
-    while (surplus := overflow(column.width for column in shown)) > 0:
-        widest = max(shown, key=lambda column: column.width - column.least_width)
-        room = widest.width - widest.least_width
-        if room == 0:
-            break
-        widest.width -= min(room, surplus)
+    # A heading's width is left to every column only where nothing else helps.
+    for floor in (_LEAST_FLEXIBLE_WIDTH, 0):
+        while (surplus := overflow(column.width for column in shown)) > 0:
+            widest = max(shown, key=lambda column: column.width - column.least_width(floor))
+            room = widest.width - widest.least_width(floor)
+            if room == 0:
+                break
+            widest.width -= min(room, surplus)
     return shown

@@ -5,12 +5,18 @@ from __future__ import annotations
 import sys
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from typing import TYPE_CHECKING
+
+from .screen import moves
+
+if TYPE_CHECKING:
+    from .printer import Printer
 
 
 @contextmanager
-def transfer_bar(what: str) -> Iterator[Callable[[int, int], None]]:
+def transfer_bar(what: str, printer: Printer) -> Iterator[Callable[[int, int], None]]:
     """Show a bar on standard error; call what is given with the bytes done and the bytes in all."""
-    if not sys.stderr.isatty():
+    if printer.quiet or not moves(sys.stderr, plain=printer.plain):
         yield lambda _done, _total: None
         return
     from rich.console import Console

@@ -106,11 +106,33 @@ def shortened(text: str, width: int) -> str:
     """The text in at most ``width`` columns, with an ellipsis where it was cut."""
     if cell_width(text) <= width:
         return text
-    kept = ""
-    left = max(width, 1) - 1
-    for character in text:
-        left -= cell_width(character)
-        if left < 0:
-            break
-        kept += character
-    return f"{kept}…"
+    return f"{_fitting(text, width - 1) if width > 1 else ''}…"
+
+
+def wrapped(text: str, width: int) -> list[str]:
+    """The text in lines of at most ``width`` columns, broken between words where that is possible."""
+    lines: list[str] = []
+    line = ""
+    for word in text.split(" "):
+        joined = f"{line} {word}" if line else word
+        if cell_width(joined) <= width:
+            line = joined
+            continue
+        if line:
+            lines.append(line)
+        line = word
+        while cell_width(line) > width:
+            piece = _fitting(line, width)
+            lines.append(piece)
+            line = line[len(piece) :]
+    return [*lines, line] if line or not lines else lines
+
+
+def _fitting(text: str, width: int) -> str:
+    """The beginning of a text that takes at most ``width`` columns, one character at least."""
+    taken = 0
+    for number, character in enumerate(text):
+        taken += cell_width(character)
+        if taken > width and number:
+            return text[:number]
+    return text

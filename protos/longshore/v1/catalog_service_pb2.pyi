@@ -5,6 +5,7 @@ isort:skip_file
 
 from collections import abc as _abc
 from google.protobuf import descriptor as _descriptor
+from google.protobuf import duration_pb2 as _duration_pb2
 from google.protobuf import field_mask_pb2 as _field_mask_pb2
 from google.protobuf import message as _message
 from google.protobuf import timestamp_pb2 as _timestamp_pb2
@@ -69,6 +70,8 @@ class ProjectEnvironment(_message.Message):
     FREEZE_REASON_FIELD_NUMBER: _builtins.int
     FROZEN_BY_FIELD_NUMBER: _builtins.int
     FREEZE_TIME_FIELD_NUMBER: _builtins.int
+    RETENTION_FIELD_NUMBER: _builtins.int
+    KEPT_ROLLBACK_TARGETS_FIELD_NUMBER: _builtins.int
     project: _builtins.str
     """The project."""
     environment: _builtins.str
@@ -89,6 +92,10 @@ class ProjectEnvironment(_message.Message):
     """
     frozen_by: _builtins.str
     """Who set the freeze."""
+    kept_rollback_targets: _builtins.int
+    """How many of the releases that were live here before stay, payload and all, so that they can be rolled back
+    to at once, 0 to 100; unset: as the servers' settings say. Settable.
+    """
     @_builtins.property
     def live_time(self) -> _timestamp_pb2.Timestamp:
         """When it became live."""
@@ -96,6 +103,10 @@ class ProjectEnvironment(_message.Message):
     @_builtins.property
     def freeze_time(self) -> _timestamp_pb2.Timestamp:
         """When the freeze was set."""
+
+    @_builtins.property
+    def retention(self) -> Global___Retention:
+        """For how long payloads are kept here, where it differs from what the servers' settings say. Settable."""
 
     def __init__(
         self,
@@ -110,14 +121,63 @@ class ProjectEnvironment(_message.Message):
         freeze_reason: _builtins.str = ...,
         frozen_by: _builtins.str = ...,
         freeze_time: _timestamp_pb2.Timestamp | None = ...,
+        retention: Global___Retention | None = ...,
+        kept_rollback_targets: _builtins.int | None = ...,
     ) -> None: ...
-    _HasFieldArgType: _TypeAlias = _typing.Literal["freeze_time", b"freeze_time", "live_time", b"live_time"]  # noqa: Y015
+    _HasFieldArgType: _TypeAlias = _typing.Literal["_kept_rollback_targets", b"_kept_rollback_targets", "freeze_time", b"freeze_time", "kept_rollback_targets", b"kept_rollback_targets", "live_time", b"live_time", "retention", b"retention"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["environment", b"environment", "etag", b"etag", "freeze_reason", b"freeze_reason", "freeze_time", b"freeze_time", "frozen_by", b"frozen_by", "live_deployment_id", b"live_deployment_id", "live_generation", b"live_generation", "live_time", b"live_time", "live_version", b"live_version", "project", b"project"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["_kept_rollback_targets", b"_kept_rollback_targets", "environment", b"environment", "etag", b"etag", "freeze_reason", b"freeze_reason", "freeze_time", b"freeze_time", "frozen_by", b"frozen_by", "kept_rollback_targets", b"kept_rollback_targets", "live_deployment_id", b"live_deployment_id", "live_generation", b"live_generation", "live_time", b"live_time", "live_version", b"live_version", "project", b"project", "retention", b"retention"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
-    def WhichOneof(self, oneof_group: _Never) -> None: ...
+    _WhichOneofReturnType__kept_rollback_targets: _TypeAlias = _typing.Literal["kept_rollback_targets"]  # noqa: Y015
+    _WhichOneofArgType__kept_rollback_targets: _TypeAlias = _typing.Literal["_kept_rollback_targets", b"_kept_rollback_targets"]  # noqa: Y015
+    def WhichOneof(self, oneof_group: _WhichOneofArgType__kept_rollback_targets) -> _WhichOneofReturnType__kept_rollback_targets | None: ...
 
 Global___ProjectEnvironment: _TypeAlias = ProjectEnvironment  # noqa: Y015
+
+@_typing.final
+class Retention(_message.Message):
+    """For how long the payloads of a project are kept for an environment. What is live, in flight or a kept
+    rollback target is kept besides. A payload goes when no environment keeps it.
+    """
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    KEEP_RELEASES_FIELD_NUMBER: _builtins.int
+    MAX_AGE_FIELD_NUMBER: _builtins.int
+    MAX_SIZE_BYTES_FIELD_NUMBER: _builtins.int
+    keep_releases: _builtins.int
+    """How many releases, the newest; unset: as the servers' settings say. 0: without limit."""
+    max_size_bytes: _builtins.int
+    """How many bytes of payloads together; unset: as the servers' settings say. 0: without limit."""
+    @_builtins.property
+    def max_age(self) -> _duration_pb2.Duration:
+        """How long after it was last deployed there; unset: as the servers' settings say. 0: without end."""
+
+    def __init__(
+        self,
+        *,
+        keep_releases: _builtins.int | None = ...,
+        max_age: _duration_pb2.Duration | None = ...,
+        max_size_bytes: _builtins.int | None = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _typing.Literal["_keep_releases", b"_keep_releases", "_max_age", b"_max_age", "_max_size_bytes", b"_max_size_bytes", "keep_releases", b"keep_releases", "max_age", b"max_age", "max_size_bytes", b"max_size_bytes"]  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["_keep_releases", b"_keep_releases", "_max_age", b"_max_age", "_max_size_bytes", b"_max_size_bytes", "keep_releases", b"keep_releases", "max_age", b"max_age", "max_size_bytes", b"max_size_bytes"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    _WhichOneofReturnType__keep_releases: _TypeAlias = _typing.Literal["keep_releases"]  # noqa: Y015
+    _WhichOneofArgType__keep_releases: _TypeAlias = _typing.Literal["_keep_releases", b"_keep_releases"]  # noqa: Y015
+    _WhichOneofReturnType__max_age: _TypeAlias = _typing.Literal["max_age"]  # noqa: Y015
+    _WhichOneofArgType__max_age: _TypeAlias = _typing.Literal["_max_age", b"_max_age"]  # noqa: Y015
+    _WhichOneofReturnType__max_size_bytes: _TypeAlias = _typing.Literal["max_size_bytes"]  # noqa: Y015
+    _WhichOneofArgType__max_size_bytes: _TypeAlias = _typing.Literal["_max_size_bytes", b"_max_size_bytes"]  # noqa: Y015
+    @_typing.overload
+    def WhichOneof(self, oneof_group: _WhichOneofArgType__keep_releases) -> _WhichOneofReturnType__keep_releases | None: ...
+    @_typing.overload
+    def WhichOneof(self, oneof_group: _WhichOneofArgType__max_age) -> _WhichOneofReturnType__max_age | None: ...
+    @_typing.overload
+    def WhichOneof(self, oneof_group: _WhichOneofArgType__max_size_bytes) -> _WhichOneofReturnType__max_size_bytes | None: ...
+
+Global___Retention: _TypeAlias = Retention  # noqa: Y015
 
 @_typing.final
 class Release(_message.Message):
@@ -261,7 +321,7 @@ class GetProjectRequest(_message.Message):
 
     PROJECT_FIELD_NUMBER: _builtins.int
     project: _builtins.str
-    """Its name."""
+    """Its name. Required."""
     def __init__(
         self,
         *,
@@ -319,7 +379,9 @@ class UpdateProjectEnvironmentRequest(_message.Message):
 
     @_builtins.property
     def update_mask(self) -> _field_mask_pb2.FieldMask:
-        """Which fields are set: `freeze_reason`. Required."""
+        """Which fields are set: `freeze_reason`, `kept_rollback_targets`, `retention` or fields of it. One that is named
+        and unset goes back to its default. Required.
+        """
 
     def __init__(
         self,

@@ -45,6 +45,11 @@ class ClusterServiceStub:
                 request_serializer=longshore_dot_v1_dot_cluster__service__pb2.ListNodesRequest.SerializeToString,
                 response_deserializer=longshore_dot_v1_dot_cluster__service__pb2.ListNodesResponse.FromString,
                 _registered_method=True)
+        self.ListLocks = channel.unary_unary(
+                '/longshore.v1.ClusterService/ListLocks',
+                request_serializer=longshore_dot_v1_dot_cluster__service__pb2.ListLocksRequest.SerializeToString,
+                response_deserializer=longshore_dot_v1_dot_cluster__service__pb2.ListLocksResponse.FromString,
+                _registered_method=True)
 
 
 class ClusterServiceServicer:
@@ -65,6 +70,13 @@ class ClusterServiceServicer:
         context.set_details('Method not implemented!')
         raise NotImplementedError('Method not implemented!')
 
+    def ListLocks(self, request, context):
+        """Lists the locks that are held just now, by name: who drives which rollout, and who does which chore.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
 
 def add_ClusterServiceServicer_to_server(servicer, server):
     rpc_method_handlers = {
@@ -77,6 +89,11 @@ def add_ClusterServiceServicer_to_server(servicer, server):
                     servicer.ListNodes,
                     request_deserializer=longshore_dot_v1_dot_cluster__service__pb2.ListNodesRequest.FromString,
                     response_serializer=longshore_dot_v1_dot_cluster__service__pb2.ListNodesResponse.SerializeToString,
+            ),
+            'ListLocks': grpc.unary_unary_rpc_method_handler(
+                    servicer.ListLocks,
+                    request_deserializer=longshore_dot_v1_dot_cluster__service__pb2.ListLocksRequest.FromString,
+                    response_serializer=longshore_dot_v1_dot_cluster__service__pb2.ListLocksResponse.SerializeToString,
             ),
     }
     generic_handler = grpc.method_handlers_generic_handler(
@@ -134,6 +151,33 @@ class ClusterService:
             '/longshore.v1.ClusterService/ListNodes',
             longshore_dot_v1_dot_cluster__service__pb2.ListNodesRequest.SerializeToString,
             longshore_dot_v1_dot_cluster__service__pb2.ListNodesResponse.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def ListLocks(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/longshore.v1.ClusterService/ListLocks',
+            longshore_dot_v1_dot_cluster__service__pb2.ListLocksRequest.SerializeToString,
+            longshore_dot_v1_dot_cluster__service__pb2.ListLocksResponse.FromString,
             options,
             channel_credentials,
             insecure,

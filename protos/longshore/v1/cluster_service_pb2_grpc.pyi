@@ -37,6 +37,8 @@ class ClusterServiceStub:
     """Tells versions, limits and how payloads are cut."""
     ListNodes: _grpc.UnaryUnaryMultiCallable[_cluster_service_pb2.ListNodesRequest, _cluster_service_pb2.ListNodesResponse]
     """Lists the nodes by name."""
+    ListLocks: _grpc.UnaryUnaryMultiCallable[_cluster_service_pb2.ListLocksRequest, _cluster_service_pb2.ListLocksResponse]
+    """Lists the locks that are held just now, by name: who drives which rollout, and who does which chore."""
 
 @_typing.type_check_only
 class ClusterServiceAsyncStub(ClusterServiceStub):
@@ -47,6 +49,8 @@ class ClusterServiceAsyncStub(ClusterServiceStub):
     """Tells versions, limits and how payloads are cut."""
     ListNodes: _aio.UnaryUnaryMultiCallable[_cluster_service_pb2.ListNodesRequest, _cluster_service_pb2.ListNodesResponse]  # type: ignore[assignment]
     """Lists the nodes by name."""
+    ListLocks: _aio.UnaryUnaryMultiCallable[_cluster_service_pb2.ListLocksRequest, _cluster_service_pb2.ListLocksResponse]  # type: ignore[assignment]
+    """Lists the locks that are held just now, by name: who drives which rollout, and who does which chore."""
 
 class ClusterServiceServicer(metaclass=_abc_1.ABCMeta):
     """Tells about the server and its nodes."""
@@ -66,5 +70,13 @@ class ClusterServiceServicer(metaclass=_abc_1.ABCMeta):
         context: _ServicerContext,
     ) -> _typing.Union[_cluster_service_pb2.ListNodesResponse, _abc.Awaitable[_cluster_service_pb2.ListNodesResponse]]:
         """Lists the nodes by name."""
+
+    @_abc_1.abstractmethod
+    def ListLocks(
+        self,
+        request: _cluster_service_pb2.ListLocksRequest,
+        context: _ServicerContext,
+    ) -> _typing.Union[_cluster_service_pb2.ListLocksResponse, _abc.Awaitable[_cluster_service_pb2.ListLocksResponse]]:
+        """Lists the locks that are held just now, by name: who drives which rollout, and who does which chore."""
 
 def add_ClusterServiceServicer_to_server(servicer: ClusterServiceServicer, server: _typing.Union[_grpc.Server, _aio.Server]) -> None: ...

@@ -133,7 +133,7 @@ Global___ProgressUntil: _TypeAlias = ProgressUntil  # noqa: Y015
 
 @_typing.final
 class DeployRequest(_message.Message):
-    """One message of an upload. Keep each about 1 MiB; above 3 MiB it is refused."""
+    """One message of an upload. Keep each about 1 MiB; above 4 MiB it is refused."""
 
     DESCRIPTOR: _descriptor.Descriptor
 
@@ -217,6 +217,7 @@ class DeployHeader(_message.Message):
     QUEUE_POLICY_FIELD_NUMBER: _builtins.int
     WAIT_POLICY_FIELD_NUMBER: _builtins.int
     LABELS_FIELD_NUMBER: _builtins.int
+    VALIDATE_ONLY_FIELD_NUMBER: _builtins.int
     deployment_id: _builtins.str
     """A UUID that the client makes: idempotency key, resume key and what to follow. Required."""
     session_id: _builtins.str
@@ -251,6 +252,10 @@ class DeployHeader(_message.Message):
     """What becomes of it beside unfinished deployments of the same project and environment. Default: it waits."""
     wait_policy: Global___WaitPolicy.ValueType
     """When the call is answered. Not part of what makes two calls the same."""
+    validate_only: _builtins.bool
+    """Only examine the payload, and tell what was found and which version it would become. Nothing is recorded:
+    the upload is dropped when the call has been answered, and no deployment stays.
+    """
     @_builtins.property
     def labels(self) -> _containers.ScalarMap[_builtins.str, _builtins.str]:
         """Labels to find it by: at most 32; keys `^[a-z0-9][a-z0-9._/-]{0,62}$`, values of at most 255 bytes."""
@@ -274,10 +279,11 @@ class DeployHeader(_message.Message):
         queue_policy: Global___QueuePolicy.ValueType = ...,
         wait_policy: Global___WaitPolicy.ValueType = ...,
         labels: _abc.Mapping[_builtins.str, _builtins.str] | None = ...,
+        validate_only: _builtins.bool = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _typing.Literal["_expected_live_deployment_id", b"_expected_live_deployment_id", "_payload_size_bytes", b"_payload_size_bytes", "bump", b"bump", "expected_live_deployment_id", b"expected_live_deployment_id", "payload_size_bytes", b"payload_size_bytes", "version", b"version", "version_choice", b"version_choice"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["_expected_live_deployment_id", b"_expected_live_deployment_id", "_payload_size_bytes", b"_payload_size_bytes", "attempt", b"attempt", "bump", b"bump", "deployment_id", b"deployment_id", "environment", b"environment", "expected_live_deployment_id", b"expected_live_deployment_id", "file_name", b"file_name", "labels", b"labels", "payload_format", b"payload_format", "payload_sha256", b"payload_sha256", "payload_size_bytes", b"payload_size_bytes", "project", b"project", "queue_policy", b"queue_policy", "session_id", b"session_id", "stage_only", b"stage_only", "version", b"version", "version_choice", b"version_choice", "wait_policy", b"wait_policy"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["_expected_live_deployment_id", b"_expected_live_deployment_id", "_payload_size_bytes", b"_payload_size_bytes", "attempt", b"attempt", "bump", b"bump", "deployment_id", b"deployment_id", "environment", b"environment", "expected_live_deployment_id", b"expected_live_deployment_id", "file_name", b"file_name", "labels", b"labels", "payload_format", b"payload_format", "payload_sha256", b"payload_sha256", "payload_size_bytes", b"payload_size_bytes", "project", b"project", "queue_policy", b"queue_policy", "session_id", b"session_id", "stage_only", b"stage_only", "validate_only", b"validate_only", "version", b"version", "version_choice", b"version_choice", "wait_policy", b"wait_policy"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     _WhichOneofReturnType__expected_live_deployment_id: _TypeAlias = _typing.Literal["expected_live_deployment_id"]  # noqa: Y015
     _WhichOneofArgType__expected_live_deployment_id: _TypeAlias = _typing.Literal["_expected_live_deployment_id", b"_expected_live_deployment_id"]  # noqa: Y015
@@ -359,7 +365,7 @@ class PayloadEnd(_message.Message):
     PAYLOAD_SIZE_BYTES_FIELD_NUMBER: _builtins.int
     PAYLOAD_SHA256_FIELD_NUMBER: _builtins.int
     payload_size_bytes: _builtins.int
-    """The payload's size in bytes, where the first sessions' part counts too. Required."""
+    """The whole payload's size in bytes, what earlier calls of a resumed upload brought included. Required."""
     payload_sha256: _builtins.str
     """The payload's sha256, 64 hexadecimal digits, where known; verified."""
     def __init__(
@@ -419,22 +425,88 @@ class DeployResponse(_message.Message):
     DESCRIPTOR: _descriptor.Descriptor
 
     DEPLOYMENT_FIELD_NUMBER: _builtins.int
+    VALIDATION_FIELD_NUMBER: _builtins.int
     @_builtins.property
     def deployment(self) -> _deployment_pb2.Deployment:
-        """The deployment as recorded."""
+        """The deployment as recorded; unset with `validate_only`."""
+
+    @_builtins.property
+    def validation(self) -> Global___Validation:
+        """What examining the payload told; only with `validate_only`."""
 
     def __init__(
         self,
         *,
         deployment: _deployment_pb2.Deployment | None = ...,
+        validation: Global___Validation | None = ...,
     ) -> None: ...
-    _HasFieldArgType: _TypeAlias = _typing.Literal["deployment", b"deployment"]  # noqa: Y015
+    _HasFieldArgType: _TypeAlias = _typing.Literal["deployment", b"deployment", "validation", b"validation"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["deployment", b"deployment"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["deployment", b"deployment", "validation", b"validation"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
 Global___DeployResponse: _TypeAlias = DeployResponse  # noqa: Y015
+
+@_typing.final
+class Validation(_message.Message):
+    """What examining a payload told."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    VALID_FIELD_NUMBER: _builtins.int
+    VERSION_FIELD_NUMBER: _builtins.int
+    PAYLOAD_SHA256_FIELD_NUMBER: _builtins.int
+    PAYLOAD_SIZE_BYTES_FIELD_NUMBER: _builtins.int
+    CONTENT_SHA256_FIELD_NUMBER: _builtins.int
+    PAYLOAD_FORMAT_FIELD_NUMBER: _builtins.int
+    ENTRIES_FIELD_NUMBER: _builtins.int
+    UNPACKED_SIZE_BYTES_FIELD_NUMBER: _builtins.int
+    FINDINGS_FIELD_NUMBER: _builtins.int
+    TOTAL_FINDINGS_FIELD_NUMBER: _builtins.int
+    valid: _builtins.bool
+    """Whether it could be deployed as the header says: no finding is an error."""
+    version: _builtins.str
+    """The version it would become; empty when it is not valid."""
+    payload_sha256: _builtins.str
+    """sha256 of the payload's bytes."""
+    payload_size_bytes: _builtins.int
+    """Size of the payload in bytes."""
+    content_sha256: _builtins.str
+    """sha256 of the canonical tar of the tree, or of the file; empty when it could not be unpacked."""
+    payload_format: _deployment_pb2.PayloadFormat.ValueType
+    """How it is unpacked; unspecified when it could not be."""
+    entries: _builtins.int
+    """Number of entries in the archive; 1 for a file."""
+    unpacked_size_bytes: _builtins.int
+    """Size of the unpacked tree in bytes."""
+    total_findings: _builtins.int
+    """How many findings there are in all."""
+    @_builtins.property
+    def findings(self) -> _containers.RepeatedCompositeFieldContainer[_deployment_pb2.Finding]:
+        """What was found, the worst first, at most 500."""
+
+    def __init__(
+        self,
+        *,
+        valid: _builtins.bool = ...,
+        version: _builtins.str = ...,
+        payload_sha256: _builtins.str = ...,
+        payload_size_bytes: _builtins.int = ...,
+        content_sha256: _builtins.str = ...,
+        payload_format: _deployment_pb2.PayloadFormat.ValueType = ...,
+        entries: _builtins.int = ...,
+        unpacked_size_bytes: _builtins.int = ...,
+        findings: _abc.Iterable[_deployment_pb2.Finding] | None = ...,
+        total_findings: _builtins.int = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["content_sha256", b"content_sha256", "entries", b"entries", "findings", b"findings", "payload_format", b"payload_format", "payload_sha256", b"payload_sha256", "payload_size_bytes", b"payload_size_bytes", "total_findings", b"total_findings", "unpacked_size_bytes", b"unpacked_size_bytes", "valid", b"valid", "version", b"version"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___Validation: _TypeAlias = Validation  # noqa: Y015
 
 @_typing.final
 class DeployReleaseRequest(_message.Message):
@@ -951,7 +1023,7 @@ class GetDeploymentRequest(_message.Message):
 
     DEPLOYMENT_ID_FIELD_NUMBER: _builtins.int
     deployment_id: _builtins.str
-    """Its id."""
+    """Its id. Required."""
     def __init__(
         self,
         *,
@@ -1104,6 +1176,104 @@ class ListDeploymentsResponse(_message.Message):
 Global___ListDeploymentsResponse: _TypeAlias = ListDeploymentsResponse  # noqa: Y015
 
 @_typing.final
+class WatchDeploymentsRequest(_message.Message):
+    """Asks for deployments as they change. Filters left empty match everything."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    @_typing.final
+    class LabelsEntry(_message.Message):
+        DESCRIPTOR: _descriptor.Descriptor
+
+        KEY_FIELD_NUMBER: _builtins.int
+        VALUE_FIELD_NUMBER: _builtins.int
+        key: _builtins.str
+        value: _builtins.str
+        def __init__(
+            self,
+            *,
+            key: _builtins.str = ...,
+            value: _builtins.str = ...,
+        ) -> None: ...
+        _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+        def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+        _ClearFieldArgType: _TypeAlias = _typing.Literal["key", b"key", "value", b"value"]  # noqa: Y015
+        def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+        def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+    PROJECT_FIELD_NUMBER: _builtins.int
+    ENVIRONMENT_FIELD_NUMBER: _builtins.int
+    STATUSES_FIELD_NUMBER: _builtins.int
+    VERSION_FIELD_NUMBER: _builtins.int
+    DEPLOYED_BY_FIELD_NUMBER: _builtins.int
+    LABELS_FIELD_NUMBER: _builtins.int
+    PAGE_SIZE_FIELD_NUMBER: _builtins.int
+    project: _builtins.str
+    """Only of this project."""
+    environment: _builtins.str
+    """Only of this environment."""
+    version: _builtins.str
+    """Only of this version."""
+    deployed_by: _builtins.str
+    """Only by this caller."""
+    page_size: _builtins.int
+    """With how many of the newest to begin, 1 to 500. Default 50."""
+    @_builtins.property
+    def statuses(self) -> _containers.RepeatedScalarFieldContainer[_deployment_pb2.DeploymentStatus.ValueType]:
+        """Only what is told in one of these states. One that leaves them is not told of."""
+
+    @_builtins.property
+    def labels(self) -> _containers.ScalarMap[_builtins.str, _builtins.str]:
+        """Only those with all of these labels."""
+
+    def __init__(
+        self,
+        *,
+        project: _builtins.str = ...,
+        environment: _builtins.str = ...,
+        statuses: _abc.Iterable[_deployment_pb2.DeploymentStatus.ValueType] | None = ...,
+        version: _builtins.str = ...,
+        deployed_by: _builtins.str = ...,
+        labels: _abc.Mapping[_builtins.str, _builtins.str] | None = ...,
+        page_size: _builtins.int = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["deployed_by", b"deployed_by", "environment", b"environment", "labels", b"labels", "page_size", b"page_size", "project", b"project", "statuses", b"statuses", "version", b"version"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___WatchDeploymentsRequest: _TypeAlias = WatchDeploymentsRequest  # noqa: Y015
+
+@_typing.final
+class WatchDeploymentsResponse(_message.Message):
+    """Deployments as they stand now."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    DEPLOYMENTS_FIELD_NUMBER: _builtins.int
+    UP_TO_DATE_FIELD_NUMBER: _builtins.int
+    up_to_date: _builtins.bool
+    """Whether all of those to begin with have been told; true in every message from then on."""
+    @_builtins.property
+    def deployments(self) -> _containers.RepeatedCompositeFieldContainer[_deployment_pb2.Deployment]:
+        """Those to begin with, newest first, or those that changed; empty in a heartbeat."""
+
+    def __init__(
+        self,
+        *,
+        deployments: _abc.Iterable[_deployment_pb2.Deployment] | None = ...,
+        up_to_date: _builtins.bool = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["deployments", b"deployments", "up_to_date", b"up_to_date"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___WatchDeploymentsResponse: _TypeAlias = WatchDeploymentsResponse  # noqa: Y015
+
+@_typing.final
 class ListActivationsRequest(_message.Message):
     """Asks what nodes did for a deployment."""
 
@@ -1113,7 +1283,7 @@ class ListActivationsRequest(_message.Message):
     PAGE_SIZE_FIELD_NUMBER: _builtins.int
     PAGE_TOKEN_FIELD_NUMBER: _builtins.int
     deployment_id: _builtins.str
-    """The deployment's id."""
+    """The deployment's id. Required."""
     page_size: _builtins.int
     """How many at most, 1 to 500. Default 50."""
     page_token: _builtins.str
@@ -1162,6 +1332,68 @@ class ListActivationsResponse(_message.Message):
 Global___ListActivationsResponse: _TypeAlias = ListActivationsResponse  # noqa: Y015
 
 @_typing.final
+class ListFindingsRequest(_message.Message):
+    """Asks what was found in a deployment's payload."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    DEPLOYMENT_ID_FIELD_NUMBER: _builtins.int
+    PAGE_SIZE_FIELD_NUMBER: _builtins.int
+    PAGE_TOKEN_FIELD_NUMBER: _builtins.int
+    deployment_id: _builtins.str
+    """The deployment's id. Required."""
+    page_size: _builtins.int
+    """How many at most, 1 to 500. Default 50."""
+    page_token: _builtins.str
+    """`next_page_token` of the page before."""
+    def __init__(
+        self,
+        *,
+        deployment_id: _builtins.str = ...,
+        page_size: _builtins.int = ...,
+        page_token: _builtins.str = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["deployment_id", b"deployment_id", "page_size", b"page_size", "page_token", b"page_token"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___ListFindingsRequest: _TypeAlias = ListFindingsRequest  # noqa: Y015
+
+@_typing.final
+class ListFindingsResponse(_message.Message):
+    """A page of findings."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    FINDINGS_FIELD_NUMBER: _builtins.int
+    NEXT_PAGE_TOKEN_FIELD_NUMBER: _builtins.int
+    TOTAL_FINDINGS_FIELD_NUMBER: _builtins.int
+    next_page_token: _builtins.str
+    """Asks for the next page; empty on the last."""
+    total_findings: _builtins.int
+    """How many findings there were in all, those that were not kept included."""
+    @_builtins.property
+    def findings(self) -> _containers.RepeatedCompositeFieldContainer[_deployment_pb2.Finding]:
+        """The findings, the worst first, then in the order in which they were found. At most 1,000 are kept."""
+
+    def __init__(
+        self,
+        *,
+        findings: _abc.Iterable[_deployment_pb2.Finding] | None = ...,
+        next_page_token: _builtins.str = ...,
+        total_findings: _builtins.int = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["findings", b"findings", "next_page_token", b"next_page_token", "total_findings", b"total_findings"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___ListFindingsResponse: _TypeAlias = ListFindingsResponse  # noqa: Y015
+
+@_typing.final
 class StreamProgressRequest(_message.Message):
     """Asks for a deployment's progress."""
 
@@ -1172,7 +1404,7 @@ class StreamProgressRequest(_message.Message):
     WAIT_FOR_CREATION_FIELD_NUMBER: _builtins.int
     UNTIL_FIELD_NUMBER: _builtins.int
     deployment_id: _builtins.str
-    """The deployment's id."""
+    """The deployment's id. Required."""
     after_sequence: _builtins.int
     """The last sequence you have; 0 begins with a snapshot and the first event that is kept."""
     until: Global___ProgressUntil.ValueType
@@ -1207,7 +1439,9 @@ class StreamProgressResponse(_message.Message):
     SNAPSHOT_FIELD_NUMBER: _builtins.int
     @_builtins.property
     def events(self) -> _containers.RepeatedCompositeFieldContainer[_progress_pb2.ProgressEvent]:
-        """The next events, without a gap."""
+        """The next events, without a gap; behind what was compacted (`ProgressSnapshot.compacted_through`) only
+        those that were kept.
+        """
 
     @_builtins.property
     def snapshot(self) -> _progress_pb2.ProgressSnapshot:
@@ -1238,7 +1472,7 @@ class FindMissingChunksRequest(_message.Message):
     ATTEMPT_FIELD_NUMBER: _builtins.int
     DIGESTS_FIELD_NUMBER: _builtins.int
     deployment_id: _builtins.str
-    """The accepted upload."""
+    """The accepted upload's deployment id. Required."""
     session_id: _builtins.str
     """Its session. Default: the deployment id."""
     attempt: _builtins.int

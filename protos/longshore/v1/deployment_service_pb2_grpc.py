@@ -29,7 +29,8 @@ class DeploymentServiceStub:
     """Deploys payloads, follows what becomes of them, and takes them back. Any node answers for any deployment.
 
     Errors: every error carries a `google.rpc.Status` in `grpc-status-details-bin` with an ErrorInfo whose
-    `reason` is a value of ErrorReason, and its `metadata` holds `request_id`. Send `longshore-request-id`
+    `reason` is a value of ErrorReason, and its `metadata` holds `request_id`. A RetryInfo says that the same call
+    may succeed after so long. Send `longshore-request-id`
     (up to 64 characters of `[A-Za-z0-9._-]`) to choose the request id; it comes back in the initial metadata.
     """
 
@@ -84,10 +85,20 @@ class DeploymentServiceStub:
                 request_serializer=longshore_dot_v1_dot_deployment__service__pb2.ListDeploymentsRequest.SerializeToString,
                 response_deserializer=longshore_dot_v1_dot_deployment__service__pb2.ListDeploymentsResponse.FromString,
                 _registered_method=True)
+        self.WatchDeployments = channel.unary_stream(
+                '/longshore.v1.DeploymentService/WatchDeployments',
+                request_serializer=longshore_dot_v1_dot_deployment__service__pb2.WatchDeploymentsRequest.SerializeToString,
+                response_deserializer=longshore_dot_v1_dot_deployment__service__pb2.WatchDeploymentsResponse.FromString,
+                _registered_method=True)
         self.ListActivations = channel.unary_unary(
                 '/longshore.v1.DeploymentService/ListActivations',
                 request_serializer=longshore_dot_v1_dot_deployment__service__pb2.ListActivationsRequest.SerializeToString,
                 response_deserializer=longshore_dot_v1_dot_deployment__service__pb2.ListActivationsResponse.FromString,
+                _registered_method=True)
+        self.ListFindings = channel.unary_unary(
+                '/longshore.v1.DeploymentService/ListFindings',
+                request_serializer=longshore_dot_v1_dot_deployment__service__pb2.ListFindingsRequest.SerializeToString,
+                response_deserializer=longshore_dot_v1_dot_deployment__service__pb2.ListFindingsResponse.FromString,
                 _registered_method=True)
         self.StreamProgress = channel.unary_stream(
                 '/longshore.v1.DeploymentService/StreamProgress',
@@ -120,13 +131,15 @@ class DeploymentServiceServicer:
     """Deploys payloads, follows what becomes of them, and takes them back. Any node answers for any deployment.
 
     Errors: every error carries a `google.rpc.Status` in `grpc-status-details-bin` with an ErrorInfo whose
-    `reason` is a value of ErrorReason, and its `metadata` holds `request_id`. Send `longshore-request-id`
+    `reason` is a value of ErrorReason, and its `metadata` holds `request_id`. A RetryInfo says that the same call
+    may succeed after so long. Send `longshore-request-id`
     (up to 64 characters of `[A-Za-z0-9._-]`) to choose the request id; it comes back in the initial metadata.
     """
 
     def Deploy(self, request_iterator, context):
         """Sends a payload and records its deployment: one header, then messages of `data` or of `chunks`. Answers
-        when the payload is durable and the deployment recorded (QUEUED); follow it by StreamProgress.
+        when the payload is durable and the deployment recorded (QUEUED, or STAGED with `stage_only`), or later as
+        `wait_policy` says; follow it by StreamProgress. With `validate_only` it answers what was found instead.
 
         After the header WAIT for the initial metadata before sending bytes: the server checks the header first,
         and an error that meets a client in the middle of writing is lost. The metadata holds
@@ -134,8 +147,8 @@ class DeploymentServiceServicer:
         the payload's size when there is nothing to send). Close your side after the last byte. A call that ends
         before the declared size, or without `end` where none was declared, is a broken-off upload.
 
-        Calling again with the same `deployment_id` and the same header resumes a broken-off upload, or gives
-        the same answer again when it has ended.
+        Calling again with the same `deployment_id` and the same header (but for `session_id`, `attempt` and
+        `wait_policy`) resumes a broken-off upload, or gives the same answer again when it has ended.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')
@@ -200,8 +213,25 @@ class DeploymentServiceServicer:
         context.set_details('Method not implemented!')
         raise NotImplementedError('Method not implemented!')
 
+    def WatchDeployments(self, request, context):
+        """Tells deployments as they change, for dashboards: first the newest, then each one that changes, as it stands
+        then. Of changes that come close together only the last is told; every deployment's last state is. From
+        any node. An empty message is a heartbeat, at least every 15 s. Never ends by itself: after a break call
+        again.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
     def ListActivations(self, request, context):
         """Tells what each node did for one deployment.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
+    def ListFindings(self, request, context):
+        """Tells what was found in a deployment's payload, the worst first; errors and deployments tell 20 at most.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')
@@ -297,10 +327,20 @@ def add_DeploymentServiceServicer_to_server(servicer, server):
                     request_deserializer=longshore_dot_v1_dot_deployment__service__pb2.ListDeploymentsRequest.FromString,
                     response_serializer=longshore_dot_v1_dot_deployment__service__pb2.ListDeploymentsResponse.SerializeToString,
             ),
+            'WatchDeployments': grpc.unary_stream_rpc_method_handler(
+                    servicer.WatchDeployments,
+                    request_deserializer=longshore_dot_v1_dot_deployment__service__pb2.WatchDeploymentsRequest.FromString,
+                    response_serializer=longshore_dot_v1_dot_deployment__service__pb2.WatchDeploymentsResponse.SerializeToString,
+            ),
             'ListActivations': grpc.unary_unary_rpc_method_handler(
                     servicer.ListActivations,
                     request_deserializer=longshore_dot_v1_dot_deployment__service__pb2.ListActivationsRequest.FromString,
                     response_serializer=longshore_dot_v1_dot_deployment__service__pb2.ListActivationsResponse.SerializeToString,
+            ),
+            'ListFindings': grpc.unary_unary_rpc_method_handler(
+                    servicer.ListFindings,
+                    request_deserializer=longshore_dot_v1_dot_deployment__service__pb2.ListFindingsRequest.FromString,
+                    response_serializer=longshore_dot_v1_dot_deployment__service__pb2.ListFindingsResponse.SerializeToString,
             ),
             'StreamProgress': grpc.unary_stream_rpc_method_handler(
                     servicer.StreamProgress,
@@ -339,7 +379,8 @@ class DeploymentService:
     """Deploys payloads, follows what becomes of them, and takes them back. Any node answers for any deployment.
 
     Errors: every error carries a `google.rpc.Status` in `grpc-status-details-bin` with an ErrorInfo whose
-    `reason` is a value of ErrorReason, and its `metadata` holds `request_id`. Send `longshore-request-id`
+    `reason` is a value of ErrorReason, and its `metadata` holds `request_id`. A RetryInfo says that the same call
+    may succeed after so long. Send `longshore-request-id`
     (up to 64 characters of `[A-Za-z0-9._-]`) to choose the request id; it comes back in the initial metadata.
     """
 
@@ -587,6 +628,33 @@ class DeploymentService:
             _registered_method=True)
 
     @staticmethod
+    def WatchDeployments(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_stream(
+            request,
+            target,
+            '/longshore.v1.DeploymentService/WatchDeployments',
+            longshore_dot_v1_dot_deployment__service__pb2.WatchDeploymentsRequest.SerializeToString,
+            longshore_dot_v1_dot_deployment__service__pb2.WatchDeploymentsResponse.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
     def ListActivations(request,
             target,
             options=(),
@@ -603,6 +671,33 @@ class DeploymentService:
             '/longshore.v1.DeploymentService/ListActivations',
             longshore_dot_v1_dot_deployment__service__pb2.ListActivationsRequest.SerializeToString,
             longshore_dot_v1_dot_deployment__service__pb2.ListActivationsResponse.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def ListFindings(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/longshore.v1.DeploymentService/ListFindings',
+            longshore_dot_v1_dot_deployment__service__pb2.ListFindingsRequest.SerializeToString,
+            longshore_dot_v1_dot_deployment__service__pb2.ListFindingsResponse.FromString,
             options,
             channel_credentials,
             insecure,

@@ -30,7 +30,8 @@ class DeploymentServiceStub:
     """Deploys payloads, follows what becomes of them, and takes them back. Any node answers for any deployment.
 
     Errors: every error carries a `google.rpc.Status` in `grpc-status-details-bin` with an ErrorInfo whose
-    `reason` is a value of ErrorReason, and its `metadata` holds `request_id`. Send `longshore-request-id`
+    `reason` is a value of ErrorReason, and its `metadata` holds `request_id`. A RetryInfo says that the same call
+    may succeed after so long. Send `longshore-request-id`
     (up to 64 characters of `[A-Za-z0-9._-]`) to choose the request id; it comes back in the initial metadata.
     """
 
@@ -40,7 +41,8 @@ class DeploymentServiceStub:
     def __new__(cls, channel: _aio.Channel) -> DeploymentServiceAsyncStub: ...
     Deploy: _grpc.StreamUnaryMultiCallable[_deployment_service_pb2.DeployRequest, _deployment_service_pb2.DeployResponse]
     """Sends a payload and records its deployment: one header, then messages of `data` or of `chunks`. Answers
-    when the payload is durable and the deployment recorded (QUEUED); follow it by StreamProgress.
+    when the payload is durable and the deployment recorded (QUEUED, or STAGED with `stage_only`), or later as
+    `wait_policy` says; follow it by StreamProgress. With `validate_only` it answers what was found instead.
 
     After the header WAIT for the initial metadata before sending bytes: the server checks the header first,
     and an error that meets a client in the middle of writing is lost. The metadata holds
@@ -48,8 +50,8 @@ class DeploymentServiceStub:
     the payload's size when there is nothing to send). Close your side after the last byte. A call that ends
     before the declared size, or without `end` where none was declared, is a broken-off upload.
 
-    Calling again with the same `deployment_id` and the same header resumes a broken-off upload, or gives
-    the same answer again when it has ended.
+    Calling again with the same `deployment_id` and the same header (but for `session_id`, `attempt` and
+    `wait_policy`) resumes a broken-off upload, or gives the same answer again when it has ended.
     """
     DeployRelease: _grpc.UnaryUnaryMultiCallable[_deployment_service_pb2.DeployReleaseRequest, _deployment_service_pb2.DeployReleaseResponse]
     """Makes an existing release live in an environment, or stages it there. No bytes move."""
@@ -72,8 +74,16 @@ class DeploymentServiceStub:
     """Tells everything about one deployment but its nodes and events."""
     ListDeployments: _grpc.UnaryUnaryMultiCallable[_deployment_service_pb2.ListDeploymentsRequest, _deployment_service_pb2.ListDeploymentsResponse]
     """Lists deployments, newest first."""
+    WatchDeployments: _grpc.UnaryStreamMultiCallable[_deployment_service_pb2.WatchDeploymentsRequest, _deployment_service_pb2.WatchDeploymentsResponse]
+    """Tells deployments as they change, for dashboards: first the newest, then each one that changes, as it stands
+    then. Of changes that come close together only the last is told; every deployment's last state is. From
+    any node. An empty message is a heartbeat, at least every 15 s. Never ends by itself: after a break call
+    again.
+    """
     ListActivations: _grpc.UnaryUnaryMultiCallable[_deployment_service_pb2.ListActivationsRequest, _deployment_service_pb2.ListActivationsResponse]
     """Tells what each node did for one deployment."""
+    ListFindings: _grpc.UnaryUnaryMultiCallable[_deployment_service_pb2.ListFindingsRequest, _deployment_service_pb2.ListFindingsResponse]
+    """Tells what was found in a deployment's payload, the worst first; errors and deployments tell 20 at most."""
     StreamProgress: _grpc.UnaryStreamMultiCallable[_deployment_service_pb2.StreamProgressRequest, _deployment_service_pb2.StreamProgressResponse]
     """Replays a deployment's events and goes on live until its end. From any node, gap-free: after a break call
     again with the last sequence you saw. An empty message is a heartbeat, at least every 15 s. Ends with OK
@@ -101,14 +111,16 @@ class DeploymentServiceAsyncStub(DeploymentServiceStub):
     """Deploys payloads, follows what becomes of them, and takes them back. Any node answers for any deployment.
 
     Errors: every error carries a `google.rpc.Status` in `grpc-status-details-bin` with an ErrorInfo whose
-    `reason` is a value of ErrorReason, and its `metadata` holds `request_id`. Send `longshore-request-id`
+    `reason` is a value of ErrorReason, and its `metadata` holds `request_id`. A RetryInfo says that the same call
+    may succeed after so long. Send `longshore-request-id`
     (up to 64 characters of `[A-Za-z0-9._-]`) to choose the request id; it comes back in the initial metadata.
     """
 
     def __init__(self, channel: _aio.Channel) -> None: ...
     Deploy: _aio.StreamUnaryMultiCallable[_deployment_service_pb2.DeployRequest, _deployment_service_pb2.DeployResponse]  # type: ignore[assignment]
     """Sends a payload and records its deployment: one header, then messages of `data` or of `chunks`. Answers
-    when the payload is durable and the deployment recorded (QUEUED); follow it by StreamProgress.
+    when the payload is durable and the deployment recorded (QUEUED, or STAGED with `stage_only`), or later as
+    `wait_policy` says; follow it by StreamProgress. With `validate_only` it answers what was found instead.
 
     After the header WAIT for the initial metadata before sending bytes: the server checks the header first,
     and an error that meets a client in the middle of writing is lost. The metadata holds
@@ -116,8 +128,8 @@ class DeploymentServiceAsyncStub(DeploymentServiceStub):
     the payload's size when there is nothing to send). Close your side after the last byte. A call that ends
     before the declared size, or without `end` where none was declared, is a broken-off upload.
 
-    Calling again with the same `deployment_id` and the same header resumes a broken-off upload, or gives
-    the same answer again when it has ended.
+    Calling again with the same `deployment_id` and the same header (but for `session_id`, `attempt` and
+    `wait_policy`) resumes a broken-off upload, or gives the same answer again when it has ended.
     """
     DeployRelease: _aio.UnaryUnaryMultiCallable[_deployment_service_pb2.DeployReleaseRequest, _deployment_service_pb2.DeployReleaseResponse]  # type: ignore[assignment]
     """Makes an existing release live in an environment, or stages it there. No bytes move."""
@@ -140,8 +152,16 @@ class DeploymentServiceAsyncStub(DeploymentServiceStub):
     """Tells everything about one deployment but its nodes and events."""
     ListDeployments: _aio.UnaryUnaryMultiCallable[_deployment_service_pb2.ListDeploymentsRequest, _deployment_service_pb2.ListDeploymentsResponse]  # type: ignore[assignment]
     """Lists deployments, newest first."""
+    WatchDeployments: _aio.UnaryStreamMultiCallable[_deployment_service_pb2.WatchDeploymentsRequest, _deployment_service_pb2.WatchDeploymentsResponse]  # type: ignore[assignment]
+    """Tells deployments as they change, for dashboards: first the newest, then each one that changes, as it stands
+    then. Of changes that come close together only the last is told; every deployment's last state is. From
+    any node. An empty message is a heartbeat, at least every 15 s. Never ends by itself: after a break call
+    again.
+    """
     ListActivations: _aio.UnaryUnaryMultiCallable[_deployment_service_pb2.ListActivationsRequest, _deployment_service_pb2.ListActivationsResponse]  # type: ignore[assignment]
     """Tells what each node did for one deployment."""
+    ListFindings: _aio.UnaryUnaryMultiCallable[_deployment_service_pb2.ListFindingsRequest, _deployment_service_pb2.ListFindingsResponse]  # type: ignore[assignment]
+    """Tells what was found in a deployment's payload, the worst first; errors and deployments tell 20 at most."""
     StreamProgress: _aio.UnaryStreamMultiCallable[_deployment_service_pb2.StreamProgressRequest, _deployment_service_pb2.StreamProgressResponse]  # type: ignore[assignment]
     """Replays a deployment's events and goes on live until its end. From any node, gap-free: after a break call
     again with the last sequence you saw. An empty message is a heartbeat, at least every 15 s. Ends with OK
@@ -168,7 +188,8 @@ class DeploymentServiceServicer(metaclass=_abc_1.ABCMeta):
     """Deploys payloads, follows what becomes of them, and takes them back. Any node answers for any deployment.
 
     Errors: every error carries a `google.rpc.Status` in `grpc-status-details-bin` with an ErrorInfo whose
-    `reason` is a value of ErrorReason, and its `metadata` holds `request_id`. Send `longshore-request-id`
+    `reason` is a value of ErrorReason, and its `metadata` holds `request_id`. A RetryInfo says that the same call
+    may succeed after so long. Send `longshore-request-id`
     (up to 64 characters of `[A-Za-z0-9._-]`) to choose the request id; it comes back in the initial metadata.
     """
 
@@ -179,7 +200,8 @@ class DeploymentServiceServicer(metaclass=_abc_1.ABCMeta):
         context: _ServicerContext,
     ) -> _typing.Union[_deployment_service_pb2.DeployResponse, _abc.Awaitable[_deployment_service_pb2.DeployResponse]]:
         """Sends a payload and records its deployment: one header, then messages of `data` or of `chunks`. Answers
-        when the payload is durable and the deployment recorded (QUEUED); follow it by StreamProgress.
+        when the payload is durable and the deployment recorded (QUEUED, or STAGED with `stage_only`), or later as
+        `wait_policy` says; follow it by StreamProgress. With `validate_only` it answers what was found instead.
 
         After the header WAIT for the initial metadata before sending bytes: the server checks the header first,
         and an error that meets a client in the middle of writing is lost. The metadata holds
@@ -187,8 +209,8 @@ class DeploymentServiceServicer(metaclass=_abc_1.ABCMeta):
         the payload's size when there is nothing to send). Close your side after the last byte. A call that ends
         before the declared size, or without `end` where none was declared, is a broken-off upload.
 
-        Calling again with the same `deployment_id` and the same header resumes a broken-off upload, or gives
-        the same answer again when it has ended.
+        Calling again with the same `deployment_id` and the same header (but for `session_id`, `attempt` and
+        `wait_policy`) resumes a broken-off upload, or gives the same answer again when it has ended.
         """
 
     @_abc_1.abstractmethod
@@ -261,12 +283,32 @@ class DeploymentServiceServicer(metaclass=_abc_1.ABCMeta):
         """Lists deployments, newest first."""
 
     @_abc_1.abstractmethod
+    def WatchDeployments(
+        self,
+        request: _deployment_service_pb2.WatchDeploymentsRequest,
+        context: _ServicerContext,
+    ) -> _typing.Union[_abc.Iterator[_deployment_service_pb2.WatchDeploymentsResponse], _abc.AsyncIterator[_deployment_service_pb2.WatchDeploymentsResponse]]:
+        """Tells deployments as they change, for dashboards: first the newest, then each one that changes, as it stands
+        then. Of changes that come close together only the last is told; every deployment's last state is. From
+        any node. An empty message is a heartbeat, at least every 15 s. Never ends by itself: after a break call
+        again.
+        """
+
+    @_abc_1.abstractmethod
     def ListActivations(
         self,
         request: _deployment_service_pb2.ListActivationsRequest,
         context: _ServicerContext,
     ) -> _typing.Union[_deployment_service_pb2.ListActivationsResponse, _abc.Awaitable[_deployment_service_pb2.ListActivationsResponse]]:
         """Tells what each node did for one deployment."""
+
+    @_abc_1.abstractmethod
+    def ListFindings(
+        self,
+        request: _deployment_service_pb2.ListFindingsRequest,
+        context: _ServicerContext,
+    ) -> _typing.Union[_deployment_service_pb2.ListFindingsResponse, _abc.Awaitable[_deployment_service_pb2.ListFindingsResponse]]:
+        """Tells what was found in a deployment's payload, the worst first; errors and deployments tell 20 at most."""
 
     @_abc_1.abstractmethod
     def StreamProgress(

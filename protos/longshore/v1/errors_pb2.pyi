@@ -43,7 +43,9 @@ class _ErrorReasonEnumTypeWrapper(_enum_type_wrapper._EnumTypeWrapper[_ErrorReas
     FindMissingChunks again and send its bytes.
     """
     ERROR_REASON_OFFSET_MISMATCH: _ErrorReason.ValueType  # 9
-    """OUT_OF_RANGE. A message does not begin at the offset that is expected next, which is told: go on there."""
+    """OUT_OF_RANGE. A message does not begin at the offset that is expected next, which is told: call
+    again and go on there.
+    """
     ERROR_REASON_UPLOAD_PROTOCOL: _ErrorReason.ValueType  # 10
     """INVALID_ARGUMENT. The messages of an upload do not follow the rules: header first and once, then
     either `data` or `chunks`, never both.
@@ -152,6 +154,10 @@ class _ErrorReasonEnumTypeWrapper(_enum_type_wrapper._EnumTypeWrapper[_ErrorReas
     """
     ERROR_REASON_ETAG_MISMATCH: _ErrorReason.ValueType  # 48
     """ABORTED. What was to be changed is not any more as the `etag` says: read it again, and decide again."""
+    ERROR_REASON_TOO_MANY_FOLLOWERS: _ErrorReason.ValueType  # 49
+    """RESOURCE_EXHAUSTED. As many follow on this node as it takes. RetryInfo says when to try again, there or at
+    another node.
+    """
 
 class ErrorReason(_ErrorReason, metaclass=_ErrorReasonEnumTypeWrapper):
     """Why a call failed, for programs. It is the `reason` of the `google.rpc.ErrorInfo` in the status
@@ -180,7 +186,9 @@ ERROR_REASON_CHUNK_MISSING: ErrorReason.ValueType  # 8
 FindMissingChunks again and send its bytes.
 """
 ERROR_REASON_OFFSET_MISMATCH: ErrorReason.ValueType  # 9
-"""OUT_OF_RANGE. A message does not begin at the offset that is expected next, which is told: go on there."""
+"""OUT_OF_RANGE. A message does not begin at the offset that is expected next, which is told: call
+again and go on there.
+"""
 ERROR_REASON_UPLOAD_PROTOCOL: ErrorReason.ValueType  # 10
 """INVALID_ARGUMENT. The messages of an upload do not follow the rules: header first and once, then
 either `data` or `chunks`, never both.
@@ -289,4 +297,8 @@ and since when. A rollback is always possible.
 """
 ERROR_REASON_ETAG_MISMATCH: ErrorReason.ValueType  # 48
 """ABORTED. What was to be changed is not any more as the `etag` says: read it again, and decide again."""
+ERROR_REASON_TOO_MANY_FOLLOWERS: ErrorReason.ValueType  # 49
+"""RESOURCE_EXHAUSTED. As many follow on this node as it takes. RetryInfo says when to try again, there or at
+another node.
+"""
 Global___ErrorReason: _TypeAlias = ErrorReason  # noqa: Y015

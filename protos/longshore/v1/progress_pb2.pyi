@@ -55,8 +55,8 @@ Global___HookKind: _TypeAlias = HookKind  # noqa: Y015
 
 @_typing.final
 class ProgressEvent(_message.Message):
-    """One numbered line of a deployment's progress. The numbers of a deployment begin at 1 and have no gaps;
-    every node tells the same events in the same order.
+    """One numbered line of a deployment's progress. The numbers of a deployment begin at 1 and have no gaps, until
+    old events are compacted; every node tells the same events in the same order.
     """
 
     DESCRIPTOR: _descriptor.Descriptor

@@ -78,29 +78,27 @@ class ActivationWork:
             return
         with self._trees.busy(assignment.project):
             goal = NOTHING
+            moved = Moved(total_bytes=0)
             async with self._place(assignment):
                 release = await self.reports.begin(assignment)
                 if release is not None:
-                    tree = await self._tree(assignment, release)
+                    moved = Moved(total_bytes=release.payload_size_bytes)
+                    tree = await self._tree(assignment, release, moved)
                     goal = LiveTree(tree.version, tree.path)
-            if not await self._switching.make_live(assignment, goal):
+            if not await self._switching.make_live(assignment, goal, moved.columns()):
                 return
         _log.info("activation.done", version=goal.version or "", path=str(goal.target or ""))
         await in_executor(self._threads, self._prune, assignment.project, goal.target)
 
-    async def _tree(self, assignment: Assignment, release: Release) -> InstalledTree:
-        moved = Moved(total_bytes=release.payload_size_bytes)
+    async def _tree(self, assignment: Assignment, release: Release, moved: Moved) -> InstalledTree:
         async with self.reports.while_working(assignment, moved.columns):
             kept = await in_executor(
                 self._threads, self._trees.find, release.project, release.version, release.payload_sha256
             )
-            if kept is not None:
-                moved.reused_bytes = moved.installed_bytes = release.payload_size_bytes
-                tree = kept
-            else:
-                tree = await self._builder.build(release, moved)
-        await self.reports.moved(assignment, **moved.columns())
-        return tree
+            if kept is None:
+                return await self._builder.build(release, moved)
+            moved.reused_bytes = moved.installed_bytes = release.payload_size_bytes
+            return kept
 
     def _prune(self, project: str, live: Path | None) -> None:
         try:

@@ -8,6 +8,7 @@ stays live.
 from __future__ import annotations
 
 import asyncio
+import errno
 from collections.abc import Callable
 from concurrent.futures import Executor
 
@@ -101,6 +102,7 @@ class NodeAgent:
     async def _obey(self, assignment: Assignment) -> None:
         structlog.contextvars.bind_contextvars(
             deployment_id=assignment.deployment_id,
+            request_id=assignment.request_id,
             project=assignment.project,
             generation=assignment.generation,
         )
@@ -134,7 +136,7 @@ class NodeAgent:
                 _log.exception("activation.failed")
                 message = f"a fault of the node's own ({type(error).__name__}); its log tells more"
             else:
-                message = refusal.message if refusal is not None else str(error)
+                message = refusal.message if refusal is not None else _words(error)
             await self._work.reports.failed(assignment, message)
 
     async def _give_up(self, assignment: Assignment, error: Exception) -> None:
@@ -143,3 +145,13 @@ class NodeAgent:
         except StorageError as trouble:
             _log.warning("activation.unreported", error=str(trouble))
             await asyncio.sleep(_UNREPORTED_PAUSE_S)
+
+
+def _words(error: Exception) -> str:
+    """What went wrong on this node's disk, for people."""
+    if isinstance(error, OSError) and error.errno == errno.EROFS:
+        return (
+            f"the node's file system is read-only at {error.filename!r}: see why (a disk that fails is made "
+            "so), mount it writable, then retry"
+        )
+    return str(error)

@@ -64,10 +64,10 @@ class Reports:
         except StorageError as error:
             _log.warning("activation.unreported", error=str(error))
 
-    async def begin_switch(self, assignment: Assignment) -> None:
+    async def begin_switch(self, assignment: Assignment, **columns: Any) -> None:
         """Say that the link is swapped next. Raises ``Superseded``: then it must not be."""
         async with self._catalogue.transaction() as transaction:
-            if not await assignments.begin_switch(transaction, assignments.place_of(assignment)):
+            if not await assignments.begin_switch(transaction, assignments.place_of(assignment), **columns):
                 raise Superseded
 
     async def live(self, assignment: Assignment, path: str) -> None:

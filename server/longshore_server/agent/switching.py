@@ -8,7 +8,7 @@ or with the way back. What has run already may then be run once more.
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator, Callable
+from collections.abc import AsyncIterator, Callable, Mapping
 from contextlib import asynccontextmanager
 from typing import Final
 
@@ -72,9 +72,10 @@ class Switching:
             await self._start_again(assignment, log, own.trial, failed=NOTHING)
         return True
 
-    async def make_live(self, assignment: Assignment, goal: LiveTree) -> bool:
+    async def make_live(self, assignment: Assignment, goal: LiveTree, moved: Mapping[str, int]) -> bool:
         """Make ``goal`` live and report it; False when that failed, was reported, and what was live is so.
 
+        ``moved`` are the activation's last columns about bytes, which go with the next report.
         Raises ``Superseded``, ``DiskError`` and ``OSError``, and what stores raise.
         """
         project = assignment.project
@@ -84,9 +85,10 @@ class Switching:
             raise StaleGeneration(project, own=own.generation, asked=assignment.generation)
         previous, proved = await self._last_proved(assignment, own, linked)
         if not self._hooks_of(project) or (proved and previous == linked == goal):
-            await self._reports.begin_switch(assignment)
+            await self._reports.begin_switch(assignment, **moved)
             await self._point(assignment, goal, None)
         else:
+            await self._reports.moved(assignment, **moved)
             async with self._working(assignment) as log:
                 resumed = (
                     own is not None

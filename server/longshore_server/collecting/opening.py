@@ -37,6 +37,7 @@ def make_collector(
             keep_unnamed=timedelta(seconds=settings.collecting.keep_unnamed_s),
             grace=grace,
             orphans_after=grace,
+            events_for=timedelta(seconds=settings.progress.events_for_s),
         ),
         Retention(policies(settings), settings.retention.rollback_targets),
         actor=actor,

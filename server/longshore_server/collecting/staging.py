@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 import os
-import time
-from datetime import timedelta
 from pathlib import Path
+from time import monotonic
+from typing import Final
 
 import structlog
 
@@ -14,27 +14,42 @@ from longshore_server.disk import DataFolder
 _log = structlog.get_logger(__name__)
 
 # Whatever a node does with a folder there, it changes something in it more often than that.
-_UNTOUCHED_FOR = timedelta(days=1)
+_UNTOUCHED_FOR_S: Final = 86_400.0
 
 
-def sweep_staging(folder: DataFolder, *, untouched_for: timedelta = _UNTOUCHED_FOR) -> int:
-    """Remove what has not changed in ``staging/`` for a day, nothing of it; tells how many folders went.
+class StagingSweep:
+    """Removes what stands unchanged in ``staging/`` for a day, nothing of it.
 
-    The folder is this process's alone, so nobody else works there. Blocking.
+    The day is counted here, from look to look: by the machine's clock, which can be set forward, a folder
+    that is in use might look forgotten. The data folder is this process's alone, so nobody else works there.
     """
-    before = time.time() - untouched_for.total_seconds()
-    swept = 0
-    for leftover in sorted(folder.staging.iterdir()):
-        try:
-            if _last_change(leftover) < before:
-                folder.discard_staging(leftover)
-                swept += 1
-        except FileNotFoundError:
-            # Whoever works there has just finished.
-            continue
-        except OSError as error:
-            _log.warning("staging.kept", folder=leftover.name, error=str(error))
-    return swept
+
+    def __init__(self, folder: DataFolder, *, untouched_for_s: float = _UNTOUCHED_FOR_S) -> None:
+        self._folder = folder
+        self._untouched_for_s = untouched_for_s
+        self._seen: dict[Path, tuple[float, float]] = {}
+
+    def sweep(self) -> int:
+        """Look once; tells how many folders went. Blocking."""
+        now = monotonic()
+        before, self._seen = self._seen, {}
+        swept = 0
+        for leftover in sorted(self._folder.staging.iterdir()):
+            try:
+                change = _last_change(leftover)
+                changed, since = before.get(leftover, (change, now))
+                if changed != change:
+                    since = now
+                self._seen[leftover] = (change, since)
+                if now - since >= self._untouched_for_s:
+                    self._folder.discard_staging(leftover)
+                    swept += 1
+            except FileNotFoundError:
+                # Whoever works there has just finished.
+                continue
+            except OSError as error:
+                _log.warning("staging.kept", folder=leftover.name, error=str(error))
+        return swept
 
 
 def _last_change(path: Path) -> float:

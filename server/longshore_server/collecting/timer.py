@@ -18,7 +18,7 @@ from longshore_storage.collecting import CollectingReport, Collector
 from longshore_storage.errors import StorageError
 from longshore_storage.ports import Coordination
 
-from .staging import sweep_staging
+from .staging import StagingSweep
 
 _log = structlog.get_logger(__name__)
 
@@ -42,7 +42,7 @@ class CollectingTimer:
     ) -> None:
         self._collector = collector
         self._coordination = coordination
-        self._folder = folder
+        self._staging = StagingSweep(folder)
         self._every_s = every_s
 
     async def run(self) -> None:
@@ -74,7 +74,7 @@ class CollectingTimer:
 
     async def _sweep(self) -> None:
         try:
-            swept = await in_thread(sweep_staging, self._folder)
+            swept = await in_thread(self._staging.sweep)
         except OSError as error:
             _log.warning("staging.kept", error=str(error))
         else:

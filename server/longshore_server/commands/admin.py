@@ -19,12 +19,12 @@ from .running import run_with_settings, where
 from .scrub import scrub
 
 
-@click.group()
+@click.group(epilog="Example: longshore admin migrate --config longshore.yaml")
 def admin() -> None:
     """Look after the server's stores."""
 
 
-@admin.command()
+@admin.command(epilog="Example: longshore admin migrate --config longshore.yaml")
 @where
 def migrate(config: Path | None, data_dir: Path | None) -> None:
     """Bring the database to this version's schema. Does nothing the second time."""

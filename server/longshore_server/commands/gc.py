@@ -108,6 +108,8 @@ _LINES = (
     ("orphans found", "orphans_found", "orphan_bytes"),
     ("objects condemned", "objects_condemned", "condemned_bytes"),
     ("condemned objects removed", "objects_removed", "removed_bytes"),
+    ("events of old deployments dropped", "events_dropped", ""),
+    ("hooks' output of those dropped", "hook_outputs_dropped", ""),
 )
 
 

@@ -14,7 +14,7 @@ from longshore_storage.catalogue.rows import Actor
 from .running import run_with_settings, where
 
 
-@click.command("remove-node")
+@click.command("remove-node", epilog="Example: longshore admin remove-node web-3 --config longshore.yaml")
 @where
 @click.argument("name")
 @click.option("--yes", is_flag=True, help="Do not ask.")

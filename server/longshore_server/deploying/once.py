@@ -41,14 +41,13 @@ class Once:
         return deployment
 
     def wake(self, deployment: Deployment) -> None:
-        """Let controllers and followers look."""
+        """Let controllers look; followers hear of every event by themselves."""
         self._wakeups.send(Kind.ROLLOUTS, rollout_ident(deployment.project, deployment.environment))
-        self._wakeups.send(Kind.PROGRESS, deployment.id)
 
 
 async def same_again(transaction: Transaction, deployment_id: str, digest: str) -> Deployment | None:
     """The deployment of that id, if there is one; raises ``Refusal`` where the id means another call."""
-    deployment = await deployments.get_deployment(transaction, deployment_id)
+    deployment = await deployments.get_accepted(transaction, deployment_id)
     if deployment is not None and deployment.request_digest != digest:
         raise id_reused(deployment)
     return deployment

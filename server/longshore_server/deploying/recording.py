@@ -75,22 +75,35 @@ async def record_upload(
     return recorded
 
 
+async def find_version(
+    transaction: Transaction, header: Header, content: Content
+) -> tuple[str, Release | None]:
+    """The version that an upload becomes, and the release that has it already with the same content.
+
+    Raises ``Refusal`` where header and manifest disagree, and where other content has that version.
+    """
+    highest = await releases.highest_release(transaction, header.project)
+    version = choose_version(header, content.manifest_version, highest.version if highest else None)
+    existing = await releases.find_release(transaction, header.project, case_folded(version))
+    if existing is not None and (existing.content_sha256, existing.file_name) != (
+        content.content_sha256,
+        content.file_name,
+    ):
+        raise Refusal(
+            Reason.VERSION_EXISTS,
+            f"{header.project} {existing.version} exists with other content "
+            f"(sha256:{existing.content_sha256}, this is sha256:{content.content_sha256}): "
+            "releases never change, so choose another version",
+            violations={"header.version": "exists with other content"},
+        )
+    return version, existing
+
+
 async def _release(
     transaction: Transaction, deployment: Deployment, header: Header, content: Content, actor: Actor
 ) -> Release:
-    highest = await releases.highest_release(transaction, deployment.project)
-    version = choose_version(header, content.manifest_version, highest.version if highest else None)
-    existing = await releases.find_release(transaction, deployment.project, case_folded(version))
+    version, existing = await find_version(transaction, header, content)
     if existing is not None:
-        same = (existing.content_sha256, existing.file_name) == (content.content_sha256, content.file_name)
-        if not same:
-            raise Refusal(
-                Reason.VERSION_EXISTS,
-                f"{deployment.project} {existing.version} exists with other content "
-                f"(sha256:{existing.content_sha256}, this is sha256:{content.content_sha256}): "
-                "releases never change, so choose another version",
-                violations={"header.version": "exists with other content"},
-            )
         if existing.stored_payload is None:
             return await releases.restore_payload(
                 transaction,

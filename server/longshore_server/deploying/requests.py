@@ -49,6 +49,7 @@ class Header:
     payload_size_bytes: int | None
     payload_sha256: str
     terms: Terms = field(default_factory=Terms)
+    validate_only: bool = False
 
     def checked(self) -> Header:
         """The header with defaults filled in and every field looked at."""
@@ -79,6 +80,7 @@ class Header:
             payload_size_bytes=self.payload_size_bytes,
             payload_sha256=self.payload_sha256.lower(),
             terms=self.terms.checked("header."),
+            validate_only=self.validate_only,
         )
 
     def digest(self, actor: Actor) -> str:

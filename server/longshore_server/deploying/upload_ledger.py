@@ -6,14 +6,18 @@ nothing; it then raises ``UploadTakenOver``.
 
 from __future__ import annotations
 
+from dataclasses import asdict
+
 import structlog
 
 from longshore_bundles import BundleScan
+from longshore_server.findings import told
 from longshore_server.refusal import Refusal
 from longshore_server.wakeups import Kind, Wakeups, rollout_ident
 from longshore_storage.catalogue import Catalogue, Transaction, deployments, uploads
-from longshore_storage.catalogue.journal import append_event, change_status
-from longshore_storage.catalogue.lifecycle import UPLOADING, DeploymentStatus
+from longshore_storage.catalogue.findings import FoundRow, replace_findings
+from longshore_storage.catalogue.journal import append_event, change_status, record_audit
+from longshore_storage.catalogue.lifecycle import UPLOADING, DeploymentKind, DeploymentStatus
 from longshore_storage.catalogue.rows import Actor, Deployment
 from longshore_storage.errors import CommitUnknown, Unavailable
 from longshore_storage.payloads import StoredPayload
@@ -22,6 +26,7 @@ from longshore_storage.payloads.errors import UploadTakenOver
 from .content_check import content_of, examined_body
 from .recording import record_upload
 from .requests import Header
+from .validating import Validated
 
 _log = structlog.get_logger(__name__)
 
@@ -81,6 +86,15 @@ class UploadLedger:
         """What was found in the payload."""
         async with self._catalogue.transaction() as transaction:
             await self._lock(transaction)
+            await replace_findings(
+                transaction,
+                self.deployment.id,
+                [
+                    FoundRow(number, **asdict(told(finding)))
+                    for number, finding in enumerate(scan.findings, start=1)
+                ],
+                total=scan.total_findings,
+            )
             await append_event(
                 transaction,
                 self.deployment.id,
@@ -102,7 +116,7 @@ class UploadLedger:
                 )
         except CommitUnknown:
             async with self._catalogue.reading() as transaction:
-                row = await deployments.get_deployment(transaction, self.deployment.id)
+                row = await deployments.get_accepted(transaction, self.deployment.id)
             if row is None or row.record_time is None:
                 raise
             recorded = row
@@ -111,8 +125,22 @@ class UploadLedger:
         _log.info("deployment.recorded", project=recorded.project, version=recorded.version)
         return recorded
 
+    async def validated(self, validated: Validated) -> None:
+        """The upload was only to be validated: nothing stays of it but the audit trail."""
+        sentence = f"{validated.total_findings} findings"
+        if validated.valid:
+            sentence += f", would become version {validated.version}"
+        try:
+            await self._forget(sentence)
+        except (Unavailable, CommitUnknown) as error:
+            # It was answered; collecting drops what nobody goes on with.
+            _log.warning("validation.left", error=str(error))
+
     async def failed(self, refusal: Refusal) -> None:
         """The upload can never succeed: the deployment ends, and keeps the error."""
+        if self.deployment.kind is DeploymentKind.VALIDATION:
+            await self._forget(refusal.message[:1000])
+            return
         async with self._catalogue.transaction() as transaction:
             await self._lock(transaction)
             await change_status(
@@ -137,6 +165,20 @@ class UploadLedger:
                     status_reason=_INTERRUPTED,
                     status_message="the upload broke off; call again with the same deployment_id to go on",
                 )
+
+    async def _forget(self, sentence: str) -> None:
+        async with self._catalogue.transaction() as transaction:
+            await self._lock(transaction)
+            await record_audit(
+                transaction,
+                self._actor,
+                "validation.ended",
+                deployment=self.deployment,
+                from_status=self.deployment.status,
+                message=sentence,
+            )
+            await uploads.drop_upload(transaction, self.deployment.id)
+            await deployments.drop_validation(transaction, self.deployment.id)
 
     def wake(self) -> None:
         """Let followers look."""

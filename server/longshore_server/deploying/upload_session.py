@@ -44,6 +44,7 @@ from .examining_ahead import ExaminationAhead
 from .requests import Header
 from .upload_ledger import UploadLedger
 from .upload_tools import UploadTools
+from .validating import Validated, judge
 
 _log = structlog.get_logger(__name__)
 
@@ -161,6 +162,25 @@ class UploadSession:
 
         An empty ``declared_sha256`` is not compared.
         """
+        stored, scan = await self._look_into(declared_size_bytes, declared_sha256)
+        check_content(scan, self._header)
+        self._hold.end()
+        recorded = await self._ledger.recorded(stored, scan, self._header)
+        self._tools.metrics.upload_recorded(stored)
+        return recorded
+
+    async def validate(self, declared_size_bytes: int, declared_sha256: str) -> Validated:
+        """Verify and look into what was sent, tell what was found, and drop the upload."""
+        stored, scan = await self._look_into(declared_size_bytes, declared_sha256)
+        self._hold.end()
+        async with self._tools.catalogue.reading() as transaction:
+            validated = await judge(transaction, self._header, stored, scan)
+        await self._ledger.validated(validated)
+        return validated
+
+    async def _look_into(
+        self, declared_size_bytes: int, declared_sha256: str
+    ) -> tuple[StoredPayload, BundleScan]:
         await self._take_place()
         if self._stored is None:
             assert self._writer is not None
@@ -168,11 +188,7 @@ class UploadSession:
         await self._ledger.stored(self._stored)
         scan = await self._examine(self._stored)
         await self._ledger.examined(scan)
-        check_content(scan, self._header)
-        self._hold.end()
-        recorded = await self._ledger.recorded(self._stored, scan, self._header)
-        self._tools.metrics.upload_recorded(self._stored)
-        return recorded
+        return self._stored, scan
 
     async def _begin_to_hold(self, *, readable: bool) -> Hold:
         deployment_id, epoch = self._ledger.deployment.id, self._ledger.epoch

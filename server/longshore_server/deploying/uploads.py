@@ -109,7 +109,7 @@ class Uploads:
     ) -> list[int]:
         """Positions of the digests whose bytes must be sent; the other chunks are kept for this upload."""
         async with self._tools.catalogue.reading() as transaction:
-            deployment = await deployments.get_deployment(transaction, deployment_id)
+            deployment = await deployments.get_accepted(transaction, deployment_id)
             upload = await uploads.get_upload(transaction, deployment_id)
         if (
             deployment is not None
@@ -137,7 +137,7 @@ class Uploads:
     async def check_open(self, deployment_id: str) -> None:
         """Raise the ``Refusal`` that ended a deployment while its upload was under way, if one did."""
         async with self._tools.catalogue.reading() as transaction:
-            deployment = await deployments.get_deployment(transaction, deployment_id)
+            deployment = await deployments.get_accepted(transaction, deployment_id)
         if deployment is not None and deployment.error is not None:
             raise Refusal.from_row(deployment.error)
 
@@ -147,14 +147,14 @@ class Uploads:
         if older is None:
             return
         async with self._tools.catalogue.reading() as transaction:
-            deployment = await deployments.get_deployment(transaction, header.deployment_id)
+            deployment = await deployments.get_accepted(transaction, header.deployment_id)
         if deployment is not None and deployment.request_digest == header.digest(actor):
             await older.end()
 
     async def _accept(
         self, transaction: Transaction, header: Header, actor: Actor, booked: ExitStack
     ) -> UploadSession | Deployment:
-        deployment = await deployments.get_deployment(transaction, header.deployment_id)
+        deployment = await deployments.get_accepted(transaction, header.deployment_id)
         if deployment is None:
             return await self._begin(transaction, header, actor, self._book(booked))
         if deployment.request_digest != header.digest(actor):
@@ -192,19 +192,21 @@ class Uploads:
     async def _begin(
         self, transaction: Transaction, header: Header, actor: Actor, place: Place
     ) -> UploadSession:
+        validates = header.validate_only
         await check_environment_exists(transaction, header.environment)
-        if not header.terms.stage_only:
+        if not (header.terms.stage_only or validates):
             check_not_frozen(await projects.get_live(transaction, header.project, header.environment))
         # Looked at again when it is recorded; this spares the bytes.
         await check_terms(transaction, header.project, header.environment, header.terms)
-        await projects.ensure_project(transaction, header.project, header.project)
+        await projects.ensure_project(transaction, header.project, header.project, only_validated=validates)
         deployment = await deployments.insert_deployment(
             transaction,
             actor,
+            action="validation.accepted" if validates else "deployment.accepted",
             id=header.deployment_id,
             project=header.project,
             environment=header.environment,
-            kind=DeploymentKind.UPLOAD,
+            kind=DeploymentKind.VALIDATION if validates else DeploymentKind.UPLOAD,
             request_digest=header.digest(actor),
             payload_format=header.payload_format,
             file_name=header.file_name,
@@ -225,6 +227,6 @@ class Uploads:
             expected=(DeploymentStatus.PENDING,),
             to=DeploymentStatus.RECEIVING,
             actor=actor,
-            action="deployment.receiving",
+            action="validation.receiving" if validates else "deployment.receiving",
         )
         return UploadSession(self._tools, header, actor, deployment, epoch=epoch, place=place)

@@ -1,5 +1,6 @@
 """Progress: one reader a deployment and node, and any number of followers who pull from it."""
 
-from .hub import ProgressHub, Update
+from .feed import Snapshot
+from .hub import ProgressHub
 
-__all__ = ["ProgressHub", "Update"]
+__all__ = ["ProgressHub", "Snapshot"]

@@ -1,33 +1,36 @@
-"""One deployment's newest events and snapshot in memory, read from SQL once for all followers here.
+"""One deployment's newest events and snapshot, read from SQL and serialised once for all followers here.
 
-Followers pull: the feed holds a bounded stretch of events and knows nobody, so a follower that never
-reads costs nothing, and one that fell behind reads its stretch from SQL by itself.
+Followers pull: the feed holds a bounded stretch and knows nobody, so a follower that never reads costs
+nothing, and one that fell behind reads its stretch from SQL by itself.
 """
 
 from __future__ import annotations
 
 import asyncio
-from collections import deque
-from collections.abc import Sequence
+from collections.abc import Callable, Collection, Sequence
 from dataclasses import dataclass
+from typing import Final
 
 import structlog
 
 from longshore_server.views import DeploymentView, view
 from longshore_server.wakeups import woken
-from longshore_storage.catalogue import Catalogue, assignments, deployments
+from longshore_storage.catalogue import Catalogue, Transaction, assignments, deployments
 from longshore_storage.catalogue.journal import events_after
-from longshore_storage.catalogue.lifecycle import TERMINAL
-from longshore_storage.catalogue.rows import Activation, Event
+from longshore_storage.catalogue.lifecycle import TERMINAL, DeploymentStatus
+from longshore_storage.catalogue.rows import Activation, Deployment, Event
 from longshore_storage.errors import StorageError
+
+from .crowd import Crowd
+from .frames import Frame, Frames
 
 _log = structlog.get_logger(__name__)
 
-_KEPT_EVENTS = 512
-_READ_EVENTS = 256
+_BEGIN_WITH_EVENTS: Final = 128
+_READ_EVENTS: Final = 64
 # Bytes grow all the time; who follows sees them once a second.
-_POLL_S = 1.0
-_MOST_ACTIVATIONS = 200
+_SNAPSHOT_SPACING_S: Final = 1.0
+_MOST_ACTIVATIONS: Final = 200
 
 
 @dataclass(frozen=True, slots=True)
@@ -38,68 +41,109 @@ class Snapshot:
     activations: Sequence[Activation]
 
 
-class Feed:
-    """Reads while it runs; ``changed`` is set and replaced at every change."""
+Encode = Callable[[Sequence[Event], Snapshot | None], bytes]
+"""Serialises a message; several of its results one behind the other are one message with all they tell."""
 
-    def __init__(self, catalogue: Catalogue, deployment_id: str, *, begin_after: int) -> None:
+
+class Feed:
+    """Reads while it runs; wakes its ``crowd`` whenever something has changed."""
+
+    def __init__(self, catalogue: Catalogue, encode: Encode, deployment: Deployment) -> None:
         self._catalogue = catalogue
-        self._deployment_id = deployment_id
-        self._events: deque[Event] = deque(maxlen=_KEPT_EVENTS)
-        self._last = begin_after
+        self._encode = encode
+        self._frames = Frames(max(0, deployment.last_sequence - _BEGIN_WITH_EVENTS))
         self._wake = asyncio.Event()
-        self.changed = asyncio.Event()
-        self.snapshot: Snapshot | None = None
+        self._looked_at = -_SNAPSHOT_SPACING_S
+        self._seen: Snapshot | None = None
+        self._untold = False
+        self.crowd = Crowd()
+        self.deployment = deployment
+        self.snapshot = b""
+        # Counts the snapshots.
+        self.snapshot_number = 0
+        # Counts the ticks of the clock that all heartbeats here go by.
+        self.beat = 0
         self.followers = 0
+        self.after = self._frames.after
 
     def wake(self) -> None:
         """Look for events now."""
         self._wake.set()
 
-    def after(self, sequence: int) -> Sequence[Event] | None:
-        """The events in memory behind ``sequence``; None when some of them are only in SQL."""
-        if sequence >= self._last:
-            return ()
-        if not self._events or self._events[0].sequence > sequence + 1:
-            return None
-        return [event for event in self._events if event.sequence > sequence]
+    def tick(self) -> None:
+        """Let followers look whether a heartbeat is due."""
+        self.beat += 1
+        self.crowd.wake()
+
+    def stands_at(self, sequence: int, statuses: Collection[DeploymentStatus]) -> bool:
+        """Whether event ``sequence`` is the newest and the deployment stands in one of these since."""
+        return self.deployment.last_sequence == sequence and self.deployment.status in statuses
 
     async def run(self) -> None:
         """Read until the deployment has ended, or until cancelled."""
+        clock = asyncio.get_running_loop().time
         while True:
             self._wake.clear()
             try:
                 if await self._read():
                     return
             except StorageError as error:
-                _log.warning("progress.unread", deployment_id=self._deployment_id, error=str(error))
+                self._looked_at = clock()
+                _log.warning("progress.unread", deployment_id=self.deployment.id, error=str(error))
             except Exception:
                 # A feed that died would leave its followers with heartbeats for ever.
-                _log.exception("progress.failed", deployment_id=self._deployment_id)
-            await woken(self._wake, _POLL_S)
+                self._looked_at = clock()
+                _log.exception("progress.failed", deployment_id=self.deployment.id)
+            await woken(self._wake, self._looked_at + _SNAPSHOT_SPACING_S - clock())
 
     async def _read(self) -> bool:
-        ended, more = False, True
-        while more:
+        """Read what is new; tells whether the deployment has ended and all of it was read."""
+        ended = False
+        while not ended:
             async with self._catalogue.reading() as transaction:
-                deployment = await deployments.get_deployment(transaction, self._deployment_id)
+                last = self._frames.last
+                new = await events_after(transaction, self.deployment.id, last, _READ_EVENTS)
+                # Read behind them, so that it is never older than they are.
+                deployment = await deployments.get_deployment(transaction, self.deployment.id)
                 assert deployment is not None, "a deployment is never deleted"
-                new = await events_after(transaction, self._deployment_id, self._last, _READ_EVENTS)
-                more = len(new) == _READ_EVENTS
-                snapshot = None
-                if not more:
-                    listed = await assignments.list_activations(
-                        transaction, self._deployment_id, after=None, limit=_MOST_ACTIVATIONS
-                    )
-                    snapshot = Snapshot(await view(transaction, deployment), listed)
-            self._events.extend(new)
-            if new:
-                self._last = new[-1].sequence
-            if new or (snapshot is not None and snapshot != self.snapshot):
-                self.snapshot = snapshot or self.snapshot
-                self._tell()
-            ended = deployment.status in TERMINAL and self._last >= deployment.last_sequence
+                all_read = deployment.last_sequence <= (new[-1].sequence if new else last)
+                ended = deployment.status in TERMINAL and all_read
+                # News must not wait for a snapshot: it goes along with the next, or comes a little later.
+                at_once = ended or not new or not self.snapshot_number
+                if all_read and at_once and (ended or self._is_look_due()):
+                    await self._look(transaction, deployment)
+            self._add(new, deployment)
+            if all_read:
+                break
+        if not ended and self._is_look_due():
+            async with self._catalogue.reading() as transaction:
+                await self._look(transaction, self.deployment)
         return ended
 
-    def _tell(self) -> None:
-        changed, self.changed = self.changed, asyncio.Event()
-        changed.set()
+    def _add(self, new: Sequence[Event], deployment: Deployment) -> None:
+        changed = bool(new) or self._untold or deployment != self.deployment
+        compacted = deployment.compacted_through != self.deployment.compacted_through
+        self.deployment = deployment
+        self._frames.add(Frame(event.sequence, self._encode([event], None)) for event in new)
+        if compacted:
+            # What was read before and after has a hole between.
+            self._frames.forget()
+        if changed:
+            self._untold = False
+            self.crowd.wake()
+
+    def _is_look_due(self) -> bool:
+        return asyncio.get_running_loop().time() >= self._looked_at + _SNAPSHOT_SPACING_S
+
+    async def _look(self, transaction: Transaction, deployment: Deployment) -> None:
+        """Take a snapshot."""
+        self._looked_at = asyncio.get_running_loop().time()
+        seen = Snapshot(
+            await view(transaction, deployment),
+            await assignments.activations_at_work(transaction, deployment.id, limit=_MOST_ACTIVATIONS),
+        )
+        if seen != self._seen:
+            self._seen = seen
+            self.snapshot = self._encode([], seen)
+            self.snapshot_number += 1
+            self._untold = True

@@ -3,181 +3,222 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncGenerator, Collection, Sequence
-from contextlib import aclosing
-from dataclasses import dataclass
+from collections.abc import AsyncGenerator, Collection, Iterator
+from contextlib import aclosing, contextmanager
+from typing import Final
 
 from longshore_server.refusal import Reason, Refusal
-from longshore_server.wakeups import Kind, Wakeups, woken
+from longshore_server.wakeups import Kind, Wakeups
 from longshore_storage.catalogue import Catalogue, deployments
 from longshore_storage.catalogue.journal import events_after
 from longshore_storage.catalogue.lifecycle import TERMINAL, WAITING, DeploymentStatus
-from longshore_storage.catalogue.rows import Deployment, Event
+from longshore_storage.catalogue.listing import DeploymentFilter
+from longshore_storage.catalogue.rows import Deployment
 
-from .feed import Feed, Snapshot
+from .arrivals import Arrivals
+from .changes import EncodeDeployments
+from .feed import Encode, Feed
+from .frames import Frame, Stretch, joined
+from .watching import Watching
 
 HEARTBEAT_S = 15.0
+# A follower that was silent for so many ticks of the one clock gets a heartbeat.
+_TICKS_A_HEARTBEAT: Final = 3
 LONGEST_WAIT_FOR_CREATION_S = 300.0
-_CREATION_POLL_S = 0.5
-# The largest events tell 500 nodes' steps, about 150 kB; so many fit into a message.
-_MOST_EVENTS = 16
-_SNAPSHOT_SPACING_S = 1.0
-
-
-@dataclass(frozen=True, slots=True)
-class Update:
-    """What one message tells: the next events, a snapshot, both, or (a heartbeat) nothing."""
-
-    events: Sequence[Event] = ()
-    snapshot: Snapshot | None = None
+_HEARTBEAT: Final = b""
+# What only SQL has is read by so many at a time, so that those who are behind leave room for others.
+_READERS: Final = 2
+_READ_EVENTS: Final = 32
+_COME_BACK_AFTER_S: Final = 5.0
 
 
 class ProgressHub:
-    """Gives each follower every event once, in order, up to the terminal one."""
+    """Gives each follower every event once, in order, up to the one at which it ends.
 
-    def __init__(self, catalogue: Catalogue, wakeups: Wakeups) -> None:
+    Messages are bytes as ``encode`` makes them; an empty one is a heartbeat.
+    """
+
+    def __init__(
+        self,
+        catalogue: Catalogue,
+        wakeups: Wakeups,
+        encode: Encode,
+        encode_deployments: EncodeDeployments,
+        *,
+        most_followers: int,
+    ) -> None:
         self._catalogue = catalogue
         self._wakeups = wakeups
+        self._encode = encode
+        self._most_followers = most_followers
         self._feeds: dict[str, Feed] = {}
-        self._tasks: dict[str, asyncio.Task[None]] = {}
-        self._created = asyncio.Event()
-
-    @property
-    def followers(self) -> int:
-        """How many streams are open."""
-        # Asked by another thread, while feeds come and go.
-        return sum(feed.followers for feed in list(self._feeds.values()))
+        self._tasks: dict[Feed, asyncio.Task[None]] = {}
+        self._arrivals = Arrivals(catalogue)
+        self._watching = Watching(catalogue, encode_deployments, ticks_a_heartbeat=_TICKS_A_HEARTBEAT)
+        self._readers = asyncio.Semaphore(_READERS)
+        self.followers = 0
 
     async def run(self) -> None:
-        """Pass wake-ups on to the feeds, until cancelled."""
+        """Pass wake-ups on to the feeds and let their clock tick, until cancelled."""
+        arriving = asyncio.create_task(self._arrivals.run())
         try:
             async with self._wakeups.listening(Kind.PROGRESS, self._wake):
-                await asyncio.Event().wait()
+                while True:
+                    await asyncio.sleep(HEARTBEAT_S / _TICKS_A_HEARTBEAT)
+                    self._watching.tick()
+                    for feed in self._tasks:
+                        feed.tick()
         finally:
-            for task in self._tasks.values():
+            tasks = [arriving, *self._tasks.values()]
+            for task in tasks:
                 task.cancel()
-            await asyncio.gather(*self._tasks.values(), return_exceptions=True)
+            await asyncio.gather(*tasks, return_exceptions=True)
 
     async def follow(
         self, deployment_id: str, *, after: int, wait_for_creation_s: float, until_waiting: bool = False
-    ) -> AsyncGenerator[Update, None]:
-        """Yield updates until the event with the terminal status was told; see ``StreamProgress``.
+    ) -> AsyncGenerator[bytes, None]:
+        """Yield messages until the event with the terminal status was told; see ``StreamProgress``.
 
-        With ``until_waiting`` until the deployment waits for a person, too.
+        With ``until_waiting`` until the deployment waits for a person, too. Raises ``Refusal``.
         """
-        deadline = asyncio.get_running_loop().time() + wait_for_creation_s
-        while (deployment := await self._find(deployment_id, deadline)) is None:
-            yield Update()
-        if 0 < after < deployment.compacted_through:
-            raise Refusal(
-                Reason.PROGRESS_COMPACTED,
-                f"events up to {deployment.compacted_through} were compacted: follow from there, or from 0",
-                metadata={"compacted_through": str(deployment.compacted_through)},
-            )
-        if after > deployment.last_sequence:
-            raise Refusal(
-                Reason.BEYOND_END,
-                f"after_sequence {after} lies beyond the last event, {deployment.last_sequence}: "
-                "it belongs to another deployment",
-            )
-        ends = TERMINAL | WAITING if until_waiting else TERMINAL
-        if deployment.status in ends and after == deployment.last_sequence:
-            return
-        feed = self._feed(deployment)
-        try:
-            async with aclosing(self._pull(feed, deployment_id, after, ends)) as updates:
-                async for update in updates:
-                    yield update
-        finally:
-            feed.followers -= 1
-            if feed.followers == 0 and self._feeds.get(deployment_id) is feed:
-                del self._feeds[deployment_id]
-                self._tasks.pop(deployment_id).cancel()
+        with self._counted():
+            clock = asyncio.get_running_loop().time
+            deadline = clock() + wait_for_creation_s
+            deployment = await self._find(deployment_id)
+            while deployment is None:
+                left_s = deadline - clock()
+                if left_s <= 0:
+                    raise Refusal(
+                        Reason.DEPLOYMENT_NOT_FOUND, f"there is no deployment with the id {deployment_id!r}"
+                    )
+                deployment = await self._arrivals.wait(deployment_id, min(left_s, HEARTBEAT_S))
+                if deployment is None:
+                    yield _HEARTBEAT
+            if after > deployment.last_sequence:
+                # What a feed knows may be a moment old, and the number from another node.
+                deployment = await self._read(deployment_id) or deployment
+            _check_number(deployment, after)
+            ends = TERMINAL | WAITING if until_waiting else TERMINAL
+            if deployment.status in ends and after == deployment.last_sequence:
+                return
+            with self._feed_of(deployment) as feed:
+                async with aclosing(self._pull(feed, after, ends)) as messages:
+                    async for message in messages:
+                        yield message
+
+    async def watch(self, asked: DeploymentFilter, *, begin_with: int) -> AsyncGenerator[bytes, None]:
+        """Yield messages with deployments as they change, for ever; see ``WatchDeployments``.
+
+        Raises ``Refusal``.
+        """
+        with self._counted():
+            async with aclosing(self._watching.watch(asked, begin_with=begin_with)) as messages:
+                async for message in messages:
+                    yield message
 
     async def _pull(
-        self, feed: Feed, deployment_id: str, after: int, ends: Collection[DeploymentStatus]
-    ) -> AsyncGenerator[Update, None]:
-        clock = asyncio.get_running_loop().time
-        shown: Snapshot | None = None
-        shown_at = -_SNAPSHOT_SPACING_S
-        ending = False
-        if after == 0:
-            # A snapshot comes first; the feed has read by the time it has one.
-            while feed.snapshot is None:
-                try:
-                    await asyncio.wait_for(feed.changed.wait(), HEARTBEAT_S)
-                except TimeoutError:
-                    yield Update()
+        self, feed: Feed, after: int, ends: Collection[DeploymentStatus]
+    ) -> AsyncGenerator[bytes, None]:
+        compacted_through = feed.deployment.compacted_through
+        told_snapshot = 0
+        told_beat = feed.beat
         while True:
-            changed = feed.changed
-            snapshot = None
-            due = clock() - shown_at >= _SNAPSHOT_SPACING_S
-            if feed.snapshot is not shown and due:
-                snapshot = shown = feed.snapshot
-                shown_at = clock()
-            events = feed.after(after)
-            if events is None:
-                async with self._catalogue.reading() as transaction:
-                    events = await events_after(transaction, deployment_id, after, _MOST_EVENTS)
-            events = events[:_MOST_EVENTS]
-            if events or snapshot is not None:
-                yield Update(events, snapshot)
-            if events:
-                after = events[-1].sequence
-                if any(_leads_to(event, ends) for event in events):
-                    ending = True
-                if ending and await self._stands(deployment_id, ends, after):
-                    return
-                continue
-            held_back = feed.snapshot is not shown
-            wait_s = shown_at + _SNAPSHOT_SPACING_S - clock() if held_back else HEARTBEAT_S
-            if not await woken(changed, wait_s) and not held_back:
-                yield Update()
+            message = _HEARTBEAT
+            # Whoever begins at 0 gets a snapshot first, and no event without it.
+            if after or told_snapshot or feed.snapshot_number:
+                stretch = feed.after(after)
+                if stretch is None:
+                    stretch = await self._stored(feed, after, compacted_through)
+                message, after = stretch
+                if feed.snapshot_number != told_snapshot:
+                    told_snapshot = feed.snapshot_number
+                    message = feed.snapshot + message
+            if message or feed.beat - told_beat >= _TICKS_A_HEARTBEAT:
+                told_beat = feed.beat
+                yield message
+            if feed.stands_at(after, ends):
+                return
+            if not message:
+                await feed.crowd.wait()
 
-    async def _stands(
-        self, deployment_id: str, statuses: Collection[DeploymentStatus], sequence: int
-    ) -> bool:
-        """Whether the deployment stands there since event ``sequence``: it may have gone on from a gate."""
-        async with self._catalogue.reading() as transaction:
+    async def _stored(self, feed: Feed, after: int, compacted_through: int) -> Stretch:
+        """The next events as SQL has them."""
+        deployment_id = feed.deployment.id
+        async with self._readers, self._catalogue.reading() as transaction:
+            events = await events_after(transaction, deployment_id, after, _READ_EVENTS)
             deployment = await deployments.get_deployment(transaction, deployment_id)
         assert deployment is not None, "a deployment is never deleted"
-        return deployment.status in statuses and deployment.last_sequence == sequence
+        if deployment.compacted_through != compacted_through:
+            # The feed may have come to its end long before that: who comes now gets another one.
+            self._retire(feed)
+            _check_number(deployment, after)
+        return joined((Frame(event.sequence, self._encode([event], None)) for event in events), after)
 
-    async def _find(self, deployment_id: str, deadline: float) -> Deployment | None:
-        """The deployment; None when it is time for a heartbeat."""
-        heartbeat = asyncio.get_running_loop().time() + HEARTBEAT_S
-        while asyncio.get_running_loop().time() < heartbeat:
-            created = self._created
-            async with self._catalogue.reading() as transaction:
-                deployment = await deployments.get_deployment(transaction, deployment_id)
-            if deployment is not None:
-                return deployment
-            left = deadline - asyncio.get_running_loop().time()
-            if left <= 0:
-                raise Refusal(
-                    Reason.DEPLOYMENT_NOT_FOUND, f"there is no deployment with the id {deployment_id!r}"
-                )
-            await woken(created, min(left, _CREATION_POLL_S))
-        return None
+    async def _find(self, deployment_id: str) -> Deployment | None:
+        """The deployment as a feed knows it, else as SQL does."""
+        feed = self._feeds.get(deployment_id)
+        return feed.deployment if feed is not None else await self._read(deployment_id)
 
-    def _feed(self, deployment: Deployment) -> Feed:
+    async def _read(self, deployment_id: str) -> Deployment | None:
+        async with self._readers, self._catalogue.reading() as transaction:
+            return await deployments.get_deployment(transaction, deployment_id)
+
+    @contextmanager
+    def _feed_of(self, deployment: Deployment) -> Iterator[Feed]:
         feed = self._feeds.get(deployment.id)
         if feed is None:
-            # Followers that begin earlier read the part before from SQL.
-            begin_after = max(0, deployment.last_sequence - _MOST_EVENTS)
-            feed = Feed(self._catalogue, deployment.id, begin_after=begin_after)
-            self._feeds[deployment.id] = feed
-            self._tasks[deployment.id] = asyncio.create_task(feed.run())
+            feed = self._feeds[deployment.id] = Feed(self._catalogue, self._encode, deployment)
+            self._tasks[feed] = asyncio.create_task(feed.run())
         feed.followers += 1
-        return feed
+        try:
+            yield feed
+        finally:
+            feed.followers -= 1
+            if feed.followers == 0:
+                self._retire(feed)
+                self._tasks.pop(feed).cancel()
+                feed.crowd.close()
+
+    def _retire(self, feed: Feed) -> None:
+        if self._feeds.get(feed.deployment.id) is feed:
+            del self._feeds[feed.deployment.id]
+
+    @contextmanager
+    def _counted(self) -> Iterator[None]:
+        if self.followers >= self._most_followers:
+            raise Refusal(
+                Reason.TOO_MANY_FOLLOWERS,
+                f"{self.followers} followers are all that this node takes: follow at another one, or later",
+                retry_after_s=_COME_BACK_AFTER_S,
+            )
+        self.followers += 1
+        try:
+            yield
+        finally:
+            self.followers -= 1
 
     def _wake(self, ident: str) -> None:
-        created, self._created = self._created, asyncio.Event()
-        created.set()
-        for deployment_id, feed in self._feeds.items():
-            if ident in ("", deployment_id):
+        self._arrivals.wake(ident)
+        self._watching.wake(ident)
+        if ident:
+            if (feed := self._feeds.get(ident)) is not None:
                 feed.wake()
+            return
+        for feed in self._tasks:
+            feed.wake()
 
 
-def _leads_to(event: Event, statuses: Collection[DeploymentStatus]) -> bool:
-    return event.kind == "status_changed" and event.body["to_status"] in statuses
+def _check_number(deployment: Deployment, after: int) -> None:
+    """Raise ``Refusal`` for a number that the deployment's events cannot be told from."""
+    if 0 < after < deployment.compacted_through:
+        raise Refusal(
+            Reason.PROGRESS_COMPACTED,
+            f"events up to {deployment.compacted_through} were compacted: follow from there, or from 0",
+            metadata={"compacted_through": str(deployment.compacted_through)},
+        )
+    if after > deployment.last_sequence:
+        raise Refusal(
+            Reason.BEYOND_END,
+            f"after_sequence {after} lies beyond the last event, {deployment.last_sequence}: "
+            "it belongs to another deployment",
+        )

@@ -11,7 +11,7 @@ from collections.abc import Callable
 
 import structlog
 
-from longshore_server.wakeups import Kind, Wakeups, rollout_ident, woken
+from longshore_server.wakeups import Kind, Wakeups, rollout_ident, rollout_lock, woken
 from longshore_storage.catalogue import Catalogue, deployments
 from longshore_storage.catalogue.journal import StatusMoved
 from longshore_storage.catalogue.rows import Deployment
@@ -82,10 +82,12 @@ class RolloutController:
             await asyncio.gather(*self._tasks, return_exceptions=True)
 
     def _wake(self, ident: str) -> None:
-        self._look.set()
-        for (project, environment), driven in self._driven.items():
-            if ident in ("", rollout_ident(project, environment)):
-                driven.set()
+        known = [driven for place, driven in self._driven.items() if ident in ("", rollout_ident(*place))]
+        for driven in known:
+            driven.set()
+        # A driver that ends meanwhile has everything looked at.
+        if not (ident and known):
+            self._look.set()
 
     async def _start_drivers(self) -> None:
         async with self._catalogue.reading() as transaction:
@@ -101,7 +103,7 @@ class RolloutController:
         project, environment = place
         log = _log.bind(project=project, environment=environment)
         try:
-            async with self._coordination.lock(f"rollout/{rollout_ident(project, environment)}"):
+            async with self._coordination.lock(rollout_lock(project, environment)):
                 self._held += 1
                 try:
                     await self._step_until_done(place)
@@ -136,9 +138,9 @@ class RolloutController:
         while True:
             wake.clear()
             progress = await step.take()
-            if progress is Progress.NOTHING_LEFT:
+            if progress is Progress.NOTHING_LEFT or step.emptied:
                 return
             if progress is Progress.SOON:
                 await asyncio.sleep(EVENT_SPACING_S)
-            elif progress is Progress.WAITING:
+            elif progress is Progress.WAITING or step.assigned:
                 await woken(wake, self._poll_s)

@@ -1,14 +1,14 @@
 """One step of one place's rollout: look at the rows and do the next thing that is due.
 
-A step holds no state but the epoch of the rollout it owns, so it may be repeated, and another node may go
-on with the next one after any of them. Every write is guarded by that epoch, in the UPDATE that also takes
-the next event number; a step that meets a higher one raises ``StatusMoved`` and changes nothing.
+A step holds no state but the epoch of the rollout it owns, and what it has seen of who is silent, so it may
+be repeated, and another node may go on with the next one after any of them. Every write is guarded by that
+epoch, in the UPDATE that also takes the next event number; a step that meets a higher one raises
+``StatusMoved`` and changes nothing.
 """
 
 from __future__ import annotations
 
 from collections.abc import Callable, Collection, Sequence
-from datetime import timedelta
 from enum import Enum, auto
 from time import monotonic
 
@@ -31,6 +31,7 @@ from longshore_storage.catalogue.releases import get_release
 from longshore_storage.catalogue.rows import Activation, Actor, Deployment, Live, Node, Release
 
 from .hook_events import tell_hook_output, untold_hook_output
+from .silence import SilenceWatch
 
 _log = structlog.get_logger(__name__)
 
@@ -76,12 +77,15 @@ class RolloutStep:
         self._catalogue = catalogue
         self._on_end = on_end
         self._ended: list[Deployment] = []
+        # Of the last step: nothing more is due before a node reports, or something is queued.
+        self.assigned = False
+        self.emptied = False
         self._wakeups = wakeups
         self._node_id = node_id
         self._actor = Actor(f"node:{node_name}")
         self._project = project
         self._environment = environment
-        self._progress_deadline = timedelta(seconds=progress_deadline_s)
+        self._silence = SilenceWatch(progress_deadline_s)
         self._epoch = 0
         self._told_at = -EVENT_SPACING_S
         self._untold = False
@@ -92,17 +96,20 @@ class RolloutStep:
             taken = await deployments.take_over(transaction, self._project, self._environment, self._node_id)
         if taken is not None:
             self._epoch = taken.owner_epoch
-            _log.info("rollout.taken_over", deployment_id=taken.id, owner_epoch=self._epoch)
+            _name_in_log(taken)
+            _log.info("rollout.taken_over", owner_epoch=self._epoch)
 
     async def take(self) -> Progress:
         """Do the next thing that is due."""
         self._ended.clear()
+        self.assigned = self.emptied = False
         async with self._catalogue.transaction() as transaction:
             # Everything here happens under the live row's lock: the order in which locks are taken is
             # project, live row, deployment, assignment, activation, everywhere.
             live = await projects.lock_live(transaction, self._project, self._environment)
             active = await deployments.active_rollout(transaction, self._project, self._environment)
             head = await deployments.queue_head(transaction, self._project, self._environment)
+            _name_in_log(active or head)
             if active is None:
                 if head is None:
                     return Progress.NOTHING_LEFT
@@ -118,13 +125,20 @@ class RolloutStep:
                 moved = await self._cancel(transaction, live, active)
             else:
                 moved = await self._advance(transaction, live, active)
-            told = [deployment.id for deployment in (active, head) if deployment is not None]
         for deployment in self._ended:
+            _name_in_log(deployment)
+            _log.info(
+                "deployment.ended",
+                project=self._project,
+                environment=self._environment,
+                version=deployment.version,
+                status=deployment.status,
+                message=deployment.status_message,
+            )
             self._on_end(deployment)
-        if moved:
+        if self.assigned:
             self._wakeups.send(Kind.ASSIGNMENTS, self._environment)
-            for deployment_id in told:
-                self._wakeups.send(Kind.PROGRESS, deployment_id)
+        self.emptied = bool(self._ended) and head is None
         if moved:
             return Progress.MOVED
         return Progress.SOON if self._untold else Progress.WAITING
@@ -203,8 +217,8 @@ class RolloutStep:
         reverting = active.status is DeploymentStatus.REVERTING
         generation = active.revert_generation if reverting else active.generation
         activations = await self._activations(transaction, generation)
-        await self._give_up_silent(transaction, activations)
-        activations = await self._activations(transaction, generation)
+        if await self._give_up_silent(transaction, activations):
+            activations = await self._activations(transaction, generation)
         told = await self._tell(transaction, active, activations)
         failed = [one for one in activations if one.status is ActivationStatus.FAILED]
         if reverting:
@@ -350,19 +364,16 @@ class RolloutStep:
             await assignments.mark_told(transaction, part)
         return True
 
-    async def _give_up_silent(self, transaction: Transaction, activations: Sequence[Activation]) -> None:
-        oldest = await transaction.now() - self._progress_deadline
-        silent = [
-            one for one in activations if one.status not in ACTIVATION_TERMINAL and one.report_time < oldest
-        ]
+    async def _give_up_silent(self, transaction: Transaction, activations: Sequence[Activation]) -> bool:
+        silent = self._silence.too_long(activations)
         if silent:
-            seconds = round(self._progress_deadline.total_seconds())
             await assignments.give_up_silent(
                 transaction,
                 silent,
-                message=f"the node reported nothing for {seconds} s: see whether it runs, or take it off "
-                "the list with `longshore admin remove-node`",
+                message=f"the node reported nothing for {self._silence.deadline_s:.0f} s: see whether it "
+                "runs, or take it off the list with `longshore admin remove-node`",
             )
+        return bool(silent)
 
     async def _covered(
         self, transaction: Transaction, touched: Collection[Activation]
@@ -388,6 +399,7 @@ class RolloutStep:
         generation: int,
         deployment_id: str,
     ) -> None:
+        self.assigned = True
         await assignments.assign(
             transaction,
             covered,
@@ -407,3 +419,8 @@ class RolloutStep:
 def _aim(active: Deployment) -> ActivationStatus:
     """Where a node must stand for a rollout to succeed there."""
     return ActivationStatus.REMOVED if active.release_id is None else ActivationStatus.LIVE
+
+
+def _name_in_log(deployment: Deployment | None) -> None:
+    if deployment is not None:
+        structlog.contextvars.bind_contextvars(deployment_id=deployment.id, request_id=deployment.request_id)

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from typing import Any
 
+from longshore.v1 import catalog_service_pb2 as catalog
 from longshore.v1 import deployment_service_pb2 as pb
 from longshore_server.deploying.terms import Terms
 from longshore_server.refusal import invalid
@@ -36,3 +38,27 @@ def check_wait_policy(field_name: str, number: int) -> None:
     """Raise ``Refusal`` for a number that is no wait policy."""
     if number not in pb.WaitPolicy.values():
         raise invalid(field_name, f"{number} is no WaitPolicy")
+
+
+def settings_named(given: catalog.ProjectEnvironment, paths: Iterable[str]) -> dict[str, Any]:
+    """What a field mask names of a project's settings, by path; unknown paths too, without a value."""
+    retention = given.retention
+    age = retention.max_age
+    if age.nanos:
+        raise invalid("project_environment.retention.max_age", "must be whole seconds")
+    values: dict[str, Any] = {
+        "freeze_reason": given.freeze_reason,
+        "kept_rollback_targets": _set(given, "kept_rollback_targets"),
+        "retention.keep_releases": _set(retention, "keep_releases"),
+        "retention.max_age": age.seconds if retention.HasField("max_age") else None,
+        "retention.max_size_bytes": _set(retention, "max_size_bytes"),
+    }
+    named: dict[str, Any] = {}
+    for path in paths:
+        under = [name for name in values if name.startswith(f"{path}.")]
+        named |= {name: values.get(name) for name in under or [path]}
+    return named
+
+
+def _set(message: Any, field: str) -> Any:
+    return getattr(message, field) if message.HasField(field) else None

@@ -16,6 +16,7 @@ from longshore_storage.catalogue import Catalogue, Transaction, projects, releas
 from longshore_storage.catalogue.projects import Project
 
 from . import convert
+from .asked import settings_named
 from .interceptor import current_actor
 from .page_tokens import PageToken, page_size
 
@@ -63,8 +64,9 @@ class CatalogServicer(CatalogServiceServicer):
     ) -> pb.UpdateProjectEnvironmentResponse:
         """Set what the mask names."""
         given = request.project_environment
+        paths = request.update_mask.paths
         asked = SettingsRequest(
-            given.project, given.environment, given.etag, request.update_mask.paths, given.freeze_reason
+            given.project, given.environment, given.etag, settings_named(given, paths)
         ).checked()
         changed = await self._settings.update(asked, current_actor())
         async with self._catalogue.reading() as transaction:

@@ -11,7 +11,8 @@ from longshore.v1.cluster_service_pb2_grpc import ClusterServiceServicer
 from longshore_server import __version__
 from longshore_server.identity import Identity
 from longshore_server.settings import UploadSettings
-from longshore_storage.catalogue import Catalogue, nodes
+from longshore_server.wakeups import rollout_lock
+from longshore_storage.catalogue import Catalogue, deployments, nodes
 from longshore_storage.errors import StorageError
 from longshore_storage.payloads import PayloadSettings
 from longshore_storage.ports import Coordination
@@ -95,4 +96,24 @@ class ClusterServicer(ClusterServiceServicer):
         return pb.ListNodesResponse(
             nodes=[convert.node(one, alive=one.id in alive) for one in page[:limit]],
             next_page_token=token.make([page[limit - 1].name]) if len(page) > limit else "",
+        )
+
+    async def ListLocks(self, request: pb.ListLocksRequest, context: Any) -> pb.ListLocksResponse:  # noqa: N802
+        """Page by name."""
+        limit = page_size(request.page_size)
+        token = PageToken("ListLocks", current_actor().principal, ())
+        place = token.read(request.page_token, (str,))
+        after = str(place[0]) if place else ""
+        held = [lock for lock in await self._coordination.locks() if lock.name > after]
+        page = held[:limit]
+        async with self._catalogue.reading() as transaction:
+            names = await nodes.names_of(transaction, {lock.holder for lock in page})
+            rolling = await deployments.rolling_places(transaction)
+        by_lock = {rollout_lock(one.project, one.environment): one for one in rolling}
+        return pb.ListLocksResponse(
+            locks=[
+                convert.lock(one, node_name=names.get(one.holder), rolling=by_lock.get(one.name))
+                for one in page
+            ],
+            next_page_token=token.make([page[-1].name]) if len(held) > limit else "",
         )

@@ -6,6 +6,7 @@ from collections.abc import Collection, Iterable, Mapping
 from datetime import UTC, datetime
 from typing import Any
 
+from google.protobuf.duration_pb2 import Duration
 from google.protobuf.timestamp_pb2 import Timestamp
 
 from longshore.v1 import (
@@ -19,9 +20,10 @@ from longshore.v1 import (
 from longshore_server.deploying.environment_settings import etag_of
 from longshore_server.refusal import invalid
 from longshore_storage.catalogue import rows
-from longshore_storage.catalogue.deployments import NodeCount
+from longshore_storage.catalogue.deployments import NodeCount, RollingPlace
 from longshore_storage.catalogue.lifecycle import WAITING, ActivationStatus
 from longshore_storage.catalogue.projects import LiveVersion, Project
+from longshore_storage.ports import HeldLock
 
 _WORKING = frozenset({ActivationStatus.FETCHING, ActivationStatus.SWITCHING})
 
@@ -262,6 +264,18 @@ def project_environment(row: LiveVersion) -> catalog_service_pb2.ProjectEnvironm
         freeze_reason=row.live.freeze_reason,
         frozen_by=row.live.frozen_by,
         freeze_time=timestamp(row.live.freeze_time),
+        retention=_retention(row.live),
+        kept_rollback_targets=row.live.rollback_targets,
+    )
+
+
+def _retention(live: rows.Live) -> catalog_service_pb2.Retention | None:
+    if live.keep_releases is None and live.keep_for_s is None and live.keep_bytes is None:
+        return None
+    return catalog_service_pb2.Retention(
+        keep_releases=live.keep_releases,
+        max_age=None if live.keep_for_s is None else Duration(seconds=live.keep_for_s),
+        max_size_bytes=live.keep_bytes,
     )
 
 
@@ -305,6 +319,21 @@ def node(row: rows.Node, *, alive: bool) -> cluster_service_pb2.Node:
         boot_time=timestamp(row.boot_time),
         free_disk_bytes=row.free_disk_bytes,
         report_time=timestamp(row.report_time),
+    )
+
+
+def lock(held: HeldLock, *, node_name: str | None, rolling: RollingPlace | None) -> cluster_service_pb2.Lock:
+    """A lock, with who holds it and what rolls out under it."""
+    _, is_rollout, place = held.name.partition("rollout/")
+    environment, _, project = place.partition("/")
+    return cluster_service_pb2.Lock(
+        name=held.name,
+        holder=held.holder,
+        node_name=node_name or "",
+        project=project if is_rollout else "",
+        environment=environment if is_rollout else "",
+        deployment_id=rolling.deployment_id if rolling else "",
+        waiting=held.waiting,
     )
 
 

@@ -24,12 +24,13 @@ from longshore_server.progress.hub import LONGEST_WAIT_FOR_CREATION_S
 from longshore_server.refusal import Reason, Refusal, invalid
 from longshore_server.views import views
 from longshore_server.wakeups import Wakeups
-from longshore_storage.catalogue import Catalogue, assignments, deployments, journal
+from longshore_storage.catalogue import Catalogue, assignments, deployments, findings, journal
+from longshore_storage.catalogue.listing import DeploymentFilter, list_deployments
 from longshore_storage.catalogue.rows import Deployment
 
 from . import convert
 from .interceptor import current_actor
-from .messages import listed_message, progress_message
+from .messages import listed_message
 from .page_tokens import PageToken, page_size
 from .recording_calls import RecordingCalls
 from .wire_limits import MOST_DIGESTS
@@ -85,27 +86,46 @@ class DeploymentServicer(RecordingCalls):
         limit = page_size(request.page_size)
         statuses = sorted({_status("statuses", number) for number in request.statuses})
         check_labels("labels", request.labels)
-        filters: dict[str, Any] = {
-            "project": request.project,
-            "environment": request.environment,
-            "statuses": statuses,
-            "version": request.version,
-            "deployed_by": request.deployed_by,
-            "since": convert.moment(request, "since_time"),
-            "until": convert.moment(request, "until_time"),
-            "labels": dict(sorted(request.labels.items())),
-        }
-        token = PageToken("ListDeployments", current_actor().principal, tuple(filters.values()))
+        asked = DeploymentFilter(
+            project=request.project,
+            environment=request.environment,
+            statuses=statuses,
+            version=request.version,
+            deployed_by=request.deployed_by,
+            since=convert.moment(request, "since_time"),
+            until=convert.moment(request, "until_time"),
+            labels=dict(sorted(request.labels.items())),
+        )
+        token = PageToken("ListDeployments", current_actor().principal, (asked,))
         place = token.read(request.page_token, (int,))
         async with self._catalogue.reading() as transaction:
-            page = await deployments.list_deployments(
-                transaction, **filters, below=int(place[0]) if place else None, limit=limit + 1
+            page = await list_deployments(
+                transaction, asked, below=int(place[0]) if place else None, limit=limit + 1
             )
             seen = await views(transaction, page[:limit])
         return pb.ListDeploymentsResponse(
             deployments=[listed_message(one) for one in seen],
             next_page_token=token.make([page[limit - 1].number]) if len(page) > limit else "",
         )
+
+    # Serialised already, once for all: see the interceptor.
+    async def WatchDeployments(  # type: ignore[override]  # noqa: N802
+        self, request: pb.WatchDeploymentsRequest, context: Any
+    ) -> AsyncIterator[bytes]:
+        """Tell deployments as they change."""
+        check_labels("labels", request.labels)
+        asked = DeploymentFilter(
+            project=request.project,
+            environment=request.environment,
+            statuses=sorted({_status("statuses", number) for number in request.statuses}),
+            version=request.version,
+            deployed_by=request.deployed_by,
+            labels=dict(request.labels),
+        )
+        messages = self._hub.watch(asked, begin_with=page_size(request.page_size))
+        async with aclosing(messages):
+            async for message in messages:
+                yield message
 
     async def ListActivations(  # noqa: N802
         self, request: pb.ListActivationsRequest, context: Any
@@ -129,9 +149,28 @@ class DeploymentServicer(RecordingCalls):
             activations=[convert.activation(one) for one in page[:limit]], next_page_token=more
         )
 
-    async def StreamProgress(  # noqa: N802
+    async def ListFindings(  # noqa: N802
+        self, request: pb.ListFindingsRequest, context: Any
+    ) -> pb.ListFindingsResponse:
+        """Page through what was found in a payload."""
+        limit = page_size(request.page_size)
+        deployment = await self._find(request.deployment_id)
+        token = PageToken("ListFindings", current_actor().principal, (deployment.id,))
+        place = token.read(request.page_token, (int,))
+        async with self._catalogue.reading() as transaction:
+            page = await findings.list_findings(
+                transaction, deployment.id, after=int(place[0]) if place else 0, limit=limit + 1
+            )
+        return pb.ListFindingsResponse(
+            findings=convert.findings([one._asdict() for one in page[:limit]]),
+            next_page_token=token.make([page[limit - 1].number]) if len(page) > limit else "",
+            total_findings=deployment.total_findings,
+        )
+
+    # Serialised already, once for all: see the interceptor.
+    async def StreamProgress(  # type: ignore[override]  # noqa: N802
         self, request: pb.StreamProgressRequest, context: Any
-    ) -> AsyncIterator[pb.StreamProgressResponse]:
+    ) -> AsyncIterator[bytes]:
         """Follow a deployment to its end."""
         deployment_id = check_deployment_id(request.deployment_id)
         if request.after_sequence < 0:
@@ -141,15 +180,15 @@ class DeploymentServicer(RecordingCalls):
             raise invalid("wait_for_creation", f"must be 0 to {LONGEST_WAIT_FOR_CREATION_S:g} s")
         if request.until not in pb.ProgressUntil.values():
             raise invalid("until", f"{request.until} is no ProgressUntil")
-        updates = self._hub.follow(
+        messages = self._hub.follow(
             deployment_id,
             after=request.after_sequence,
             wait_for_creation_s=wait_s,
             until_waiting=request.until == pb.PROGRESS_UNTIL_WAITING,
         )
-        async with aclosing(updates):
-            async for update in updates:
-                yield progress_message(update)
+        async with aclosing(messages):
+            async for message in messages:
+                yield message
 
     async def DownloadPayload(  # noqa: N802
         self, request: pb.DownloadPayloadRequest, context: Any

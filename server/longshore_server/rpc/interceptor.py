@@ -32,6 +32,9 @@ _OURS = "/longshore."
 # Whose handlers send the initial metadata themselves, because it says more than the request id.
 _OWN_METADATA = frozenset({"/longshore.v1.DeploymentService/Deploy"})
 
+# A UUID, and a little of what is none.
+_SHOWN_ID_CHARACTERS = 64
+
 REQUEST_ID_KEY = "longshore-request-id"
 _actor: ContextVar[Actor] = ContextVar("actor")
 
@@ -81,13 +84,12 @@ class CallInterceptor(grpc.aio.ServerInterceptor):
         if handler.response_streaming:
             inner = handler.unary_stream or handler.stream_stream
             wrapped = self._streaming(method, inner)
+            serializer = _unless_serialised(handler.response_serializer)
             if handler.request_streaming:
                 return grpc.stream_stream_rpc_method_handler(
-                    wrapped, handler.request_deserializer, handler.response_serializer
+                    wrapped, handler.request_deserializer, serializer
                 )
-            return grpc.unary_stream_rpc_method_handler(
-                wrapped, handler.request_deserializer, handler.response_serializer
-            )
+            return grpc.unary_stream_rpc_method_handler(wrapped, handler.request_deserializer, serializer)
         answering = self._answering(method, handler.unary_unary or handler.stream_unary)
         if handler.request_streaming:
             return grpc.stream_unary_rpc_method_handler(
@@ -106,7 +108,7 @@ class CallInterceptor(grpc.aio.ServerInterceptor):
         async def handle(request: Any, context: Any) -> Any:
             with self._counted():
                 async with _Call(method, context, self._metrics):
-                    _check_text(request)
+                    _look_at(request)
                     return await inner(request, context)
 
         return handle
@@ -117,21 +119,40 @@ class CallInterceptor(grpc.aio.ServerInterceptor):
         async def handle(request: Any, context: Any) -> None:
             with self._counted():
                 async with _Call(method, context, self._metrics, streams=True):
-                    _check_text(request)
+                    _look_at(request)
                     async with aclosing(inner(request, context)) as responses:
                         async for response in responses:
-                            await context.write(response)
+                            await _write(context, response)
 
         return handle
 
 
-def _check_text(request: Any) -> None:
-    """Refuse the one character that PostgreSQL cannot even compare with; uploads check their fields."""
+async def _write(context: Any, response: Any) -> None:
+    try:
+        await context.write(response)
+    except grpc.aio.InternalError as error:
+        # The call has ended while it was being written to: its client or the connection is gone.
+        raise asyncio.CancelledError from error
+
+
+def _unless_serialised(serializer: Callable[[Any], bytes] | None) -> Callable[[Any], bytes]:
+    """Let a stream send bytes as they are: messages that were serialised once for all who get them."""
+    assert serializer is not None, "every message of the contract has one"
+    return lambda message: message if isinstance(message, bytes) else serializer(message)
+
+
+def _look_at(request: Any) -> None:
+    """Let the log name the deployment, and refuse the one character that PostgreSQL cannot even compare with.
+
+    Uploads, which come as streams, see to both by themselves.
+    """
     if not isinstance(request, Message):
         return
     for descriptor, value in request.ListFields():
         if isinstance(value, str) and "\0" in value:
             raise invalid(descriptor.name, "must not contain NUL characters")
+        if descriptor.name == "deployment_id":
+            structlog.contextvars.bind_contextvars(deployment_id=value[:_SHOWN_ID_CHARACTERS])
 
 
 class _Call:

@@ -2,14 +2,19 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+from dataclasses import asdict
 from typing import Any
 
 from longshore.v1 import deployment_service_pb2 as pb
 from longshore.v1 import progress_pb2
-from longshore_server.progress import Update
+from longshore_server.deploying.validating import Validated
+from longshore_server.progress import Snapshot
 from longshore_server.views import DeploymentView
+from longshore_storage.catalogue.rows import Event
 
 from . import convert
+from .page_tokens import LARGEST_PAGE_SIZE
 
 
 def deployment_message(seen: DeploymentView) -> Any:
@@ -30,15 +35,42 @@ def listed_message(seen: DeploymentView) -> Any:
     return message
 
 
-def progress_message(update: Update) -> pb.StreamProgressResponse:
-    """What one message of a stream tells."""
-    message = pb.StreamProgressResponse(events=[convert.event(event) for event in update.events])
-    if update.snapshot is not None:
+def validation_message(validated: Validated) -> pb.Validation:
+    """What examining a payload told; as many findings as always fit into a message."""
+    return pb.Validation(
+        valid=validated.valid,
+        version=validated.version,
+        payload_sha256=validated.stored.sha256,
+        payload_size_bytes=validated.stored.size_bytes,
+        content_sha256=validated.scan.content_sha256,
+        payload_format=convert.format_number(validated.scan.payload_format.name),
+        entries=validated.scan.entry_count,
+        unpacked_size_bytes=validated.scan.unpacked_bytes,
+        findings=convert.findings([asdict(one) for one in validated.findings[:LARGEST_PAGE_SIZE]]),
+        total_findings=validated.total_findings,
+    )
+
+
+def progress_message(events: Sequence[Event], snapshot: Snapshot | None) -> bytes:
+    """What one message of a stream tells, serialised once for all who follow.
+
+    Serialised messages one behind the other are their merge, so that parts of one are put together as bytes.
+    """
+    message = pb.StreamProgressResponse(events=[convert.event(event) for event in events])
+    if snapshot is not None:
         message.snapshot.CopyFrom(
             progress_pb2.ProgressSnapshot(
-                deployment=deployment_message(update.snapshot.view),
-                compacted_through=update.snapshot.view.deployment.compacted_through,
-                activations=[convert.activation(one) for one in update.snapshot.activations],
+                deployment=deployment_message(snapshot.view),
+                compacted_through=snapshot.view.deployment.compacted_through,
+                activations=[convert.activation(one) for one in snapshot.activations],
             )
         )
-    return message
+    return message.SerializeToString()
+
+
+def watch_message(seen: Sequence[DeploymentView], up_to_date: bool) -> bytes:
+    """Deployments as they stand now, serialised once for all who watch; parts of a message like the above."""
+    message = pb.WatchDeploymentsResponse(
+        deployments=[listed_message(one) for one in seen], up_to_date=up_to_date
+    )
+    return message.SerializeToString()

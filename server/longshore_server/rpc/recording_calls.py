@@ -21,6 +21,7 @@ from longshore_server.deploying.requests import (
 from longshore_server.deploying.rollbacks import Rollbacks
 from longshore_server.deploying.undeploying import Undeploys
 from longshore_server.deploying.uploads import Uploads
+from longshore_server.deploying.validating import Validated
 from longshore_server.progress import ProgressHub
 from longshore_server.views import view
 from longshore_server.wakeups import Wakeups
@@ -30,7 +31,7 @@ from longshore_storage.catalogue.rows import Deployment
 
 from .asked import check_wait_policy, terms_of
 from .interceptor import current_actor
-from .messages import deployment_message
+from .messages import deployment_message, validation_message
 from .uploading import UploadCall
 
 
@@ -61,8 +62,10 @@ class RecordingCalls(DeploymentServiceServicer):
         call = UploadCall(
             self._uploads, request_iterator, context, current_actor(), idle_timeout_s=self._idle_timeout_s
         )
-        recorded = await call.handle()
-        return pb.DeployResponse(deployment=await self._answer(recorded.deployment, recorded.wait_policy))
+        taken = await call.handle()
+        if isinstance(taken, Validated):
+            return pb.DeployResponse(validation=validation_message(taken))
+        return pb.DeployResponse(deployment=await self._answer(taken.deployment, taken.wait_policy))
 
     async def DeployRelease(  # noqa: N802
         self, request: pb.DeployReleaseRequest, context: Any

@@ -59,6 +59,7 @@ STATUS_OF: dict[Reason, grpc.StatusCode] = {
     Reason.GATE_MISMATCH: _S.FAILED_PRECONDITION,
     Reason.FROZEN: _S.FAILED_PRECONDITION,
     Reason.ETAG_MISMATCH: _S.ABORTED,
+    Reason.TOO_MANY_FOLLOWERS: _S.RESOURCE_EXHAUSTED,
 }
 
 ERROR_DOMAIN = "longshore"

@@ -17,6 +17,7 @@ from longshore_bundles import Bump
 from longshore_server.deploying.requests import Header, check_sha256
 from longshore_server.deploying.upload_session import UploadSession
 from longshore_server.deploying.uploads import Uploads
+from longshore_server.deploying.validating import Validated
 from longshore_server.refusal import Reason, Refusal, invalid
 from longshore_storage.catalogue.rows import Actor, Deployment
 from longshore_storage.payloads import ChunkEntry
@@ -63,20 +64,21 @@ class UploadCall:
         self._actor = actor
         self._idle_timeout_s = idle_timeout_s
 
-    async def handle(self) -> Recorded:
-        """Take the upload and tell the deployment as recorded; raises what refuses it."""
+    async def handle(self) -> Recorded | Validated:
+        """Take the upload and tell the deployment as recorded, or what was found; raises what refuses it."""
         message = await self._first()
         check_wait_policy("header.wait_policy", message.wait_policy)
         header = _header(message)
         with self._uploads.counted():
             try:
-                return Recorded(await self._take(header), message.wait_policy)
+                taken = await self._take(header)
             except UploadTakenOver:
                 # By whoever cancelled it, perhaps.
                 await self._uploads.check_open(header.deployment_id)
                 raise
+        return taken if isinstance(taken, Validated) else Recorded(taken, message.wait_policy)
 
-    async def _take(self, header: Header) -> Deployment:
+    async def _take(self, header: Header) -> Deployment | Validated:
         accepted = await self._uploads.accept(header, self._actor)
         if isinstance(accepted, Deployment):
             await self._accept(accepted.payload_size_bytes or 0)
@@ -84,7 +86,10 @@ class UploadCall:
         async with accepted as session:
             await self._accept(session.durable_bytes)
             end = await self._receive(session)
-            return await session.finish(*self._declared(header, session.offset, end))
+            declared = self._declared(header, session.offset, end)
+            if header.validate_only:
+                return await session.validate(*declared)
+            return await session.finish(*declared)
 
     def _declared(self, header: Header, sent_bytes: int, end: pb.PayloadEnd | None) -> tuple[int, str]:
         """The declared size and sha256 of a payload that was sent whole; raises ``Refusal`` otherwise.
@@ -203,6 +208,7 @@ def _header(header: pb.DeployHeader) -> Header:
         payload_size_bytes=header.payload_size_bytes if header.HasField("payload_size_bytes") else None,
         payload_sha256=header.payload_sha256,
         terms=terms_of(header, prefix="header."),
+        validate_only=header.validate_only,
     ).checked()
 
 

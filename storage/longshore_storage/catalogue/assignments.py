@@ -10,7 +10,7 @@ from __future__ import annotations
 from collections.abc import Collection, Sequence
 from typing import Any, NamedTuple
 
-from sqlalchemy import ColumnElement, and_, insert, select, tuple_, update
+from sqlalchemy import ColumnElement, and_, func, insert, select, tuple_, update
 
 from . import tables
 from .catalogue import Transaction
@@ -20,6 +20,7 @@ from .rows import Activation, Assignment, Node, Release
 
 _a = tables.assignment
 _act = tables.activation
+_d = tables.deployment
 _ASSIGNMENT_COLUMNS = [column for column in _a.c if column.name != "assign_time"]
 
 
@@ -96,7 +97,7 @@ async def assign(
 async def due_assignments(transaction: Transaction, node_id: str) -> Sequence[Assignment]:
     """What one node should have and has not ended its activation of."""
     rows = await transaction.all(
-        select(*_ASSIGNMENT_COLUMNS)
+        select(*_ASSIGNMENT_COLUMNS, func.coalesce(_d.c.request_id, "").label("request_id"))
         .join(
             _act,
             and_(
@@ -106,6 +107,7 @@ async def due_assignments(transaction: Transaction, node_id: str) -> Sequence[As
                 _act.c.generation == _a.c.generation,
             ),
         )
+        .join(_d, _d.c.id == _a.c.deployment_id, isouter=True)
         .where(_a.c.node_id == node_id, _act.c.status.not_in(ACTIVATION_TERMINAL))
         .order_by(_a.c.assign_time)
     )
@@ -135,8 +137,8 @@ async def report(
     )
 
 
-async def begin_switch(transaction: Transaction, place: Place) -> bool:
-    """Set SWITCHING if the assignment still has this generation; False when the node must not switch."""
+async def begin_switch(transaction: Transaction, place: Place, **values: Any) -> bool:
+    """Set SWITCHING, and columns, if the assignment still has this generation; False: do not switch."""
     assigned = await transaction.one(
         select(_a.c.generation)
         .where(
@@ -153,6 +155,7 @@ async def begin_switch(transaction: Transaction, place: Place) -> bool:
         place,
         expected=(ActivationStatus.PENDING, ActivationStatus.FETCHING, ActivationStatus.SWITCHING),
         status=ActivationStatus.SWITCHING,
+        **values,
     )
 
 
@@ -214,6 +217,22 @@ async def list_activations(
     if after is not None:
         statement = statement.where(tuple_(_act.c.node_name, _act.c.generation) > tuple_(*after))
     return [Activation.of(row) for row in await transaction.all(statement)]
+
+
+async def activations_at_work(
+    transaction: Transaction, deployment_id: str, *, limit: int
+) -> Sequence[Activation]:
+    """What nodes are at work on for a deployment, those with the most left to do first."""
+    rows = await transaction.all(
+        select(_act)
+        .where(
+            _act.c.deployment_id == deployment_id,
+            _act.c.status.in_((ActivationStatus.FETCHING, ActivationStatus.SWITCHING)),
+        )
+        .order_by((_act.c.total_bytes - _act.c.installed_bytes).desc(), _act.c.node_name)
+        .limit(limit)
+    )
+    return [Activation.of(row) for row in rows]
 
 
 def _is(place: Place) -> ColumnElement[bool]:

@@ -15,12 +15,12 @@ so a pooler may stand before PostgreSQL.
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncIterator, Coroutine, Mapping, Sequence
+from collections.abc import AsyncIterator, Callable, Coroutine, Mapping, Sequence
 from contextlib import AbstractAsyncContextManager, asynccontextmanager, nullcontext
 from datetime import UTC, datetime
 from typing import Any, TypeVar
 
-from sqlalchemy import Engine, Executable, Row, exc, func, select, text
+from sqlalchemy import Engine, Executable, Row, SelectBase, TextClause, exc, func, select, text
 from sqlalchemy.engine import CursorResult
 from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine
 
@@ -30,15 +30,22 @@ from . import migration
 from .vendor_errors import translated
 
 R = TypeVar("R")
+_FOR_READS = "reading() is for reads: write in a transaction()"
 
 
 class Transaction:
     """One open transaction. Its methods raise this package's errors, never the vendor's."""
 
-    def __init__(self, connection: AsyncConnection, database: str) -> None:
+    def __init__(self, connection: AsyncConnection, database: str, *, reads_only: bool = False) -> None:
         self._connection = connection
+        self._reads_only = reads_only
         self._database = database
         self._now: datetime | None = None
+        self.told: set[str] = set()
+
+    def tells_of(self, deployment_id: str) -> None:
+        """Note that a deployment has a new event: who listens to the catalogue hears of it at the end."""
+        self.told.add(deployment_id)
 
     @property
     def dialect(self) -> str:
@@ -51,8 +58,10 @@ class Transaction:
         parameters: Mapping[str, Any] | Sequence[Mapping[str, Any]] | None = None,
     ) -> CursorResult[Any]:
         """Run a statement. Raises ``ConstraintViolated`` and what ``errors`` names for the rest."""
+        # Anything else would be committed at once.
+        assert not self._reads_only or isinstance(statement, SelectBase | TextClause), _FOR_READS
         with translated(self._database):
-            return await _whole(self._connection, self._connection.execute(statement, parameters))
+            return await self._connection.execute(statement, parameters)
 
     async def one(self, statement: Executable) -> Row[Any] | None:
         """The first row, or None."""
@@ -87,10 +96,21 @@ class Catalogue:
 
     def __init__(self, engine: AsyncEngine, database: str, *, one_writer: bool) -> None:
         self._engine = engine
-        self._reading = engine.execution_options(longshore_writing=False)
+        # Reads are promised no more than each statement for itself, so nothing is begun and ended for them.
+        own: dict[str, Any] = {} if one_writer else {"isolation_level": "AUTOCOMMIT"}
+        self._reading = engine.execution_options(longshore_writing=False, **own)
+        self._rehearsing = engine.execution_options(longshore_writing=False, longshore_rehearsing=True)
         self._database = database
         # SQLite has one writer; waiting here is fair, waiting in its busy handler is not.
         self._writer: AbstractAsyncContextManager[Any] = asyncio.Lock() if one_writer else nullcontext()
+        self._hear: Callable[[str], None] = lambda _: None
+
+    def listen(self, hear: Callable[[str], None]) -> None:
+        """Let ``hear`` be told, from now on, of each deployment to which an event was written here.
+
+        It is told when the transaction has ended, perhaps without having been committed: look.
+        """
+        self._hear = hear
 
     @property
     def sync_engine(self) -> Engine:
@@ -109,14 +129,25 @@ class Catalogue:
         Raises ``CommitUnknown`` when the connection broke while committing: find out by reading.
         """
         async with self._writer, self._connection(self._engine) as connection:
+            transaction = Transaction(connection, self._database)
+            yield transaction
+            try:
+                await self._commit(connection)
+            finally:
+                for deployment_id in transaction.told:
+                    self._hear(deployment_id)
+
+    @asynccontextmanager
+    async def rehearsing(self) -> AsyncIterator[Transaction]:
+        """Whatever is written, temporary tables say, is rolled back at the end; no writer waits for it."""
+        async with self._connection(self._rehearsing) as connection:
             yield Transaction(connection, self._database)
-            await self._commit(connection)
 
     @asynccontextmanager
     async def reading(self) -> AsyncIterator[Transaction]:
-        """Read only; takes no lock that a writer would wait for."""
+        """Read only; takes no lock that a writer would wait for, and each statement sees what is new."""
         async with self._connection(self._reading) as connection:
-            yield Transaction(connection, self._database)
+            yield Transaction(connection, self._database, reads_only=True)
 
     async def check(self) -> None:
         """Return when the database answers and has this version's schema; raise otherwise."""
@@ -163,15 +194,6 @@ class Catalogue:
                 raise CommitUnknown(f"the connection to {self._database} broke while committing") from error
             with translated(self._database):
                 raise
-
-
-async def _whole(connection: AsyncConnection, work: Coroutine[Any, Any, R]) -> R:
-    """Await ``work`` on a connection, to its end where its driver cannot be stopped half-way.
-
-    A statement of SQLite that nobody awaits any more runs on in its thread, and is then never finalised:
-    its connection would keep the database locked even after it was closed. PostgreSQL cancels it instead.
-    """
-    return await (_to_the_end(work) if connection.engine.dialect.name == "sqlite" else work)
 
 
 async def _to_the_end(work: Coroutine[Any, Any, R]) -> R:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from datetime import datetime
+from datetime import datetime, timedelta
 from typing import NamedTuple
 
 from sqlalchemy import select, update
@@ -25,6 +25,15 @@ async def get_chore(transaction: Transaction, name: str) -> Chore:
     """Read a chore; one that was never begun stands at its begin."""
     row = await transaction.one(select(_c.c.place, _c.c.end_time).where(_c.c.name == name))
     return Chore(row.place, row.end_time) if row else Chore("", None)
+
+
+async def is_due(transaction: Transaction, name: str, every: timedelta) -> bool:
+    """Whether a chore was last done longer than ``every`` ago, on whatever node.
+
+    A time that lies as far ahead says nothing: the clock was set back since.
+    """
+    end_time = (await get_chore(transaction, name)).end_time
+    return end_time is None or abs(await transaction.now() - end_time) >= every
 
 
 async def set_place(transaction: Transaction, name: str, place: str) -> None:

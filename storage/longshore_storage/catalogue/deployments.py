@@ -3,16 +3,15 @@
 from __future__ import annotations
 
 from collections.abc import Collection, Mapping, Sequence
-from datetime import datetime
 from types import MappingProxyType
 from typing import Any, NamedTuple
 
-from sqlalchemy import func, insert, select, update
+from sqlalchemy import delete, func, insert, select, update
 
 from . import tables
 from .catalogue import Transaction
 from .journal import first_event
-from .lifecycle import ROLLING, TERMINAL, UNFINISHED, DeploymentStatus
+from .lifecycle import ROLLING, TERMINAL, UNFINISHED, DeploymentKind, DeploymentStatus
 from .rows import Actor, Deployment
 
 _d = tables.deployment
@@ -27,7 +26,12 @@ class NodeCount(NamedTuple):
 
 
 async def insert_deployment(
-    transaction: Transaction, actor: Actor, *, labels: Mapping[str, str] = MappingProxyType({}), **values: Any
+    transaction: Transaction,
+    actor: Actor,
+    *,
+    action: str = "deployment.accepted",
+    labels: Mapping[str, str] = MappingProxyType({}),
+    **values: Any,
 ) -> Deployment:
     """Insert a deployment in PENDING with its labels, its first event and its audit row.
 
@@ -52,63 +56,50 @@ async def insert_deployment(
     if labels:
         rows = [{"key": key, "value": value, "number": deployment.number} for key, value in labels.items()]
         await transaction.execute(insert(tables.deployment_label).values(rows))
-    await first_event(transaction, deployment, actor, "deployment.accepted")
+    await first_event(transaction, deployment, actor, action)
     return deployment
 
 
 async def get_deployment(transaction: Transaction, deployment_id: str) -> Deployment | None:
-    """Read a deployment."""
+    """Read a deployment; an upload that is only validated is none."""
+    deployment = await get_accepted(transaction, deployment_id)
+    if deployment is not None and deployment.kind is DeploymentKind.VALIDATION:
+        return None
+    return deployment
+
+
+async def get_deployments(transaction: Transaction, deployment_ids: Collection[str]) -> Sequence[Deployment]:
+    """Read those of these deployments that there are, in no order."""
+    rows = await transaction.all(
+        select(_d).where(_d.c.id.in_(deployment_ids), _d.c.kind != DeploymentKind.VALIDATION)
+    )
+    return [Deployment.of(row) for row in rows]
+
+
+async def get_accepted(transaction: Transaction, deployment_id: str) -> Deployment | None:
+    """Read what was accepted under an id: a deployment, or an upload that is only validated."""
     row = await transaction.one(select(_d).where(_d.c.id == deployment_id))
     return Deployment.of(row) if row else None
+
+
+async def drop_validation(transaction: Transaction, deployment_id: str) -> None:
+    """Forget an upload that was only validated, with its upload, events, findings and labels."""
+    row = await transaction.one(
+        select(_d.c.number)
+        .where(_d.c.id == deployment_id, _d.c.kind == DeploymentKind.VALIDATION)
+        .with_for_update()
+    )
+    if row is None:
+        return
+    label, event = tables.deployment_label, tables.event
+    await transaction.execute(delete(label).where(label.c.number == row.number))
+    await transaction.execute(delete(event).where(event.c.deployment_id == deployment_id))
+    await transaction.execute(delete(_d).where(_d.c.id == deployment_id))
 
 
 async def set_columns(transaction: Transaction, deployment_id: str, **values: Any) -> None:
     """Set columns that are no status: what an upload moved so far, say."""
     await transaction.execute(update(_d).where(_d.c.id == deployment_id).values(**values))
-
-
-async def list_deployments(
-    transaction: Transaction,
-    *,
-    project: str = "",
-    environment: str = "",
-    statuses: Collection[str] = (),
-    version: str = "",
-    deployed_by: str = "",
-    since: datetime | None = None,
-    until: datetime | None = None,
-    labels: Mapping[str, str] = MappingProxyType({}),
-    below: int | None = None,
-    limit: int,
-) -> Sequence[Deployment]:
-    """A page of deployments, newest first, below the number of the page before; all filters hold.
-
-    ``since`` is the first moment at which they were accepted, ``until`` the first one too late.
-    """
-    statement = select(_d).order_by(_d.c.number.desc()).limit(limit)
-    equal = {
-        _d.c.project: project,
-        _d.c.environment: environment,
-        _d.c.version: version,
-        _d.c.deployed_by: deployed_by,
-    }
-    for column, value in equal.items():
-        if value:
-            statement = statement.where(column == value)
-    if statuses:
-        statement = statement.where(_d.c.status.in_(statuses))
-    if since is not None:
-        statement = statement.where(_d.c.create_time >= since)
-    if until is not None:
-        statement = statement.where(_d.c.create_time < until)
-    for key, value in labels.items():
-        label = tables.deployment_label.alias()
-        statement = statement.join(
-            label, (label.c.number == _d.c.number) & (label.c.key == key) & (label.c.value == value)
-        )
-    if below is not None:
-        statement = statement.where(_d.c.number < below)
-    return [Deployment.of(row) for row in await transaction.all(statement)]
 
 
 async def active_rollout(transaction: Transaction, project: str, environment: str) -> Deployment | None:
@@ -117,6 +108,22 @@ async def active_rollout(transaction: Transaction, project: str, environment: st
         select(_d).where(_d.c.project == project, _d.c.environment == environment, _d.c.status.in_(ROLLING))
     )
     return Deployment.of(row) if row else None
+
+
+class RollingPlace(NamedTuple):
+    """A place with the deployment that rolls out there."""
+
+    project: str
+    environment: str
+    deployment_id: str
+
+
+async def rolling_places(transaction: Transaction) -> Sequence[RollingPlace]:
+    """Every rollout that is under way."""
+    rows = await transaction.all(
+        select(_d.c.project, _d.c.environment, _d.c.id.label("deployment_id")).where(_d.c.status.in_(ROLLING))
+    )
+    return [RollingPlace(**row._mapping) for row in rows]
 
 
 async def queue_head(transaction: Transaction, project: str, environment: str) -> Deployment | None:

@@ -235,3 +235,4 @@ async def _insert_event(
             body=dict(body),
         )
     )
+    transaction.tells_of(deployment.id)

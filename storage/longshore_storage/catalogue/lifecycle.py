@@ -46,6 +46,8 @@ class DeploymentKind(StrEnum):
     RELEASE = "RELEASE"
     ROLLBACK = "ROLLBACK"
     UNDEPLOY = "UNDEPLOY"
+    # An upload that is only examined: it is no deployment, and its row goes with its end.
+    VALIDATION = "VALIDATION"
 
 
 class QueuePolicy(StrEnum):

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from typing import Any
 
 from sqlalchemy import delete, insert, select, update
@@ -100,3 +100,10 @@ async def installing_nodes(transaction: Transaction, environment: str) -> Sequen
         select(*_COLUMNS).where(_n.c.environment == environment, _n.c.installs.is_(True)).order_by(_n.c.name)
     )
     return [Node.of(row) for row in rows]
+
+
+async def names_of(transaction: Transaction, node_ids: Collection[str]) -> dict[str, str]:
+    """The names of those of the nodes that are known, by id."""
+    n = tables.node
+    rows = await transaction.all(select(n.c.id, n.c.name).where(n.c.id.in_(node_ids)))
+    return {row.id: row.name for row in rows}

@@ -15,6 +15,7 @@ from sqlalchemy.ext.asyncio import AsyncEngine, create_async_engine
 
 from longshore_storage.errors import Misconfigured
 
+from .asking import ask_before_use
 from .catalogue import Catalogue
 from .sqlite_connection import SqliteConnection
 
@@ -89,9 +90,13 @@ def _is_locked(error: BaseException) -> bool:
 
 
 def _begin_sqlite(connection: Connection) -> None:
-    writing = connection.get_execution_options().get("longshore_writing", True)
+    # Reads are promised no more than each statement for itself, so nothing is begun and ended for them.
+    options = connection.get_execution_options()
     driver: Any = connection.connection.driver_connection
-    driver.begin_with_next("BEGIN IMMEDIATE" if writing else "BEGIN")
+    if options.get("longshore_writing", True):
+        driver.begin_with_next("BEGIN IMMEDIATE")
+    elif options.get("longshore_rehearsing"):
+        driver.begin_with_next("BEGIN")
 
 
 def _open_postgresql(url: URL, pool_size: int, connect_timeout_s: int) -> Catalogue:
@@ -99,7 +104,6 @@ def _open_postgresql(url: URL, pool_size: int, connect_timeout_s: int) -> Catalo
         url.set(drivername="postgresql+psycopg"),
         pool_size=pool_size,
         max_overflow=0,
-        pool_pre_ping=True,
         pool_recycle=1800,
         pool_timeout=30,
         isolation_level="READ COMMITTED",
@@ -107,6 +111,7 @@ def _open_postgresql(url: URL, pool_size: int, connect_timeout_s: int) -> Catalo
         connect_args={"prepare_threshold": None, "connect_timeout": connect_timeout_s},
     )
     event.listen(engine.sync_engine, "begin", _begin_postgresql)
+    ask_before_use(engine.sync_engine)
     return Catalogue(engine, _shown(url), one_writer=False)
 
 

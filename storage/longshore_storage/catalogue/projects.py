@@ -35,10 +35,20 @@ async def insert_if_absent(transaction: Transaction, table: Table, **values: obj
     await transaction.execute(dialect.insert(table).values(**values).on_conflict_do_nothing())
 
 
-async def ensure_project(transaction: Transaction, name: str, display_name: str) -> None:
-    """Bring a project into being."""
+async def ensure_project(
+    transaction: Transaction, name: str, display_name: str, *, only_validated: bool = False
+) -> None:
+    """Bring a project into being, unseen while it is ``only_validated``."""
+    p = tables.project
     now = await transaction.now()
-    await insert_if_absent(transaction, tables.project, name=name, display_name=display_name, create_time=now)
+    values = {"name": name, "display_name": display_name, "create_time": now}
+    await insert_if_absent(transaction, p, **values, only_validated=only_validated)
+    if not only_validated:
+        await transaction.execute(
+            update(p)
+            .where(p.c.name == name, p.c.only_validated)
+            .values(only_validated=False, create_time=now)
+        )
 
 
 async def ensure_environment(transaction: Transaction, name: str) -> None:
@@ -55,33 +65,40 @@ async def environment_exists(transaction: Transaction, name: str) -> bool:
 async def lock_project(transaction: Transaction, name: str) -> Project | None:
     """Lock a project's row until the transaction ends: what recording happens under."""
     p = tables.project
-    row = await transaction.one(select(p).where(p.c.name == name).with_for_update(key_share=True))
+    row = await transaction.one(
+        select(p).where(p.c.name == name, ~p.c.only_validated).with_for_update(key_share=True)
+    )
     return Project(row.name, row.display_name, row.create_time) if row else None
 
 
 async def get_project(transaction: Transaction, name: str) -> Project | None:
     """Read a project."""
     p = tables.project
-    row = await transaction.one(select(p).where(p.c.name == name))
+    row = await transaction.one(select(p).where(p.c.name == name, ~p.c.only_validated))
     return Project(row.name, row.display_name, row.create_time) if row else None
 
 
 async def list_projects(transaction: Transaction, *, after: str, limit: int) -> Sequence[Project]:
     """A page of projects by name, behind ``after``."""
     p = tables.project
-    rows = await transaction.all(select(p).where(p.c.name > after).order_by(p.c.name).limit(limit))
+    rows = await transaction.all(
+        select(p).where(p.c.name > after, ~p.c.only_validated).order_by(p.c.name).limit(limit)
+    )
     return [Project(row.name, row.display_name, row.create_time) for row in rows]
 
 
 async def lock_live(transaction: Transaction, project: str, environment: str) -> Live:
     """Lock the live row, made when it is missing, until the transaction ends."""
     table = tables.project_environment
-    await insert_if_absent(transaction, table, project=project, environment=environment)
-    row = await transaction.one(
+    locked = (
         select(table)
         .where(table.c.project == project, table.c.environment == environment)
         .with_for_update(key_share=True)
     )
+    row = await transaction.one(locked)
+    if row is None:
+        await insert_if_absent(transaction, table, project=project, environment=environment)
+        row = await transaction.one(locked)
     assert row is not None
     return Live.of(row)
 

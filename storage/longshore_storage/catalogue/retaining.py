@@ -7,8 +7,8 @@ meanwhile is seen either in flight or live.
 
 from __future__ import annotations
 
-from collections.abc import Collection, Mapping, Sequence
-from dataclasses import dataclass
+from collections.abc import Callable, Collection, Mapping, Sequence
+from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 from typing import Any, NamedTuple
 
@@ -75,7 +75,10 @@ class Reclaimable(NamedTuple):
 
 
 async def uses_of(transaction: Transaction, release: Release, *, rollback_targets: int) -> list[ReleaseUse]:
-    """Everything that needs a release's payload; of each environment so many rollback targets count."""
+    """Everything that needs a release's payload.
+
+    Of each environment so many rollback targets count, unless something else was set for it.
+    """
     uses = _uses(release.project, rollback_targets).subquery()
     rows = await transaction.all(
         select(uses.c.kind, uses.c.environment)
@@ -112,14 +115,25 @@ async def share_of(transaction: Transaction, release: Release) -> PayloadShare:
     return PayloadShare(int(row.own or 0), int(row.shared or 0))
 
 
-async def environments_of(transaction: Transaction, names: Collection[str]) -> dict[str, list[str]]:
-    """The environments into which anything of each of these projects was ever queued."""
+async def policies_of(
+    transaction: Transaction, names: Collection[str], default: Callable[[str, str], RetentionPolicy]
+) -> dict[str, dict[str, RetentionPolicy]]:
+    """By project and environment, wherever anything was ever queued: what was set, else the default."""
     rows = await transaction.all(
-        select(_e.c.project, _e.c.environment).where(_e.c.project.in_(names)).order_by(_e.c.environment)
+        select(_e.c.project, _e.c.environment, _e.c.keep_releases, _e.c.keep_for_s, _e.c.keep_bytes)
+        .where(_e.c.project.in_(names))
+        .order_by(_e.c.environment)
     )
-    found: dict[str, list[str]] = {}
+    found: dict[str, dict[str, RetentionPolicy]] = {}
     for row in rows:
-        found.setdefault(row.project, []).append(row.environment)
+        policy = default(row.project, row.environment)
+        if row.keep_releases is not None:
+            policy = replace(policy, keep_releases=row.keep_releases or None)
+        if row.keep_for_s is not None:
+            policy = replace(policy, max_age=timedelta(seconds=row.keep_for_s) if row.keep_for_s else None)
+        if row.keep_bytes is not None:
+            policy = replace(policy, max_bytes=row.keep_bytes or None)
+        found.setdefault(row.project, {})[row.environment] = policy
     return found
 
 
@@ -213,8 +227,8 @@ def _uses(project: str, rollback_targets: int) -> Any:
         select(literal("IN_FLIGHT"), _d.c.environment, _d.c.release_id).where(
             _d.c.project == project, _d.c.status.in_(_UNFINISHED), _d.c.release_id.is_not(None)
         ),
-        select(literal("ROLLBACK_TARGET"), ranked.c.environment, ranked.c.release_id).where(
-            ranked.c.place <= rollback_targets
-        ),
+        select(literal("ROLLBACK_TARGET"), ranked.c.environment, ranked.c.release_id)
+        .join(_e, and_(_e.c.project == project, _e.c.environment == ranked.c.environment))
+        .where(ranked.c.place <= func.coalesce(_e.c.rollback_targets, rollback_targets)),
         select(literal("PINNED"), literal(""), _r.c.id).where(_r.c.project == project, _r.c.pin_reason != ""),
     )

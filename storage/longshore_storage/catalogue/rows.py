@@ -111,6 +111,7 @@ class Deployment(_FromRow):
     error: Mapping[str, Any] | None
     last_sequence: int
     compacted_through: int
+    total_findings: int
 
     def __post_init__(self) -> None:
         object.__setattr__(self, "kind", DeploymentKind(self.kind))
@@ -133,6 +134,10 @@ class Live(_FromRow):
     freeze_reason: str
     frozen_by: str
     freeze_time: datetime | None
+    keep_releases: int | None
+    keep_for_s: int | None
+    keep_bytes: int | None
+    rollback_targets: int | None
 
 
 @dataclass(frozen=True, slots=True)
@@ -184,7 +189,10 @@ class Node(_FromRow):
 
 @dataclass(frozen=True, slots=True)
 class Assignment(_FromRow):
-    """What a node should have of a project: ``release_id`` or, when that is None, nothing."""
+    """What a node should have of a project: ``release_id`` or, when that is None, nothing.
+
+    ``request_id`` is that of the call that made its deployment, for logs.
+    """
 
     node_id: str
     environment: str
@@ -192,6 +200,7 @@ class Assignment(_FromRow):
     release_id: int | None
     generation: int
     deployment_id: str
+    request_id: str
 
 
 @dataclass(frozen=True, slots=True)

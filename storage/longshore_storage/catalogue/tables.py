@@ -20,7 +20,9 @@ from sqlalchemy import (
     MetaData,
     String,
     Table,
+    false,
     text,
+    true,
 )
 
 from .columns import BytewiseText, UtcTime
@@ -44,6 +46,8 @@ project = Table(
     Column("name", BytewiseText, primary_key=True),
     Column("display_name", String, nullable=False),
     Column("create_time", UtcTime, nullable=False),
+    # Only uploads that were to be examined and not recorded ever named it: nobody sees it.
+    Column("only_validated", Boolean, nullable=False, server_default=false()),
 )
 
 environment = Table(
@@ -242,6 +246,10 @@ deployment = Table(
     Column("error", JSON),
     Column("last_sequence", BigInteger, nullable=False, server_default=text("0")),
     Column("compacted_through", BigInteger, nullable=False, server_default=text("0")),
+    # False once all of them are compacted. It moves once, and no event moves it: rows are in an index by it.
+    Column("all_events", Boolean, nullable=False, server_default=true()),
+    # How many findings its content had; the first of them are in their own table.
+    Column("total_findings", Integer, nullable=False, server_default=text("0")),
     CheckConstraint(
         "status IN ('PENDING', 'RECEIVING', 'VALIDATING', 'STAGED', 'QUEUED', 'ROLLING_OUT', 'PAUSED', "
         "'REVERTING', 'SUCCEEDED', 'PARTIAL', 'FAILED', 'CANCELLED', 'SUPERSEDED')",
@@ -256,6 +264,7 @@ deployment = Table(
         sqlite_where=_UNFINISHED_ROLLOUT,
         postgresql_where=_UNFINISHED_ROLLOUT,
     ),
+    Index("ix_deployment_project_number", "project", "number"),
     Index("ix_deployment_project_environment_number", "project", "environment", "number"),
     Index("ix_deployment_queue", "project", "environment", "status", "queue_order"),
     Index("ix_deployment_environment_number", "environment", "number"),
@@ -263,6 +272,12 @@ deployment = Table(
     Index("ix_deployment_deployed_by_number", "deployed_by", "number"),
     Index("ix_deployment_version_number", "version", "number"),
     Index("ix_deployment_create_time", "create_time"),
+    Index(
+        "ix_deployment_end_time",
+        "end_time",
+        sqlite_where=text("end_time IS NOT NULL AND all_events = 1"),
+        postgresql_where=text("end_time IS NOT NULL AND all_events"),
+    ),
 )
 
 # A deployment's labels once more, to find it by.
@@ -292,6 +307,11 @@ project_environment = Table(
     Column("freeze_reason", String, nullable=False, server_default=""),
     Column("frozen_by", String, nullable=False, server_default=""),
     Column("freeze_time", UtcTime),
+    # Retention here, each where it differs from the servers' settings; 0 in an age or a size is no limit.
+    Column("keep_releases", Integer),
+    Column("keep_for_s", BigInteger),
+    Column("keep_bytes", BigInteger),
+    Column("rollback_targets", Integer),
 )
 
 # --- uploads under way --------------------------------------------------------------------------
@@ -351,6 +371,20 @@ event = Table(
     Column("kind", String, nullable=False),
     Column("message", String, nullable=False),
     Column("body", JSON, nullable=False),
+)
+
+# What was found in a deployment's content, the worst first.
+finding = Table(
+    "finding",
+    metadata,
+    Column("deployment_id", ForeignKey("deployment.id", ondelete="CASCADE"), primary_key=True),
+    Column("number", Integer, primary_key=True),
+    Column("code", String, nullable=False),
+    Column("severity", String, nullable=False),
+    Column("message", String, nullable=False),
+    Column("path", String, nullable=False),
+    Column("line", Integer),
+    CheckConstraint("severity IN ('INFO', 'WARNING', 'ERROR')", name="severity"),
 )
 
 audit_entry = Table(

@@ -105,6 +105,7 @@ async def take_over(
     heard of for ``stale_after_s``.
     """
     now = await transaction.now()
+    stale_after = timedelta(seconds=stale_after_s)
     row = await transaction.one(
         update(_u)
         .where(
@@ -112,7 +113,9 @@ async def take_over(
             or_(
                 _u.c.held.is_(False),
                 and_(_u.c.session_id == session_id, _u.c.attempt < attempt),
-                _u.c.heartbeat_time < now - timedelta(seconds=stale_after_s),
+                _u.c.heartbeat_time < now - stale_after,
+                # The clock was set back: whoever is well shows it by the new time.
+                _u.c.heartbeat_time > now + stale_after,
             ),
         )
         .values(epoch=_u.c.epoch + 1, session_id=session_id, attempt=attempt, heartbeat_time=now, held=True)

@@ -1,9 +1,9 @@
 """One run of collecting: step after step, each in small transactions, each safe to repeat.
 
 The order lets one run follow a reference to its end: uploads and releases, then payloads, then pack files,
-then objects. Every object is named by a row from before its put until its removal, and a row goes only while
-nothing names it, so that a run may break off anywhere, run beside another one, and run beside anything else.
-A lock is only there to spare work.
+then objects; old events stand by themselves. Every object is named by a row from before its put until its
+removal, and a row goes only while nothing names it, so that a run may break off anywhere, run beside another
+one, and run beside anything else. A lock is only there to spare work.
 """
 
 from __future__ import annotations
@@ -18,7 +18,7 @@ from longshore_storage.catalogue import Catalogue, chores
 from longshore_storage.catalogue.rows import Actor
 from longshore_storage.ports import BlobStore
 
-from . import unnamed
+from . import old_events, unnamed
 from .dead_uploads import give_up_dead_uploads
 from .orphans import SLICES, condemn_orphans, note_orphans
 from .ownership import leave_mark, why_not_ours_alone
@@ -60,8 +60,7 @@ class Collector:
     async def is_due(self, every: timedelta) -> bool:
         """Whether the last run, on whatever node, ended longer than ``every`` ago."""
         async with self._catalogue.reading() as transaction:
-            end_time = (await chores.get_chore(transaction, CHORE)).end_time
-            return end_time is None or end_time <= await transaction.now() - every
+            return await chores.is_due(transaction, CHORE, every)
 
     async def rehearse(self, report: CollectingReport, *, now: bool = False) -> None:
         """Count into ``report`` what ``run`` would remove; nothing is changed."""
@@ -97,6 +96,9 @@ class Collector:
         async for removed in remove_condemned(self._catalogue, self._blobs, settings.grace):
             report.objects_removed += len(removed)
             report.removed_bytes += sum(one.size_bytes for one in removed)
+        async for compacted in old_events.compact_old_events(self._catalogue, settings.events_for):
+            report.events_dropped += compacted.events
+            report.hook_outputs_dropped += compacted.hook_runs
         async with self._catalogue.transaction() as transaction:
             await chores.mark_done(transaction, CHORE)
 

@@ -9,7 +9,7 @@ from typing import Any
 
 from sqlalchemy import select
 
-from longshore_storage.catalogue import Catalogue, Transaction, tables, uploads
+from longshore_storage.catalogue import Catalogue, Transaction, deployments, tables, uploads
 from longshore_storage.catalogue.journal import StatusMoved, change_status
 from longshore_storage.catalogue.lifecycle import UPLOADING, DeploymentStatus
 from longshore_storage.catalogue.rows import Actor
@@ -75,6 +75,8 @@ async def _give_up(
     )
     if locked is None:
         return False
+    await uploads.drop_upload(transaction, deployment_id)
+    await deployments.drop_validation(transaction, deployment_id)
     # A row that its deployment's end left behind only goes.
     with suppress(StatusMoved):
         await change_status(
@@ -87,5 +89,4 @@ async def _give_up(
             message=str(error["message"]),
             values={"error": dict(error)},
         )
-    await uploads.drop_upload(transaction, deployment_id)
     return True

@@ -13,7 +13,7 @@ from typing import Any
 from sqlalchemy import BigInteger, Column, MetaData, Select, Table, Text, func, insert, select
 from sqlalchemy.schema import CreateTable
 
-from longshore_storage.catalogue import Catalogue, Transaction, garbage, tables
+from longshore_storage.catalogue import Catalogue, Transaction, garbage, old_events, tables
 from longshore_storage.catalogue.garbage import MANIFEST_ENTRY_BYTES, Dropped, StoredObject
 from longshore_storage.catalogue.retaining import is_reclaimable
 from longshore_storage.ports import BlobStore
@@ -56,12 +56,15 @@ async def rehearse(
     report: CollectingReport,
 ) -> None:
     """Count into ``report`` what a run would remove just now."""
-    async with catalogue.reading() as transaction:
+    async with catalogue.rehearsing() as transaction:
         for table in (_uploads, _releases, _payloads, _packs):
             await transaction.execute(CreateTable(table))
         await _count_uploads(transaction, settings, report)
         await _count_releases(transaction, catalogue, retention, report)
         await _count_unnamed(transaction, settings, report)
+        report.events_dropped, report.hook_outputs_dropped = await old_events.count_old(
+            transaction, before=await transaction.now() - settings.events_for
+        )
     report.orphans_skipped = await why_not_ours_alone(catalogue, blobs)
     if not report.orphans_skipped:
         await _count_orphans(catalogue, blobs, settings, report)

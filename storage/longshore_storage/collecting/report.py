@@ -30,6 +30,8 @@ class CollectingReport:
     orphan_bytes: int = 0
     objects_removed: int = 0
     removed_bytes: int = 0
+    events_dropped: int = 0
+    hook_outputs_dropped: int = 0
     orphans_skipped: str = ""
 
     def add_payloads(self, dropped: Dropped) -> None:

@@ -18,8 +18,9 @@ _RELEASES_PAGE = 1000
 class Retention:
     """Which releases keep their payload: a policy for each project and environment, and how far back.
 
-    The last ``rollback_targets`` releases that went live in an environment, and were not taken back, keep
-    theirs whatever the policy says, as does what is live, assigned to a node, or on its way.
+    What was set for a project in an environment comes before both. The last ``rollback_targets`` releases
+    that went live in an environment, and were not taken back, keep theirs whatever the policy says, as does
+    what is live, assigned to a node, or on its way.
     """
 
     policy_of: Callable[[str, str], RetentionPolicy]
@@ -33,6 +34,9 @@ async def reclaim_payloads(catalogue: Catalogue, retention: Retention, actor: Ac
         while await _any_reclaimable(catalogue, retention, project, policies):
             async with catalogue.transaction() as transaction:
                 await projects.lock_project(transaction, project)
+                # Under this lock they are changed: what was set since the look counts.
+                set_now = await retaining.policies_of(transaction, [project], retention.policy_of)
+                policies = set_now.get(project, {})
                 found = await retaining.reclaimable(
                     transaction,
                     project,
@@ -54,11 +58,10 @@ async def limited_projects(
     while True:
         async with catalogue.reading() as transaction:
             page = await projects.list_projects(transaction, after=after, limit=_PROJECTS_PAGE)
-            environments = await retaining.environments_of(transaction, [project.name for project in page])
+            names = [project.name for project in page]
+            by_project = await retaining.policies_of(transaction, names, retention.policy_of)
         for project in page:
-            policies = {
-                name: retention.policy_of(project.name, name) for name in environments.get(project.name, ())
-            }
+            policies = by_project.get(project.name, {})
             if any(not policy.keeps_all for policy in policies.values()):
                 yield project.name, policies
         if len(page) < _PROJECTS_PAGE:

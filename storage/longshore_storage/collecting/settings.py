@@ -17,7 +17,8 @@ class CollectingSettings:
     without sending its bytes twice. ``keep_unfinished``: what was begun less than that long ago and is not
     stored yet stays; longer than any put, or uploads break on it. ``grace``: so long an object stays after
     its row went; longer than any read, and than the age of any backup of the database that one may restore.
-    ``orphans_after``: an object that no row names is removed at that age.
+    ``orphans_after``: an object that no row names is removed at that age. ``events_for``: so long after its
+    end a deployment keeps all of its events.
     """
 
     resume_for: timedelta = _DAY
@@ -25,3 +26,4 @@ class CollectingSettings:
     keep_unfinished: timedelta = timedelta(hours=1)
     grace: timedelta = _DAY
     orphans_after: timedelta = _DAY
+    events_for: timedelta = 30 * _DAY

@@ -83,8 +83,7 @@ class Compaction:
     async def is_due(self, every: timedelta) -> bool:
         """Whether the last run, on whatever node, ended longer than ``every`` ago."""
         async with self._catalogue.reading() as transaction:
-            end_time = (await chores.get_chore(transaction, _CHORE)).end_time
-            return end_time is None or end_time <= await transaction.now() - every
+            return await chores.is_due(transaction, _CHORE, every)
 
     async def plan(self) -> CompactionPlan:
         """What ``run`` would empty now. Raises ``Unavailable``."""

@@ -11,28 +11,40 @@ from contextlib import AbstractAsyncContextManager
 
 from etcd3aio.kv import KVService
 
-from longshore_storage.ports import Lock, Member
+from longshore_storage.ports import HeldLock, Lock, Member
 
 from .etcd_channel import EtcdConnection
-from .etcd_lock import hold_lock
+from .etcd_lock import hold_lock, read_locks
 from .etcd_membership import announce, read_members
 from .etcd_signals import SignalSender, listen
 from .names import checked_part, checked_path
 
 
 class EtcdCoordination:
-    """One client of one prefix. ``lease_ttl_s`` is how long a lock or member outlives its owner."""
+    """One client of one prefix.
 
-    def __init__(self, connection: EtcdConnection, prefix: str, *, lease_ttl_s: int = 15) -> None:
+    ``lease_ttl_s`` is how long a lock or member outlives its owner; ``holder`` stands in its locks.
+    """
+
+    def __init__(
+        self, connection: EtcdConnection, prefix: str, *, lease_ttl_s: int = 15, holder: str = ""
+    ) -> None:
         self._connection = connection
         self._prefix = prefix
         self._ttl_s = lease_ttl_s
+        self._holder = holder
         self._sender = SignalSender(connection, prefix)
         connection.ends.add(self._sender.end)
 
     def lock(self, name: str) -> AbstractAsyncContextManager[Lock]:
         """See the port. A waiter rides out an etcd that is away for less than its lease."""
-        return hold_lock(self._connection, self._prefix, checked_path(name, "lock"), self._ttl_s)
+        return hold_lock(
+            self._connection, self._prefix, checked_path(name, "lock"), self._ttl_s, self._holder
+        )
+
+    async def locks(self) -> Sequence[HeldLock]:
+        """See the port."""
+        return await read_locks(self._connection, self._prefix)
 
     def membership(self, member: Member) -> AbstractAsyncContextManager[None]:
         """See the port."""

@@ -20,6 +20,7 @@ from dataclasses import dataclass
 from etcd3aio.kv import SortOrder, SortTarget, prefix_range_end
 
 from longshore_storage.errors import CoordinationUnavailable
+from longshore_storage.ports import HeldLock
 
 from .etcd_channel import EtcdConnection
 from .etcd_errors import LeaseNotFound
@@ -38,7 +39,7 @@ class EtcdLock:
 
 @asynccontextmanager
 async def hold_lock(
-    connection: EtcdConnection, prefix: str, name: str, ttl_s: int
+    connection: EtcdConnection, prefix: str, name: str, ttl_s: int, holder: str
 ) -> AsyncIterator[EtcdLock]:
     """Wait for the lock ``name`` and hold it, as ``Coordination.lock`` says.
 
@@ -48,8 +49,9 @@ async def hold_lock(
     while True:
         async with Lease(connection, ttl_s, f"lock {name}") as lease:
             key = queue + uuid.uuid4().hex
-            await lease.put(key, b"")
-            fence = await _wait_for_turn(connection, queue, key, lease)
+            place = holder.encode()
+            await lease.put(key, place)
+            fence = await _wait_for_turn(connection, queue, key, place, lease)
             if fence is None:
                 continue
             block = HeldBlock(name)
@@ -60,14 +62,35 @@ async def hold_lock(
             return
 
 
-async def _wait_for_turn(connection: EtcdConnection, queue: str, key: str, lease: Lease) -> int | None:
+async def read_locks(connection: EtcdConnection, prefix: str) -> list[HeldLock]:
+    """Every lock that is held, by name."""
+    under = f"{prefix}/locks/"
+    answer = await connection.call(
+        lambda endpoint, share_s: endpoint.kv.get(
+            under,
+            prefix_range_end(under),
+            sort_order=SortOrder.ASCEND,
+            sort_target=SortTarget.CREATE,
+            timeout=share_s,
+        )
+    )
+    queues: dict[str, list[str]] = {}
+    for kv in answer.kvs:
+        name, _, _ = kv.key.decode().removeprefix(under).rpartition("/")
+        queues.setdefault(name, []).append(kv.value.decode(errors="replace"))
+    return [HeldLock(name, holders[0], len(holders) - 1) for name, holders in sorted(queues.items())]
+
+
+async def _wait_for_turn(
+    connection: EtcdConnection, queue: str, key: str, place: bytes, lease: Lease
+) -> int | None:
     """Wait until ``key`` is the first of its queue; its create revision, or None when the lease is lost."""
     while not lease.lost.done():
         try:
             revision, places = await _read_queue(connection, queue)
             keys = [place for place, _ in places]
             if key not in keys:
-                await lease.put(key, b"")
+                await lease.put(key, place)
             elif keys[0] == key:
                 return places[0][1]
             else:

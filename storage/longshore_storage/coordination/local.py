@@ -14,7 +14,7 @@ from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
 
 from longshore_storage.errors import CoordinationUnavailable
-from longshore_storage.ports import Lock, Member
+from longshore_storage.ports import HeldLock, Lock, Member
 
 from .held import HeldBlock
 from .inbox import SignalInbox
@@ -60,8 +60,9 @@ class LocalHub:
 class LocalCoordination:
     """One client of a hub (its own by default)."""
 
-    def __init__(self, hub: LocalHub | None = None) -> None:
+    def __init__(self, hub: LocalHub | None = None, *, holder: str = "") -> None:
         self._hub = hub or LocalHub()
+        self.holder = holder
         self._closed = False
 
     @asynccontextmanager
@@ -80,6 +81,14 @@ class LocalCoordination:
                 yield LocalLock(name, self._hub.fence)
         finally:
             self._hub.leave(name, place)
+
+    async def locks(self) -> Sequence[HeldLock]:
+        """See the port."""
+        self._check_open()
+        return [
+            HeldLock(name, queue[0].client.holder, len(queue) - 1)
+            for name, queue in sorted(self._hub.queues.items())
+        ]
 
     @asynccontextmanager
     async def membership(self, member: Member) -> AsyncIterator[None]:

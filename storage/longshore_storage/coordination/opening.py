@@ -37,6 +37,7 @@ def open_coordination(
     user: str | None = None,
     password: str | None = None,
     lease_ttl_s: int = 15,
+    holder: str = "",
 ) -> Coordination:
     """The client that ``url`` names: ``local://``, ``etcd://H:P,H:P/PREFIX`` or ``etcds://…`` (TLS).
 
@@ -49,13 +50,14 @@ def open_coordination(
         user: etcd's user, with ``password``.
         password: of that user.
         lease_ttl_s: how long, in seconds, a lock or a member outlives its owner; at least 2.
+        holder: what stands in the locks that the client holds.
 
     Raises ``Misconfigured`` for what can be seen without asking the service. Needs a running event loop.
     """
     tls_files = {"ca_file": ca_file, "cert_file": cert_file, "key_file": key_file}
     if url == "local://":
         _refuse_unused({**tls_files, "user": user, "password": password}, url)
-        return LocalCoordination()
+        return LocalCoordination(holder=holder)
     match = _URL.fullmatch(url)
     if match is None:
         raise Misconfigured(f"coordination.url: {_without_secret(url)!r} is not {_FORM}")
@@ -71,7 +73,7 @@ def open_coordination(
         _refuse_unused(tls_files, "etcd://")
     login = User(user, password) if user is not None and password is not None else None
     connection = EtcdConnection(addresses, credentials=credentials, user=login)
-    return EtcdCoordination(connection, _prefix(match["path"]), lease_ttl_s=lease_ttl_s)
+    return EtcdCoordination(connection, _prefix(match["path"]), lease_ttl_s=lease_ttl_s, holder=holder)
 
 
 def _address(host: str) -> str:

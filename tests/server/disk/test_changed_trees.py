@@ -5,6 +5,7 @@ from __future__ import annotations
 import io
 import os
 import shutil
+import stat
 from collections.abc import Callable
 from pathlib import Path
 
@@ -35,8 +36,21 @@ def move_behind_a_link(path: Path, target: str) -> None:
     path.symlink_to(target)
 
 
+def tamper(path: Path, content: bytes) -> None:
+    """Change a file as somebody does who hides it: only the time that nobody can set tells."""
+    before = path.stat()
+    path.chmod(0o644)
+    path.write_bytes(content)
+    path.chmod(stat.S_IMODE(before.st_mode))
+    while (after := path.stat()).st_ctime_ns == before.st_ctime_ns or after.st_mtime != before.st_mtime:
+        # Not before the file system's clock has ticked once.
+        os.utime(path, ns=(before.st_atime_ns, before.st_mtime_ns))
+    assert (after.st_ino, after.st_size) == (before.st_ino, before.st_size)
+
+
 TREE_CHANGES: dict[str, Change] = {
     "content of the same length": lambda tree: rewrite(tree / "file", b"two\n"),
+    "content of the same length, its time restored": lambda tree: tamper(tree / "file", b"two\n"),
     "longer content": lambda tree: rewrite(tree / "file", b"one\n\n"),
     "a file made empty": lambda tree: rewrite(tree / "file", b""),
     "a file gone": lambda tree: (tree / "file").unlink(),

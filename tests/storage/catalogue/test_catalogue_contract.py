@@ -52,7 +52,8 @@ class TestTransactions:
 
     async def test_reading_changes_nothing(self, catalogue: Catalogue) -> None:
         async with catalogue.reading() as transaction:
-            await projects.ensure_project(transaction, "one", "One")
+            with pytest.raises(AssertionError, match="for reads"):
+                await projects.ensure_project(transaction, "one", "One")
         assert await project_names(catalogue) == []
 
     async def test_many_writers_at_once_lose_no_update(self, catalogue: Catalogue) -> None:

@@ -12,6 +12,7 @@ from datetime import timedelta
 
 import google_crc32c
 import pytest
+from sqlalchemy import update
 
 from longshore_chunks import chunk_digest
 from longshore_storage.catalogue import (
@@ -24,6 +25,7 @@ from longshore_storage.catalogue import (
     tables,
 )
 from longshore_storage.catalogue.garbage import StoredObject
+from longshore_storage.catalogue.lifecycle import DeploymentKind
 from longshore_storage.collecting import CollectingSettings, take_over
 from longshore_storage.collecting.orphans import SLICES
 from longshore_storage.errors import BlobStoreUnavailable
@@ -220,6 +222,19 @@ class TestDeadUploads:
         assert [event.sequence for event in events] == [1, 2]
         assert events[-1].body["to_status"] == "FAILED"
         assert (audit[0].action, audit[0].principal) == ("upload.abandoned", "node:one")
+
+    async def test_one_that_was_only_to_be_validated_leaves_no_trace(self, store: Store) -> None:
+        deployment_id = await store.begin_and_break_off(DATA)
+        d = tables.deployment
+        async with store.world.catalogue.transaction() as transaction:
+            await transaction.execute(
+                update(d).where(d.c.id == deployment_id).values(kind=DeploymentKind.VALIDATION)
+            )
+        await store.silence(deployment_id)
+        assert (await store.collect()).uploads_given_up == 1
+        left = (tables.deployment, tables.event, tables.upload, tables.pin, tables.finding)
+        assert [await store.count(table) for table in left] == [0] * len(left)
+        assert await store.objects() == set()
 
     async def test_one_that_is_alive_stays(self, store: Store) -> None:
         await store.begin_and_break_off(DATA)

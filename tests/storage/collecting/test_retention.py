@@ -97,6 +97,10 @@ class Shelf:
                 )
         return deployment.id
 
+    async def set(self, environment: str, **values: Any) -> None:
+        async with self.catalogue.transaction() as transaction:
+            await projects.change_settings(transaction, "netops", environment, **values)
+
     async def reclaim(self, policies: Policies, *, rollback_targets: int = 0) -> tuple[int, int]:
         def policy_of(project: str, environment: str) -> RetentionPolicy:
             return policies.get((project, environment), RetentionPolicy())
@@ -187,6 +191,38 @@ async def test_failed_deployments_count_as_well(shelf: Shelf) -> None:
     for number, status in enumerate(["FAILED", "SUPERSEDED", "SUCCEEDED", "FAILED"]):
         await shelf.deploy(f"1.{number}.0", status=status)
     await shelf.reclaim({("netops", "default"): KEEP_TWO})
+    assert await shelf.kept() == ["1.2.0", "1.3.0"]
+
+
+async def test_what_was_set_for_a_place_comes_before_the_settings(shelf: Shelf) -> None:
+    for number in range(5):
+        for environment in ("default", "staging"):
+            await shelf.deploy(f"1.{number}.0", environment=environment, days_ago=9 - number)
+    policies = {("netops", "default"): KEEP_TWO, ("netops", "staging"): KEEP_TWO}
+    await shelf.set("default", keep_releases=0)
+    assert await shelf.reclaim(policies) == (0, 0), "0 is no limit"
+    await shelf.set("default", keep_releases=3, keep_for_s=6 * 86_400 + 3600)
+    await shelf.reclaim(policies)
+    assert await shelf.kept() == ["1.3.0", "1.4.0"]
+    await shelf.set("default", keep_releases=None, keep_for_s=None)
+    await shelf.set("staging", keep_releases=1, keep_bytes=100)
+    await shelf.reclaim({})
+    assert await shelf.kept() == ["1.3.0", "1.4.0"], "the settings keep all there"
+    await shelf.set("default", keep_releases=1)
+    await shelf.reclaim({})
+    assert await shelf.kept() == ["1.4.0"]
+
+
+async def test_rollback_targets_set_for_a_place(shelf: Shelf) -> None:
+    for number in range(4):
+        await shelf.deploy(f"1.{number}.0")
+        await shelf.deploy(f"1.{number}.0", environment="staging")
+    await shelf.set("default", rollback_targets=3)
+    await shelf.set("staging", rollback_targets=0)
+    await shelf.reclaim(LEAST, rollback_targets=2)
+    assert await shelf.kept() == ["1.1.0", "1.2.0", "1.3.0"]
+    await shelf.set("default", rollback_targets=None)
+    await shelf.reclaim(LEAST, rollback_targets=2)
     assert await shelf.kept() == ["1.2.0", "1.3.0"]
 
 

@@ -17,7 +17,7 @@ from tests.services.etcd_cluster import EtcdCluster, encoded, key_range
 class Backend(Protocol):
     """Hands out clients that see each other, and looks at what they keep."""
 
-    def client(self) -> Coordination:
+    def client(self, holder: str = "") -> Coordination:
         """Another client, as another process would have it."""
         ...
 
@@ -34,8 +34,8 @@ class LocalBackend:
     def __init__(self) -> None:
         self.hub = LocalHub()
 
-    def client(self) -> Coordination:
-        return LocalCoordination(self.hub)
+    def client(self, holder: str = "") -> Coordination:
+        return LocalCoordination(self.hub, holder=holder)
 
     def queued(self, name: str) -> int:
         return len(self.hub.queues.get(name, ()))
@@ -53,8 +53,8 @@ class EtcdBackend:
         self.ttl_s = ttl_s
         self._leases_before = self.leases()
 
-    def client(self) -> Coordination:
-        return open_coordination(self.cluster.url(self.prefix), lease_ttl_s=self.ttl_s)
+    def client(self, holder: str = "") -> Coordination:
+        return open_coordination(self.cluster.url(self.prefix), lease_ttl_s=self.ttl_s, holder=holder)
 
     def queued(self, name: str) -> int:
         return len(self.keys(f"locks/{name}/"))

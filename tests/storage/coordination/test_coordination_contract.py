@@ -9,7 +9,7 @@ from functools import partial
 import pytest
 
 from longshore_storage.errors import CoordinationUnavailable, LockLost
-from longshore_storage.ports import Coordination, Member
+from longshore_storage.ports import Coordination, HeldLock, Member
 
 from .backends import Backend, until
 
@@ -73,6 +73,31 @@ async def test_cancelled_waiter_leaves_the_queue(backend: Backend, clients: Clie
         assert backend.queued("queue") == 2
     await stays
     assert served == ["stays"]
+
+
+async def test_anybody_sees_who_holds_what_and_how_many_wait(backend: Backend) -> None:
+    first, second = backend.client("one"), backend.client("two")
+    assert await second.locks() == []
+    async with first.lock("rollout/default/web"), second.lock("collecting"), asyncio.TaskGroup() as group:
+        waiters = [group.create_task(_hold(second, "rollout/default/web")) for _ in range(2)]
+        await until(lambda: backend.queued("rollout/default/web") == 3)
+        # A lock whose name goes on behind another's is a lock of its own.
+        async with second.lock("rollout/default"):
+            assert await second.locks() == [
+                HeldLock("collecting", "two", 0),
+                HeldLock("rollout/default", "two", 0),
+                HeldLock("rollout/default/web", "one", 2),
+            ]
+        for waiter in waiters:
+            waiter.cancel()
+    assert await first.locks() == []
+    await first.close()
+    await second.close()
+
+
+async def _hold(client: Coordination, name: str) -> None:
+    async with client.lock(name):
+        pass
 
 
 async def test_waiting_can_be_timed(backend: Backend, clients: Clients) -> None:

@@ -8,7 +8,9 @@ from typing import TYPE_CHECKING
 import click
 
 from longshore_client.cli import completing
+from longshore_client.cli.options import limit_option
 from longshore_client.cli.session import Session, client_command
+from longshore_client.cli.wording import safe
 
 if TYPE_CHECKING:
     from longshore_client.client import Client
@@ -27,22 +29,24 @@ Examples:
 def projects_command(session: Session, project: str | None) -> None:
     """List projects by name; or show what PROJECT has live in each environment."""
     from longshore_client.cli.columns import ENVIRONMENT_COLUMNS, PROJECT_COLUMNS
-    from longshore_client.cli.printing import print_object
-    from longshore_client.cli.tables import draw
+
+    printer = session.printer
 
     async def list_all(client: Client) -> None:
         async with aclosing(client.projects()) as projects:
-            await session.print_rows(projects, PROJECT_COLUMNS, nothing="no projects yet")
+            await printer.rows(
+                projects, PROJECT_COLUMNS, name=lambda each: each.project, nothing="no projects yet"
+            )
 
     async def show_one(client: Client) -> None:
         overview = await client.project(project or "")
-        if not session.for_people:
-            print_object(overview, session.output)
+        if not printer.for_people:
+            live = [f"{each.environment} {each.live_version}" for each in overview.environments]
+            printer.result(overview, name="\n".join(map(safe, live)))
         elif not overview.environments:
             click.echo("live nowhere yet", err=True)
         else:
-            for line in draw(ENVIRONMENT_COLUMNS, overview.environments, width=session.width):
-                click.echo(line)
+            printer.table(ENVIRONMENT_COLUMNS, overview.environments)
 
     session.run(show_one if project else list_all)
 
@@ -55,25 +59,30 @@ Examples:
   longshore releases web
   longshore releases web -n 1 -o json | jq -r .version""",
 )
-@click.argument("project", shell_complete=completing.projects)
-@click.option(
-    "-n", "--limit", type=click.IntRange(1), default=20, show_default=True, help="How many at most."
-)
+@click.argument("project", required=False, shell_complete=completing.projects)
+@limit_option
 @client_command
-def releases_command(session: Session, project: str, limit: int) -> None:
-    """List the releases of PROJECT, highest version first, and where each is live."""
+def releases_command(session: Session, project: str | None, limit: int) -> None:
+    """List the releases of PROJECT, or of the context's, highest version first, and where each is live."""
     from longshore_client.cli.columns import release_columns
-    from longshore_client.cli.printing import plain, print_object
+    from longshore_client.cli.printing import plain
+
+    name = session.project(project)
 
     async def work(client: Client) -> None:
         live_in: dict[str, list[str]] = {}
-        for each in (await client.project(project)).environments:
+        for each in (await client.project(name)).environments:
             live_in.setdefault(each.live_version, []).append(each.environment)
-        async with aclosing(client.releases(project, limit=limit)) as releases:
-            if session.for_people:
-                await session.print_rows(releases, release_columns(live_in), nothing="no releases yet")
+        async with aclosing(client.releases(name, limit=limit)) as releases:
+            if not session.printer.for_programs:
+                await session.printer.rows(
+                    releases,
+                    release_columns(live_in),
+                    name=lambda each: each.version,
+                    nothing="no releases yet",
+                )
                 return
             async for release in releases:
-                print_object({**plain(release), "live_in": live_in.get(release.version, [])}, session.output)
+                session.printer.print_object({**plain(release), "live_in": live_in.get(release.version, [])})
 
     session.run(work)

@@ -1,4 +1,4 @@
-"""``longshore nodes`` and ``longshore audit``."""
+"""``longshore nodes``, ``longshore locks`` and ``longshore audit``."""
 
 from __future__ import annotations
 
@@ -7,6 +7,8 @@ from typing import TYPE_CHECKING
 
 import click
 
+from longshore_client.cli import completing
+from longshore_client.cli.options import environment_filter, limit_option
 from longshore_client.cli.session import Session, client_command
 
 if TYPE_CHECKING:
@@ -21,7 +23,7 @@ Examples:
   longshore nodes
   longshore nodes -e production -o json | jq 'select(.alive | not)'""",
 )
-@click.option("-e", "--environment", help="Only of this environment.")
+@environment_filter
 @client_command
 def nodes_command(session: Session, environment: str | None) -> None:
     """List the nodes by name: where they are, what they do, and whether they are alive."""
@@ -29,7 +31,31 @@ def nodes_command(session: Session, environment: str | None) -> None:
 
     async def work(client: Client) -> None:
         async with aclosing(client.nodes(environment=environment)) as nodes:
-            await session.print_rows(nodes, NODE_COLUMNS, nothing="no nodes")
+            await session.printer.rows(
+                nodes, NODE_COLUMNS, name=lambda node: node.node_name, nothing="no nodes"
+            )
+
+    session.run(work)
+
+
+@click.command(
+    "locks",
+    short_help="List the locks that are held.",
+    epilog="""\b
+Examples:
+  longshore locks
+  longshore locks -o json | jq 'select(.waiting > 0)'""",
+)
+@client_command
+def locks_command(session: Session) -> None:
+    """List the locks that are held just now, by whom, and how many wait for each."""
+    from longshore_client.cli.columns import LOCK_COLUMNS
+
+    async def work(client: Client) -> None:
+        async with aclosing(client.locks()) as locks:
+            await session.printer.rows(
+                locks, LOCK_COLUMNS, name=lambda lock: lock.name, nothing="no locks are held"
+            )
 
     session.run(work)
 
@@ -42,18 +68,17 @@ Examples:
   longshore audit web
   longshore audit --by anna -n 100 -o json""",
 )
-@click.argument("project", required=False)
-@click.option("-e", "--environment", help="Only in this environment.")
+@click.argument("project", required=False, shell_complete=completing.projects)
+@environment_filter
 @click.option(
     "--deployment",
     "deployment_id",
     metavar="DEPLOYMENT",
+    shell_complete=completing.deployments,
     help="Only on this deployment; its id or the first characters.",
 )
 @click.option("--by", "principal", metavar="WHO", help="Only by this caller.")
-@click.option(
-    "-n", "--limit", type=click.IntRange(1), default=20, show_default=True, help="How many at most."
-)
+@limit_option
 @client_command
 def audit_command(
     session: Session,
@@ -76,6 +101,8 @@ def audit_command(
             limit=limit,
         )
         async with aclosing(entries):
-            await session.print_rows(entries, AUDIT_COLUMNS, nothing="no entries")
+            await session.printer.rows(
+                entries, AUDIT_COLUMNS, name=lambda entry: str(entry.entry_id), nothing="no entries"
+            )
 
     session.run(work)

@@ -21,7 +21,7 @@ Examples:
 def completion_command(shell: str) -> None:
     """Print a script for SHELL that completes commands, options, projects, versions and deployments.
 
-    Names are asked of the server that LONGSHORE_SERVER or --server names.
+    Names are asked of the server that the options, LONGSHORE_SERVER or the context name.
     """
     make = get_completion_class(shell)
     assert make is not None, "click knows these three"

@@ -2,17 +2,11 @@
 
 from __future__ import annotations
 
-import sys
-from typing import TYPE_CHECKING
-
 import click
 
 from longshore_client.cli import completing
-from longshore_client.cli.failing import INTERRUPTED
+from longshore_client.cli.making import check_askable, confirm, yes_option
 from longshore_client.cli.session import Session, client_command
-
-if TYPE_CHECKING:
-    from longshore_client.catalog_models import Release
 
 
 @click.command(
@@ -27,7 +21,7 @@ Examples:
 @click.argument("project", metavar="PROJECT", shell_complete=completing.projects)
 @click.argument("version", metavar="VERSION", required=False, shell_complete=completing.versions)
 @click.option("--force", is_flag=True, help="Also when an environment could be rolled back to it.")
-@click.option("-y", "--yes", is_flag=True, help="Do not ask.")
+@yes_option
 @client_command
 def delete_payload_command(
     session: Session, project: str, version: str | None, force: bool, yes: bool
@@ -37,36 +31,30 @@ def delete_payload_command(
     The release stays in history. It can no longer be deployed, rolled back to or downloaded until its
     content is deployed again. What is live or on its way is never deleted.
     """
-    from longshore_client.cli.printing import print_object
     from longshore_client.cli.wording import safe, size
 
-    if version is None:
-        project, _, version = project.partition("@")
-    if not version:
-        raise click.UsageError("name the release: PROJECT VERSION, or PROJECT@VERSION")
-    name = safe(f"{project} {version}")
+    name, number = session.release(project, version)
     if not yes:
-        if not sys.stdin.isatty():
-            raise click.UsageError("nobody can be asked here: confirm with --yes")
-        release = session.run(lambda client: client.release(project, version))
-        if release.payload_present and not _confirmed(release, force=force):
-            click.echo("nothing was deleted", err=True)
-            click.get_current_context().exit(INTERRUPTED)
-    deletion = session.run(lambda client: client.delete_payload(project, version, force=force))
-    if not session.for_people:
-        print_object(deletion, session.output)
-    elif not deletion.freed_size_bytes and not deletion.shared_size_bytes:
-        click.echo(f"nothing to delete: no payload of {name} is stored")
-    else:
-        click.echo(
-            f"the payload of {name} is deleted: {size(deletion.freed_size_bytes)} will be freed, "
-            f"{size(deletion.shared_size_bytes)} are shared and stay"
-        )
+        _ask(session, name, number, force=force)
+    deletion = session.run(lambda client: client.delete_payload(name, number, force=force))
+    named = safe(f"{name} {number}")
+    deleted = (
+        f"the payload of {named} is deleted: {size(deletion.freed_size_bytes)} will be freed, "
+        f"{size(deletion.shared_size_bytes)} are shared and stay"
+    )
+    if not deletion.freed_size_bytes and not deletion.shared_size_bytes:
+        deleted = f"nothing to delete: no payload of {named} is stored"
+    session.printer.result(deletion, sentence=deleted)
 
 
-def _confirmed(release: Release, *, force: bool) -> bool:
+def _ask(session: Session, project: str, version: str, *, force: bool) -> None:
+    """Show what would be deleted, and go on only when a person wants that."""
     from longshore_client.cli.wording import ago, safe, size
 
+    check_askable()
+    release = session.run(lambda client: client.release(project, version))
+    if not release.payload_present:
+        return
     click.echo(
         f"{safe(release.project)} {safe(release.version)}: {size(release.payload_size_bytes)}, "
         f"created {ago(release.create_time)} by {safe(release.created_by)}.\n"
@@ -74,8 +62,4 @@ def _confirmed(release: Release, *, force: bool) -> bool:
         f"{', also where that is the way back now' if force else ''}.",
         err=True,
     )
-    try:
-        return click.confirm("Delete the payload?", err=True)
-    except click.Abort:
-        click.echo(err=True)
-        return False
+    confirm("Delete the payload?", yes=False, otherwise="nothing was deleted")

@@ -4,25 +4,29 @@ from __future__ import annotations
 
 import functools
 import os
-import sys
-from collections.abc import AsyncIterator
 from pathlib import Path
-from typing import TYPE_CHECKING, Final
+from typing import TYPE_CHECKING, Any, Final
 
 import click
 
-from longshore_client.cli.failing import INTERRUPTED
-from longshore_client.cli.making import following_options, queue_option, terms_of, terms_options
+from longshore_client.cli import completing
+from longshore_client.cli.making import (
+    following_options,
+    interrupted,
+    is_detached,
+    queue_option,
+    terms_of,
+    terms_options,
+)
+from longshore_client.cli.options import environment_option
 from longshore_client.cli.session import Session, client_command
 
 if TYPE_CHECKING:
     from longshore_client.client import Client
-    from longshore_client.models import Deployment
 
 _FORMATS: Final = ("auto", "tar", "tar.gz", "tar.zst", "tar.xz", "zip", "file")
-_READ_BYTES: Final = 1024 * 1024
 _WHAT_MAKES_AN_UPLOAD: Final = (
-    *("project", "environment", "version", "bump", "format_name", "file_name", "sha256", "plain"),
+    *("version", "bump", "format_name", "file_name", "sha256", "send_all"),
     *("stage", "queue", "expect_live", "labels"),
 )
 
@@ -36,11 +40,18 @@ Examples:
   longshore deploy ./build --project web --bump minor -e staging
   longshore deploy app-2.1.0.whl --project app --version 2.1.0
   tar c build | longshore deploy - --project web --format tar
+  longshore deploy . --validate-only
+  longshore deploy . --detach --quiet          # prints the deployment's id
   longshore deploy . -o json | jq -r .version""",
 )
 @click.argument("path", type=click.Path(exists=True, allow_dash=True))
-@click.option("-p", "--project", help="The project.  [default: the name in package.json or pyproject.toml]")
-@click.option("-e", "--environment", default="default", show_default=True, help="Where it goes live.")
+@click.option(
+    "-p",
+    "--project",
+    shell_complete=completing.projects,
+    help="The project.  [default: the name in package.json or pyproject.toml, else the context's]",
+)
+@environment_option("Where it goes live.")
 @click.option(
     "--version", help="The version.  [default: the manifest's, else the highest, its patch number raised]"
 )
@@ -50,6 +61,7 @@ Examples:
     help="Which number of the highest version to raise.",
 )
 @click.option("--stage", is_flag=True, help="Record it and wait for `longshore promote`.")
+@click.option("--validate-only", is_flag=True, help="Only examine it, and tell what was found.")
 @queue_option
 @terms_options
 @following_options
@@ -69,19 +81,21 @@ Examples:
     help="The deployment's id; the same again goes on with a broken upload.",
 )
 @click.option("--new", "anew", is_flag=True, help="Start anew, also where an unfinished upload could go on.")
-@click.option("--plain", is_flag=True, help="Send all bytes as they are, without looking what is there.")
+@click.option("--send-all", is_flag=True, help="Send all bytes as they are, without looking what is there.")
 @client_command
 def deploy_command(
     session: Session,
     path: str,
     project: str | None,
-    environment: str,
+    environment: str | None,
     version: str | None,
     bump: str | None,
     stage: bool,
+    validate_only: bool,
     queue: str,
     expect_live: str | None,
     labels: tuple[str, ...],
+    wait: str | None,
     detach: bool,
     timeout: float | None,
     format_name: str,
@@ -89,7 +103,7 @@ def deploy_command(
     sha256: str | None,
     deployment_id: str | None,
     anew: bool,
-    plain: bool,
+    send_all: bool,
 ) -> None:
     """Deploy PATH, a directory or a file, and follow it to its end; `-` is standard input.
 
@@ -98,69 +112,88 @@ def deploy_command(
     is run again within 24 hours and PATH has not changed.
     """
     from longshore_client.addresses import checked_addresses
-    from longshore_client.cli.display import display
-    from longshore_client.cli.outcome import follow_to_end, how_to_follow, print_outcome
+    from longshore_client.cli.outcome import Followed, how_to_follow
     from longshore_client.cli.resuming import UploadRun, upload_run
+    from longshore_client.cli.standard_input import standard_input
+    from longshore_client.cli.validating import validate
     from longshore_client.errors import ServerFault, StorageFull, TimedOut, Unavailable
     from longshore_client.models import PayloadFormat, VersionBump
-    from longshore_client.uploading import Way
+    from longshore_client.upload_progress import Way
 
     if version and bump:
         raise click.UsageError("--version and --bump exclude each other")
     if deployment_id and anew:
         raise click.UsageError("--deployment-id and --new exclude each other")
+    if validate_only and (stage or deployment_id):
+        raise click.UsageError("--validate-only records nothing: leave --stage and --deployment-id out")
     terms = terms_of(expect_live, labels, queue=queue, stage=stage)
+    named, where = _project(session, path, project), session.environment(environment)
+    followed = Followed(session, detach=is_detached(wait, detach=detach), timeout_s=timeout)
 
-    async def work(client: Client, run: UploadRun) -> Deployment:
-        with display(sys.stderr) as shown:
+    content: dict[str, Any] = {
+        "project": named,
+        "environment": where,
+        "version": version,
+        "bump": VersionBump(bump) if bump else None,
+        "payload_format": PayloadFormat.UNKNOWN if format_name == "auto" else PayloadFormat(format_name),
+        "file_name": file_name,
+        "sha256": sha256,
+        "way": Way.PLAIN if send_all else Way.THRIFTY,
+    }
+    if validate_only:
+        validate(session, lambda: standard_input() if path == "-" else path, content)
+        return
+
+    async def work(client: Client, run: UploadRun) -> None:
+        with session.display() as shown:
             await run.choose(client, shown.say)
             deployment = await run.upload(
                 lambda known_id: client.deploy(
-                    _standard_input() if path == "-" else path,
-                    project=project,
-                    environment=environment,
-                    version=version,
-                    bump=VersionBump(bump) if bump else None,
+                    standard_input() if path == "-" else path,
                     deployment_id=known_id,
-                    payload_format=(
-                        PayloadFormat.UNKNOWN if format_name == "auto" else PayloadFormat(format_name)
-                    ),
-                    file_name=file_name,
-                    sha256=sha256,
                     terms=terms,
-                    way=Way.PLAIN if plain else Way.THRIFTY,
                     on_progress=shown.upload,
+                    **content,
                 ),
                 shown.say,
             )
-            if detach:
-                return deployment
-            return await follow_to_end(client, run.deployment_id, shown, timeout_s=timeout)
+            await followed.to_end(client, deployment, shown)
 
     source = None if path == "-" else Path(os.path.abspath(path))  # noqa: PTH100 (its own name counts)
     given = click.get_current_context().params
     upload = {
         "source": str(source),
         "servers": sorted(checked_addresses(session.server)),
+        "project": named,
+        "environment": where,
         **{name: given[name] for name in _WHAT_MAKES_AN_UPLOAD},
     }
-    say = functools.partial(click.echo, err=True)
+    say = functools.partial(click.echo, err=True) if not session.printer.quiet else _say_nothing
     with upload_run(source, upload, say, deployment_id=deployment_id, anew=anew) as run:
         try:
-            deployment = session.run(lambda client: work(client, run))
+            session.run(lambda client: work(client, run))
         except (ServerFault, StorageFull, TimedOut, Unavailable) as error:
             if not run.recorded:
                 error.add_note(run.how_to_go_on())
             raise
         except KeyboardInterrupt:
             goes_on = f"the deployment goes on; {how_to_follow(run.deployment_id)}"
-            click.echo(f"interrupted: {goes_on if run.recorded else run.how_to_go_on()}", err=True)
-            click.get_current_context().exit(INTERRUPTED)
-    print_outcome(session, deployment)
+            interrupted(goes_on if run.recorded else run.how_to_go_on())
+    followed.print_outcome()
 
 
-async def _standard_input() -> AsyncIterator[bytes]:
-    from longshore_client.event_thread import each_in_thread
+def _project(session: Session, path: str, given: str | None) -> str | None:
+    """The project that is given, else the payload's own, else the context's; None lets the library look."""
+    if given or not session.chosen.project:
+        return given
+    from longshore_client.contents import project_named_in
+    from longshore_client.errors import ProjectUnknown
 
-    async for piece in each_in_thread(iter(lambda: sys.stdin.buffer.read(_READ_BYTES), b"")):
-        yield piece
+    try:
+        return project_named_in(Path(path)) if path != "-" else session.chosen.project
+    except ProjectUnknown:
+        return session.chosen.project
+
+
+def _say_nothing(_line: str) -> None:
+    pass

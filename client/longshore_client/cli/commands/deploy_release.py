@@ -9,11 +9,13 @@ import click
 from longshore_client.cli import completing
 from longshore_client.cli.making import (
     following_options,
+    is_detached,
     make_and_follow,
     queue_option,
     terms_of,
     terms_options,
 )
+from longshore_client.cli.options import environment_option
 from longshore_client.cli.session import Session, client_command
 
 if TYPE_CHECKING:
@@ -31,7 +33,7 @@ Examples:
 )
 @click.argument("project", shell_complete=completing.projects)
 @click.argument("version", required=False, shell_complete=completing.versions)
-@click.option("-e", "--environment", default="default", show_default=True, help="Where it goes live.")
+@environment_option("Where it goes live.")
 @click.option("--stage", is_flag=True, help="Record it and wait for `longshore promote`.")
 @queue_option
 @terms_options
@@ -41,28 +43,28 @@ def deploy_release_command(
     session: Session,
     project: str,
     version: str | None,
-    environment: str,
+    environment: str | None,
     stage: bool,
     queue: str,
     expect_live: str | None,
     labels: tuple[str, ...],
+    wait: str | None,
     detach: bool,
     timeout: float | None,
 ) -> None:
     """Make PROJECT's release VERSION live in an environment, from staging to production, say.
 
-    PROJECT@VERSION names it too. No bytes are sent: the nodes read what is stored.
+    PROJECT@VERSION names it too, and @VERSION one of the context's project. No bytes are sent: the nodes
+    read what is stored.
     """
-    if version is None:
-        project, _, version = project.partition("@")
-    if not version:
-        raise click.UsageError("name the release: PROJECT VERSION, or PROJECT@VERSION")
-    named = version
+    name, number = session.release(project, version)
+    where = session.environment(environment)
     terms = terms_of(expect_live, labels, queue=queue, stage=stage)
 
     async def make(client: Client, deployment_id: str) -> Deployment:
         return await client.deploy_release(
-            project, named, environment=environment, terms=terms, deployment_id=deployment_id
+            name, number, environment=where, terms=terms, deployment_id=deployment_id
         )
 
-    make_and_follow(session, make, what="deployment", nothing="", detach=detach, timeout_s=timeout)
+    detached = is_detached(wait, detach=detach)
+    make_and_follow(session, make, what="deployment", nothing="", detach=detached, timeout_s=timeout)

@@ -4,24 +4,24 @@ from __future__ import annotations
 
 from contextlib import aclosing
 from datetime import datetime
-from typing import TYPE_CHECKING, Final
+from typing import TYPE_CHECKING, Any, Final
 
 import click
 
 from longshore_client.cli import completing
 from longshore_client.cli.making import labels_of
 from longshore_client.cli.moments import MOMENT
+from longshore_client.cli.options import environment_filter, limit_option
 from longshore_client.cli.session import Session, client_command
 
 if TYPE_CHECKING:
     from longshore_client.client import Client
-    from longshore_client.models import Deployment
+    from longshore_client.models import DeploymentStatus
 
 _STATUSES: Final = (
     *("pending", "receiving", "validating", "staged", "queued", "rolling_out", "reverting"),
     *("succeeded", "failed", "cancelled", "superseded"),
 )
-_WIDTH_FOR_WHOLE_IDS: Final = 110
 
 
 @click.command(
@@ -31,10 +31,11 @@ _WIDTH_FOR_WHOLE_IDS: Final = 110
 Examples:
   longshore list
   longshore list web -e production --status failed
+  longshore list --watch
   longshore list web --limit 200 -o json | jq -r .deployment_id""",
 )
 @click.argument("project", required=False, shell_complete=completing.projects)
-@click.option("-e", "--environment", help="Only of this environment.")
+@environment_filter
 @click.option(
     "--status",
     "statuses",
@@ -49,9 +50,8 @@ Examples:
 @click.option(
     "--label", "labels", multiple=True, metavar="KEY=VALUE", help="Only with this label; repeatable."
 )
-@click.option(
-    "-n", "--limit", type=click.IntRange(1), default=20, show_default=True, help="How many at most."
-)
+@limit_option
+@click.option("-w", "--watch", is_flag=True, help="Show them as they change, until Ctrl-C.")
 @client_command
 def list_command(
     session: Session,
@@ -64,6 +64,7 @@ def list_command(
     until: datetime | None,
     labels: tuple[str, ...],
     limit: int,
+    watch: bool,
 ) -> None:
     """List deployments, newest first; of one PROJECT, or of all.
 
@@ -72,27 +73,42 @@ def list_command(
     from longshore_client.cli.columns import deployment_columns
     from longshore_client.models import DeploymentStatus
 
-    with_labels = labels_of(labels)
-    whole_ids = session.width is None or session.width >= _WIDTH_FOR_WHOLE_IDS
+    only: dict[str, Any] = {
+        "project": project,
+        "environment": environment,
+        "version": version,
+        "deployed_by": deployed_by,
+        "labels": labels_of(labels),
+    }
+    in_status = [DeploymentStatus(status) for status in statuses]
+    if watch:
+        if since or until:
+            raise click.UsageError("--watch begins with the newest: leave --since and --until out")
+        session.run(lambda client: _watch(client, session, only, in_status, limit))
+        return
 
     async def work(client: Client) -> None:
-        deployments = client.list(
-            project=project,
-            environment=environment,
-            statuses=[DeploymentStatus(status) for status in statuses],
-            version=version,
-            deployed_by=deployed_by,
-            since=since,
-            until=until,
-            labels=with_labels,
-            limit=limit,
-        )
+        deployments = client.list(**only, statuses=in_status, since=since, until=until, limit=limit)
         async with aclosing(deployments):
-            await session.print_rows(
-                deployments, deployment_columns(whole_ids=whole_ids), nothing="no deployments"
+            await session.printer.rows(
+                deployments,
+                deployment_columns(session.printer.width),
+                name=lambda deployment: deployment.deployment_id,
+                nothing="no deployments",
             )
 
     session.run(work)
+
+
+async def _watch(
+    client: Client, session: Session, only: dict[str, Any], statuses: list[DeploymentStatus], limit: int
+) -> None:
+    from longshore_client.cli.live_list import show_changes, tell_broken
+
+    # What leaves the statuses is asked for too: it leaves the table.
+    changes = client.watch_deployments(**only, begin_with=min(limit, 500), on_break=tell_broken)
+    async with aclosing(changes):
+        await show_changes(changes, session.printer, statuses=statuses, most=limit)
 
 
 @click.command(
@@ -108,34 +124,27 @@ Examples:
 def get_command(session: Session, deployment_id: str) -> None:
     """Show one deployment and what each of its nodes did.
 
-    DEPLOYMENT is an id, or the first characters of a recent one.
+    DEPLOYMENT is an id, or the first characters of a recent one. --quiet prints its status.
     """
     from longshore_client.cli.columns import ACTIVATION_COLUMNS
     from longshore_client.cli.facts import deployment_facts
+    from longshore_client.cli.failing import finding_lines
     from longshore_client.cli.identifying import whole_id
-    from longshore_client.cli.printing import plain, print_object
-    from longshore_client.cli.tables import draw
+    from longshore_client.cli.printing import plain
 
     async def work(client: Client) -> None:
         deployment = await client.get(await whole_id(client, deployment_id))
         async with aclosing(client.activations(deployment.deployment_id)) as listed:
             activations = [activation async for activation in listed]
-        if not session.for_people:
-            print_object({**plain(deployment), "activations": activations}, session.output)
+        if not session.printer.for_people:
+            session.printer.result({**plain(deployment), "activations": activations}, name=deployment.status)
             return
-        session.print_facts(deployment_facts(deployment))
-        _print_error(deployment)
+        session.printer.facts(deployment_facts(deployment))
+        if deployment.error is not None:
+            for line in finding_lines(deployment.error.findings, deployment.error.total_findings):
+                click.echo(f"  {line}")
         if activations:
             click.echo()
-            for line in draw(ACTIVATION_COLUMNS, activations, width=session.width):
-                click.echo(line)
+            session.printer.table(ACTIVATION_COLUMNS, activations)
 
     session.run(work)
-
-
-def _print_error(deployment: Deployment) -> None:
-    from longshore_client.cli.failing import finding_lines
-
-    if deployment.error is not None:
-        for line in finding_lines(deployment.error.findings, deployment.error.total_findings):
-            click.echo(line)

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 
 import click
 
+from longshore_client.cli import completing
 from longshore_client.cli.session import Session, client_command
 
 if TYPE_CHECKING:
@@ -23,8 +24,8 @@ Examples:
   longshore download web 1.4.2 /tmp/web.tar
   longshore download web 1.4.2 - | tar t""",
 )
-@click.argument("project")
-@click.argument("version")
+@click.argument("project", shell_complete=completing.projects)
+@click.argument("version", shell_complete=completing.versions)
 @click.argument("destination", default=".", type=click.Path(allow_dash=True))
 @click.option("--force", is_flag=True, help="Replace a file that exists.")
 @client_command
@@ -34,7 +35,6 @@ def download_command(session: Session, project: str, version: str, destination: 
     A broken connection is resumed; the bytes are verified; the file appears when it is whole. `-` writes to
     standard output, where damage shows only at the end, in the exit code.
     """
-    from longshore_client.cli.printing import print_object
     from longshore_client.cli.wording import safe, size
 
     if destination == "-":
@@ -44,7 +44,7 @@ def download_command(session: Session, project: str, version: str, destination: 
     async def work(client: Client) -> Download:
         from longshore_client.cli.transfer_bar import transfer_bar
 
-        with transfer_bar("downloading") as bar:
+        with transfer_bar("downloading", session.printer) as bar:
             return await client.download(
                 project,
                 version,
@@ -54,12 +54,9 @@ def download_command(session: Session, project: str, version: str, destination: 
             )
 
     download = session.run(work)
-    if session.for_people:
-        click.echo(
-            f"{safe(str(download.path))}: {size(download.size_bytes)}, sha256:{download.payload_sha256}"
-        )
-    else:
-        print_object(download, session.output)
+    path = safe(str(download.path))
+    told = f"{path}: {size(download.size_bytes)}, sha256:{download.payload_sha256}"
+    session.printer.result(download, sentence=told, name=path)
 
 
 async def _to_standard_output(client: Client, project: str, version: str) -> None:

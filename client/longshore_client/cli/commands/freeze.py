@@ -5,6 +5,7 @@ from __future__ import annotations
 import click
 
 from longshore_client.cli import completing
+from longshore_client.cli.options import environment_option
 from longshore_client.cli.session import Session, client_command
 
 
@@ -16,14 +17,15 @@ Examples:
   longshore freeze web -e production --reason "sales weekend"
   longshore unfreeze web -e production""",
 )
-@click.argument("project", shell_complete=completing.projects)
-@click.option("-e", "--environment", default="default", show_default=True, help="Where.")
+@click.argument("project", required=False, shell_complete=completing.projects)
+@environment_option("Where.")
 @click.option("--reason", required=True, metavar="TEXT", help="Why; whoever is refused reads it.")
 @client_command
-def freeze_command(session: Session, project: str, environment: str, reason: str) -> None:
+def freeze_command(session: Session, project: str | None, environment: str | None, reason: str) -> None:
     """Let nothing of PROJECT go live in an environment until `longshore unfreeze`.
 
-    New deployments are refused, those that are queued wait. A rollback is always possible.
+    New deployments are refused, those that are queued wait. A rollback is always possible. Without PROJECT
+    the context's is meant.
     """
     if not reason.strip():
         raise click.UsageError("--reason must say something")
@@ -37,25 +39,19 @@ def freeze_command(session: Session, project: str, environment: str, reason: str
 Examples:
   longshore unfreeze web -e production""",
 )
-@click.argument("project", shell_complete=completing.projects)
-@click.option("-e", "--environment", default="default", show_default=True, help="Where.")
+@click.argument("project", required=False, shell_complete=completing.projects)
+@environment_option("Where.")
 @client_command
-def unfreeze_command(session: Session, project: str, environment: str) -> None:
+def unfreeze_command(session: Session, project: str | None, environment: str | None) -> None:
     """Lift the freeze of PROJECT in an environment; what waits for it goes on."""
     _set(session, project, environment, "")
 
 
-def _set(session: Session, project: str, environment: str, reason: str) -> None:
-    from longshore_client.cli.printing import print_object
+def _set(session: Session, project: str | None, environment: str | None, reason: str) -> None:
     from longshore_client.cli.wording import safe
 
-    changed = session.run(lambda client: client.freeze(project, reason, environment=environment))
-    if not session.for_people:
-        print_object(changed, session.output)
-    elif changed.freeze_reason:
-        click.echo(
-            f"{safe(changed.project)} in {safe(changed.environment)} is frozen by {safe(changed.frozen_by)}: "
-            f"{safe(changed.freeze_reason)}"
-        )
-    else:
-        click.echo(f"{safe(changed.project)} in {safe(changed.environment)} is not frozen")
+    name, where = session.project(project), session.environment(environment)
+    changed = session.run(lambda client: client.freeze(name, reason, environment=where))
+    what = f"{safe(changed.project)} in {safe(changed.environment)}"
+    frozen = f"is frozen by {safe(changed.frozen_by)}: {safe(changed.freeze_reason)}"
+    session.printer.result(changed, sentence=f"{what} {frozen if changed.freeze_reason else 'is not frozen'}")

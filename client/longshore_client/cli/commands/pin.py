@@ -43,17 +43,9 @@ def unpin_command(session: Session, project: str, version: str | None) -> None:
 
 
 def _pin(session: Session, project: str, version: str | None, reason: str) -> None:
-    from longshore_client.cli.printing import print_object
     from longshore_client.cli.wording import safe
 
-    if version is None:
-        project, _, version = project.partition("@")
-    if not version:
-        raise click.UsageError("name the release: PROJECT VERSION, or PROJECT@VERSION")
-    named = version
-    release = session.run(lambda client: client.pin(project, named, reason))
-    if not session.for_people:
-        print_object(release, session.output)
-        return
+    name, number = session.release(project, version)
+    release = session.run(lambda client: client.pin(name, number, reason))
     pinned = f"pinned by {release.pinned_by}: {release.pin_reason}" if release.pin_reason else "not pinned"
-    click.echo(safe(f"{release.project} {release.version} is {pinned}"))
+    session.printer.result(release, sentence=safe(f"{release.project} {release.version} is {pinned}"))

@@ -2,14 +2,12 @@
 
 from __future__ import annotations
 
-import sys
 from typing import TYPE_CHECKING
 
 import click
 
 from longshore_client.cli import completing
-from longshore_client.cli.failing import INTERRUPTED
-from longshore_client.cli.making import confirmed, following_options
+from longshore_client.cli.making import confirm, following_options, interrupted, is_detached, yes_option
 from longshore_client.cli.session import Session, client_command
 
 if TYPE_CHECKING:
@@ -30,18 +28,25 @@ Examples:
 @click.option(
     "--gate", metavar="GATE", help="Only past this gate.  [default: the one it waits at, after a question]"
 )
-@click.option("-y", "--yes", is_flag=True, help="Do not ask.")
+@yes_option
 @following_options
 @client_command
 def promote_command(
-    session: Session, deployment_id: str, gate: str | None, yes: bool, detach: bool, timeout: float | None
+    session: Session,
+    deployment_id: str,
+    gate: str | None,
+    yes: bool,
+    wait: str | None,
+    detach: bool,
+    timeout: float | None,
 ) -> None:
     """Let DEPLOYMENT pass the gate that it waits at, and follow it to its end."""
-    from longshore_client.cli.display import display
     from longshore_client.cli.identifying import whole_id
-    from longshore_client.cli.outcome import follow_to_end, how_to_follow, print_outcome
+    from longshore_client.cli.outcome import Followed, how_to_follow
     from longshore_client.cli.wording import ago, safe, words
     from longshore_client.errors import GateMismatch
+
+    followed = Followed(session, detach=is_detached(wait, detach=detach), timeout_s=timeout)
 
     async def look(client: Client) -> Deployment:
         return await client.get(await whole_id(client, deployment_id))
@@ -56,20 +61,16 @@ def promote_command(
         f"{safe(waiting.project)} {safe(waiting.version)}, by {safe(waiting.deployed_by)} "
         f"{ago(waiting.create_time)}: let it go live in {safe(waiting.environment)}?"
     )
-    if not confirmed(question, yes=yes):
-        click.echo("it waits on", err=True)
-        click.get_current_context().exit(INTERRUPTED)
+    confirm(question, yes=yes, otherwise="it waits on")
 
-    async def work(client: Client) -> Deployment:
-        with display(sys.stderr) as shown:
+    async def work(client: Client) -> None:
+        with session.display() as shown:
             promoted = await client.promote(waiting.deployment_id, passed)
-            if detach:
-                return promoted
-            return await follow_to_end(client, promoted.deployment_id, shown, timeout_s=timeout)
+            await followed.to_end(client, promoted, shown)
 
     try:
-        deployment = session.run(work)
+        session.run(work)
     except KeyboardInterrupt:
-        click.echo(f"interrupted: the deployment goes on; {how_to_follow(waiting.deployment_id)}", err=True)
-        click.get_current_context().exit(INTERRUPTED)
-    print_outcome(session, deployment)
+        goes_on = "the deployment goes on" if followed.deployment else "it may have been promoted"
+        interrupted(f"{goes_on}; {how_to_follow(waiting.deployment_id)}")
+    followed.print_outcome()

@@ -9,6 +9,7 @@ import click
 from longshore_client.cli import completing
 from longshore_client.cli.making import (
     following_options,
+    is_detached,
     make_and_follow,
     queue_option,
     terms_of,
@@ -40,6 +41,7 @@ def retry_command(
     queue: str,
     expect_live: str | None,
     labels: tuple[str, ...],
+    wait: str | None,
     detach: bool,
     timeout: float | None,
 ) -> None:
@@ -56,4 +58,5 @@ def retry_command(
             await whole_id(client, deployment), terms=terms, deployment_id=deployment_id
         )
 
-    make_and_follow(session, make, what="retry", nothing="", detach=detach, timeout_s=timeout)
+    detached = is_detached(wait, detach=detach)
+    make_and_follow(session, make, what="retry", nothing="", detach=detached, timeout_s=timeout)

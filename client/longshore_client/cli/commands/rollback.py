@@ -7,7 +7,14 @@ from typing import TYPE_CHECKING
 import click
 
 from longshore_client.cli import completing
-from longshore_client.cli.making import following_options, make_and_follow, terms_of, terms_options
+from longshore_client.cli.making import (
+    following_options,
+    is_detached,
+    make_and_follow,
+    terms_of,
+    terms_options,
+)
+from longshore_client.cli.options import environment_option
 from longshore_client.cli.session import Session, client_command
 
 if TYPE_CHECKING:
@@ -23,12 +30,19 @@ Examples:
   longshore rollback web
   longshore rollback web -e production --to 1.4.2""",
 )
-@click.argument("project", shell_complete=completing.projects)
-@click.option("-e", "--environment", default="default", show_default=True, help="Where to go back.")
-@click.option("--to", "version", metavar="VERSION", help="To this release.  [default: the previous one]")
+@click.argument("project", required=False, shell_complete=completing.projects)
+@environment_option("Where to go back.")
+@click.option(
+    "--to",
+    "version",
+    metavar="VERSION",
+    shell_complete=completing.versions,
+    help="To this release.  [default: the previous one]",
+)
 @click.option(
     "--to-deployment",
     metavar="DEPLOYMENT",
+    shell_complete=completing.deployments,
     help="To what this deployment brought; its id or first characters.",
 )
 @terms_options
@@ -36,29 +50,32 @@ Examples:
 @client_command
 def rollback_command(
     session: Session,
-    project: str,
-    environment: str,
+    project: str | None,
+    environment: str | None,
     version: str | None,
     to_deployment: str | None,
     expect_live: str | None,
     labels: tuple[str, ...],
+    wait: str | None,
     detach: bool,
     timeout: float | None,
 ) -> None:
     """Take PROJECT back to the release that was live before, or to a given one. No bytes are sent.
 
-    While a rollout is unfinished, it ends that rollout and goes back to what is live.
+    While a rollout is unfinished, it ends that rollout and goes back to what is live. Without PROJECT the
+    context's is meant.
     """
     from longshore_client.cli.identifying import whole_id
 
     if version and to_deployment:
         raise click.UsageError("--to and --to-deployment exclude each other")
     terms = terms_of(expect_live, labels)
+    name, where = session.project(project), session.environment(environment)
 
     async def make(client: Client, deployment_id: str) -> Deployment | None:
         return await client.rollback(
-            project,
-            environment=environment,
+            name,
+            environment=where,
             version=version,
             target_deployment_id=await whole_id(client, to_deployment) if to_deployment else None,
             terms=terms,
@@ -69,7 +86,7 @@ def rollback_command(
         session,
         make,
         what="rollback",
-        nothing=f"nothing to do: {project} in {environment} is there already",
-        detach=detach,
+        nothing=f"nothing to do: {name} in {where} is there already",
+        detach=is_detached(wait, detach=detach),
         timeout_s=timeout,
     )

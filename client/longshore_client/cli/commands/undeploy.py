@@ -7,15 +7,17 @@ from typing import TYPE_CHECKING
 import click
 
 from longshore_client.cli import completing
-from longshore_client.cli.failing import INTERRUPTED
 from longshore_client.cli.making import (
-    confirmed,
+    confirm,
     following_options,
+    is_detached,
     make_and_follow,
     queue_option,
     terms_of,
     terms_options,
+    yes_option,
 )
+from longshore_client.cli.options import environment_option
 from longshore_client.cli.session import Session, client_command
 
 if TYPE_CHECKING:
@@ -32,42 +34,44 @@ Examples:
   longshore undeploy web --yes
   longshore rollback web     # brings back what was removed""",
 )
-@click.argument("project", shell_complete=completing.projects)
-@click.option("-e", "--environment", default="default", show_default=True, help="Where to take it off.")
-@click.option("-y", "--yes", is_flag=True, help="Do not ask.")
+@click.argument("project", required=False, shell_complete=completing.projects)
+@environment_option("Where to take it off.")
+@yes_option
 @queue_option
 @terms_options
 @following_options
 @client_command
 def undeploy_command(
     session: Session,
-    project: str,
-    environment: str,
+    project: str | None,
+    environment: str | None,
     yes: bool,
     queue: str,
     expect_live: str | None,
     labels: tuple[str, ...],
+    wait: str | None,
     detach: bool,
     timeout: float | None,
 ) -> None:
-    """Take PROJECT off all nodes of an environment. Its history stays, and a rollback brings it back."""
+    """Take PROJECT, or the context's, off all nodes of an environment.
+
+    Its history stays, and a rollback brings it back.
+    """
     from longshore_client.cli.wording import safe
 
     terms = terms_of(expect_live, labels, queue=queue)
-    if not confirmed(f"Take {safe(project)} off the nodes of {safe(environment)}?", yes=yes):
-        click.echo("nothing was taken off", err=True)
-        click.get_current_context().exit(INTERRUPTED)
+    name, where = session.project(project), session.environment(environment)
+    question = f"Take {safe(name)} off the nodes of {safe(where)}?"
+    confirm(question, yes=yes, otherwise="nothing was taken off")
 
     async def make(client: Client, deployment_id: str) -> Deployment | None:
-        return await client.undeploy(
-            project, environment=environment, terms=terms, deployment_id=deployment_id
-        )
+        return await client.undeploy(name, environment=where, terms=terms, deployment_id=deployment_id)
 
     make_and_follow(
         session,
         make,
         what="undeploy",
-        nothing=f"nothing to do: nothing of {project} is live in {environment}",
-        detach=detach,
+        nothing=f"nothing to do: nothing of {name} is live in {where}",
+        detach=is_detached(wait, detach=detach),
         timeout_s=timeout,
     )

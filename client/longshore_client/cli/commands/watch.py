@@ -9,10 +9,12 @@ from typing import TYPE_CHECKING
 import click
 
 from longshore_client.cli import completing
+from longshore_client.cli.making import interrupted
 from longshore_client.cli.session import Session, client_command
 
 if TYPE_CHECKING:
     from longshore_client.client import Client
+    from longshore_client.errors import DeploymentFailed
     from longshore_client.models import Deployment
 
 
@@ -27,7 +29,7 @@ Examples:
 @click.argument("deployment_id", metavar="DEPLOYMENT", shell_complete=completing.deployments)
 @click.option("--after", type=click.IntRange(0), default=0, help="Begin behind this event's number.")
 @click.option(
-    "--wait",
+    "--wait-for-creation",
     "wait_s",
     type=click.FloatRange(0, 300),
     default=0,
@@ -41,27 +43,33 @@ def watch_command(session: Session, deployment_id: str, after: int, wait_s: floa
     Ends with the deployment, successfully only when it did. As JSON each line is an object with `type`
     `event` (numbered) or `snapshot` (how things stand, at most once a second).
     """
-    from longshore_client.cli.display import display
     from longshore_client.cli.identifying import whole_id
-    from longshore_client.cli.outcome import failure, print_outcome
-    from longshore_client.cli.printing import plain_update, print_object
-    from longshore_client.models import DeploymentStatus
+    from longshore_client.cli.outcome import failure, how_to_follow, standing_words
+    from longshore_client.cli.printing import plain_update
 
-    async def work(client: Client) -> Deployment:
+    printer = session.printer
+
+    async def work(client: Client) -> tuple[Deployment, DeploymentFailed | None]:
         whole = await whole_id(client, deployment_id)
-        with display(sys.stdout if session.for_people else sys.stderr) as shown:
+        with session.display(sys.stderr if printer.for_programs else sys.stdout) as shown:
             updates = client.follow(whole, after=after, wait_for_creation_s=wait_s, on_break=shown.broken)
             async with aclosing(updates):
                 async for update in updates:
-                    if session.for_people:
-                        shown.update(update)
-                    else:
-                        print_object(plain_update(update), session.output)
+                    if printer.for_programs:
+                        printer.print_object(plain_update(update))
                         sys.stdout.flush()
-        return await client.get(whole)
+                    else:
+                        shown.update(update)
+        ended = await client.get(whole)
+        return ended, await failure(client, ended)
 
-    deployment = session.run(work)
-    if session.for_people:
-        print_outcome(session, deployment)
-    elif deployment.status is not DeploymentStatus.SUCCEEDED:
-        raise failure(deployment)
+    try:
+        deployment, error = session.run(work)
+    except KeyboardInterrupt:
+        interrupted(f"the deployment goes on; {how_to_follow(deployment_id)}")
+    if error is not None:
+        raise error
+    if printer.for_people:
+        click.echo(standing_words(deployment))
+    elif printer.quiet:
+        click.echo(deployment.status)

@@ -113,6 +113,7 @@ def upgrade() -> None:
         sa.Column("name", columns.BytewiseText(), nullable=False),
         sa.Column("display_name", sa.String(), nullable=False),
         sa.Column("create_time", columns.UtcTime(timezone=True), nullable=False),
+        sa.Column("only_validated", sa.Boolean(), server_default=sa.false(), nullable=False),
         sa.PrimaryKeyConstraint("name", name=op.f("pk_project")),
     )
     op.create_table(
@@ -341,6 +342,8 @@ def upgrade() -> None:
         sa.Column("error", sa.JSON(), nullable=True),
         sa.Column("last_sequence", sa.BigInteger(), server_default=sa.text("0"), nullable=False),
         sa.Column("compacted_through", sa.BigInteger(), server_default=sa.text("0"), nullable=False),
+        sa.Column("all_events", sa.Boolean(), server_default=sa.true(), nullable=False),
+        sa.Column("total_findings", sa.Integer(), server_default=sa.text("0"), nullable=False),
         sa.CheckConstraint(
             "status IN ('PENDING', 'RECEIVING', 'VALIDATING', 'STAGED', 'QUEUED', 'ROLLING_OUT', 'PAUSED', 'REVERTING', 'SUCCEEDED', 'PARTIAL', 'FAILED', 'CANCELLED', 'SUPERSEDED')",
             name=op.f("ck_deployment_status"),
@@ -356,6 +359,13 @@ def upgrade() -> None:
     with op.batch_alter_table("deployment", schema=None) as batch_op:
         batch_op.create_index("ix_deployment_create_time", ["create_time"], unique=False)
         batch_op.create_index(
+            "ix_deployment_end_time",
+            ["end_time"],
+            unique=False,
+            sqlite_where=sa.text("end_time IS NOT NULL AND all_events = 1"),
+            postgresql_where=sa.text("end_time IS NOT NULL AND all_events"),
+        )
+        batch_op.create_index(
             "ix_deployment_queue", ["project", "environment", "status", "queue_order"], unique=False
         )
         batch_op.create_index("ix_deployment_deployed_by_number", ["deployed_by", "number"], unique=False)
@@ -364,6 +374,7 @@ def upgrade() -> None:
         batch_op.create_index(
             "ix_deployment_project_environment_number", ["project", "environment", "number"], unique=False
         )
+        batch_op.create_index("ix_deployment_project_number", ["project", "number"], unique=False)
         batch_op.create_index("ix_deployment_status_number", ["status", "number"], unique=False)
         batch_op.create_index(
             "uq_deployment_rollout",
@@ -393,6 +404,21 @@ def upgrade() -> None:
         sa.PrimaryKeyConstraint("deployment_id", "sequence", name=op.f("pk_event")),
     )
     op.create_table(
+        "finding",
+        sa.Column("deployment_id", columns.BytewiseText(), nullable=False),
+        sa.Column("number", sa.Integer(), nullable=False),
+        sa.Column("code", sa.String(), nullable=False),
+        sa.Column("severity", sa.String(), nullable=False),
+        sa.Column("message", sa.String(), nullable=False),
+        sa.Column("path", sa.String(), nullable=False),
+        sa.Column("line", sa.Integer(), nullable=True),
+        sa.CheckConstraint("severity IN ('INFO', 'WARNING', 'ERROR')", name=op.f("ck_finding_severity")),
+        sa.ForeignKeyConstraint(
+            ["deployment_id"], ["deployment.id"], name=op.f("fk_finding_deployment_id"), ondelete="CASCADE"
+        ),
+        sa.PrimaryKeyConstraint("deployment_id", "number", name=op.f("pk_finding")),
+    )
+    op.create_table(
         "project_environment",
         sa.Column("project", columns.BytewiseText(), nullable=False),
         sa.Column("environment", columns.BytewiseText(), nullable=False),
@@ -406,6 +432,10 @@ def upgrade() -> None:
         sa.Column("freeze_reason", sa.String(), server_default="", nullable=False),
         sa.Column("frozen_by", sa.String(), server_default="", nullable=False),
         sa.Column("freeze_time", columns.UtcTime(timezone=True), nullable=True),
+        sa.Column("keep_releases", sa.Integer(), nullable=True),
+        sa.Column("keep_for_s", sa.BigInteger(), nullable=True),
+        sa.Column("keep_bytes", sa.BigInteger(), nullable=True),
+        sa.Column("rollback_targets", sa.Integer(), nullable=True),
         sa.ForeignKeyConstraint(
             ["environment"], ["environment.name"], name=op.f("fk_project_environment_environment")
         ),

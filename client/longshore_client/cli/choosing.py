@@ -1,0 +1,65 @@
+"""Which server a command talks to, and what environment and project it means there.
+
+What is said on the command line goes before variables, variables before the file; of the same rank a server
+goes before a context's. A server that is named sets the file's current context aside; a context that is named
+beside it still tells environment and project.
+"""
+
+from __future__ import annotations
+
+import os
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Final
+
+from longshore_client.addresses import DEFAULT_SERVER
+
+if TYPE_CHECKING:
+    from .contexts import Context
+
+SERVER_VARIABLE: Final = "LONGSHORE_SERVER"
+CONTEXT_VARIABLE: Final = "LONGSHORE_CONTEXT"
+DEFAULT_ENVIRONMENT: Final = "default"
+
+
+@dataclass(frozen=True, slots=True)
+class Chosen:
+    """What a command works with; ``project`` is "" where no context names one.
+
+    ``source`` tells what named the server: an option, a variable, ``current`` or ``default``.
+    """
+
+    server: str
+    environment: str
+    project: str
+    context: str
+    source: str
+
+
+def choose(server: str | None, context: str | None) -> Chosen:
+    """What the options, the variables and the contexts file come to. Raises ``ContextError``."""
+    named_server = server or os.environ.get(SERVER_VARIABLE, "")
+    named_context = context or os.environ.get(CONTEXT_VARIABLE, "")
+    found = _context(named_context, current=not named_server)
+    if found is None:
+        source = "--server" if server else SERVER_VARIABLE if named_server else "default"
+        return Chosen(named_server or DEFAULT_SERVER, DEFAULT_ENVIRONMENT, "", "", source)
+    if server or (named_server and not context):
+        address, source = named_server, "--server" if server else SERVER_VARIABLE
+    else:
+        address = found.server
+        source = "--context" if context else CONTEXT_VARIABLE if named_context else "current"
+    return Chosen(address, found.environment or DEFAULT_ENVIRONMENT, found.project, found.name, source)
+
+
+def _context(name: str, *, current: bool) -> Context | None:
+    """The one called ``name``; without a name the file's current one, where that counts."""
+    if not name and not current:
+        return None
+    from .contexts import contexts_file, load_contexts
+
+    if not name and not contexts_file().exists():
+        return None
+    contexts = load_contexts()
+    if name:
+        return contexts.named(name)
+    return contexts.named(contexts.current) if contexts.current else None

@@ -1,0 +1,80 @@
+"""``longshore list --watch``: deployments as they change, as a table that moves or a line a change."""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import AsyncIterable, Collection
+
+import click
+from rich.console import Console
+from rich.live import Live
+from rich.text import Text
+
+from longshore_client.errors import LongshoreError
+from longshore_client.models import Deployment, DeploymentStatus
+
+from .columns import deployment_columns, status_color, status_words
+from .display import broken_words
+from .printer import Printer
+from .screen import moves
+from .tables import draw
+from .wording import clock, safe, short_id
+
+_REFRESHED_A_SECOND = 2
+
+
+def tell_broken(error: LongshoreError) -> None:
+    """Say on standard error that the connection broke."""
+    click.echo(broken_words(error), err=True)
+
+
+async def show_changes(
+    changes: AsyncIterable[Deployment], printer: Printer, *, statuses: Collection[DeploymentStatus], most: int
+) -> None:
+    """Show deployments as they come, for ever, where ``statuses`` are given only those that are in one."""
+    if printer.for_people and moves(sys.stdout, plain=printer.plain):
+        await _show_table(changes, statuses=statuses, most=most)
+        return
+    async for deployment in changes:
+        if not statuses or deployment.status in statuses:
+            printer.result(deployment, sentence=_line(deployment), name=deployment.deployment_id)
+            sys.stdout.flush()
+
+
+async def _show_table(
+    changes: AsyncIterable[Deployment], *, statuses: Collection[DeploymentStatus], most: int
+) -> None:
+    console = Console(highlight=False, markup=False, emoji=False)
+    newest: dict[str, Deployment] = {}
+
+    def table() -> Text:
+        rows = [each for each in newest.values() if not statuses or each.status in statuses]
+        if not rows:
+            return Text("no deployments", "dim")
+        lines = draw(deployment_columns(console.width), rows[: console.height - 2], width=console.width)
+        return Text("\n").join(map(Text.from_ansi, lines))
+
+    with Live(
+        console=console,
+        get_renderable=table,
+        refresh_per_second=_REFRESHED_A_SECOND,
+        vertical_overflow="crop",
+    ):
+        async for deployment in changes:
+            # Made anew, because it is drawn in another thread.
+            known = {**newest, deployment.deployment_id: deployment}
+            by_time = sorted(known.values(), key=_age, reverse=True)
+            newest = {each.deployment_id: each for each in by_time[:most]}
+
+
+def _age(deployment: Deployment) -> tuple[float, str]:
+    time = deployment.create_time
+    return (time.timestamp() if time else 0.0, deployment.deployment_id)
+
+
+def _line(deployment: Deployment) -> str:
+    d = deployment
+    status = click.style(safe(status_words(d)), fg=status_color(d))
+    time = d.end_time or d.start_time or d.record_time or d.create_time
+    what = f"{d.project} {d.version}".strip()
+    return f"{clock(time)}  {short_id(d.deployment_id)}  {safe(what)} in {safe(d.environment)}: {status}"

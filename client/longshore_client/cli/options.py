@@ -1,0 +1,80 @@
+"""The options that commands share, which may stand before and behind the command's name."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from enum import StrEnum
+from typing import Any, TypeVar
+
+import click
+
+from longshore_client.addresses import DEFAULT_SERVER
+
+from . import completing
+from .choosing import CONTEXT_VARIABLE, DEFAULT_ENVIRONMENT, SERVER_VARIABLE
+
+_Command = TypeVar("_Command", bound=Callable[..., Any])
+
+
+class OutputFormat(StrEnum):
+    """What ``--output`` takes."""
+
+    TABLE = "table"
+    JSON = "json"
+    YAML = "yaml"
+
+
+def output_options(function: _Command) -> _Command:
+    """Add ``--output``, ``--quiet`` and ``--plain``."""
+    output = click.option(
+        "-o",
+        "--output",
+        type=click.Choice([each.value for each in OutputFormat]),
+        help="How results are printed; lists in JSON are one object a line.  [default: table]",
+    )
+    quiet = click.option(
+        "-q", "--quiet", is_flag=True, help="Print only what a script goes on with: an id, a version, a name."
+    )
+    plain = click.option("--plain", is_flag=True, help="Lines only: no colours, no bars, nothing cut.")
+    return output(quiet(plain(function)))
+
+
+def server_options(function: _Command) -> _Command:
+    """Add ``--server`` and ``--context``."""
+    server = click.option(
+        "--server",
+        metavar="HOST:PORT[,…]",
+        help="The server to talk to; of several the first that can do it.  "
+        f"[env: {SERVER_VARIABLE}; default: the context's, else {DEFAULT_SERVER}]",
+    )
+    context = click.option(
+        "--context",
+        metavar="NAME",
+        shell_complete=completing.contexts,
+        help=f"The context to work in: see `longshore context`.  [env: {CONTEXT_VARIABLE}]",
+    )
+    return server(context(function))
+
+
+def environment_option(where: str) -> Callable[[_Command], _Command]:
+    """Add ``--environment`` to a command that acts in one environment; ``where`` is its help."""
+    return click.option(
+        "-e",
+        "--environment",
+        shell_complete=completing.environments,
+        help=f"{where}  [default: the context's, else {DEFAULT_ENVIRONMENT}]",
+    )
+
+
+def environment_filter(function: _Command) -> _Command:
+    """Add ``--environment`` to a command that looks at all of them unless one is named."""
+    return click.option(
+        "-e", "--environment", shell_complete=completing.environments, help="Only of this environment."
+    )(function)
+
+
+def limit_option(function: _Command) -> _Command:
+    """Add ``--limit``."""
+    return click.option(
+        "-n", "--limit", type=click.IntRange(1), default=20, show_default=True, help="How many at most."
+    )(function)

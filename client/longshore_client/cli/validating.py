@@ -1,0 +1,46 @@
+"""Examining a payload without recording anything: ``longshore deploy --validate-only``."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from typing import TYPE_CHECKING, Any
+
+import click
+
+from .failing import finding_lines
+from .session import Session
+from .wording import count, safe, size
+
+if TYPE_CHECKING:
+    from longshore_client.client import Client
+    from longshore_client.deploying import PayloadSource
+    from longshore_client.models import Validation
+
+
+def validate(session: Session, source: Callable[[], PayloadSource], content: Mapping[str, Any]) -> None:
+    """Let a server examine a payload, and print what it found. Raises ``PayloadRefused``."""
+    from longshore_client.errors import PayloadRefused
+
+    async def work(client: Client) -> Validation:
+        with session.display() as shown:
+            return await client.validate(source(), on_progress=shown.upload, **content)
+
+    try:
+        found = session.run(work)
+    except KeyboardInterrupt:
+        from .making import interrupted
+
+        interrupted("nothing was recorded")
+    printer = session.printer
+    if printer.for_programs or found.valid:
+        told = (
+            f"it would become {safe(found.version)} in {safe(content['environment'])}: "
+            f"{count(found.entries, 'file')}, {size(found.unpacked_size_bytes)} unpacked"
+        )
+        printer.result(found, sentence=told, name=safe(found.version))
+        for line in finding_lines(found.findings, found.total_findings) if printer.for_people else ():
+            click.echo(f"  {line}")
+    if not found.valid:
+        raise PayloadRefused(
+            "it would be refused", findings=found.findings, total_findings=found.total_findings
+        )

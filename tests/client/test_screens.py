@@ -1,0 +1,127 @@
+"""Every command on a terminal of every width: nothing is wider than it."""
+
+from __future__ import annotations
+
+import os
+from pathlib import Path
+
+import pytest
+
+from longshore_client.cli.json_schema import OUTPUTS
+from longshore_client.cli.wording import cell_width
+from tests.services.processes import ServerProcess
+
+from .screen import Screen
+from .terminal import lines_of
+
+WIDTHS = [40, 60, 80, 120, 200]
+# What these say in one sentence is a line however long it is: it is there to be copied.
+SENTENCES = {
+    *("deploy", "deploy-release", "watch", "promote", "cancel", "retry", "rollback", "undeploy"),
+    *("freeze", "unfreeze", "pin", "unpin", "delete-payload", "download", "checksum"),
+    *("context set", "context use", "context remove"),
+}
+
+
+@pytest.mark.parametrize("columns", WIDTHS)
+def test_the_whole_command_set(
+    server: ServerProcess,
+    project: str,
+    tree: Path,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    columns: int,
+    capfd: pytest.CaptureFixture[str],
+) -> None:
+    monkeypatch.setenv("LONGSHORE_SERVER", server.address)
+    screen = Screen(columns, monkeypatch)
+    ran: set[str] = set()
+
+    def shows(*arguments: str | Path, command: str, code: int = 0, typed: str = "") -> str:
+        with capfd.disabled():
+            ended, written = screen.run(*arguments, typed=typed)
+        assert ended == code, written
+        ran.add(command)
+        lines = lines_of(written)
+        if command not in SENTENCES:
+            too_wide = [line for line in lines if cell_width(line.rstrip()) > columns]
+            assert not too_wide, too_wide
+        else:
+            # Only what is said at the end may be longer, and what is asked.
+            bars = [line for line in lines if "━" in line or "●" in line]
+            assert all(cell_width(line.rstrip()) <= columns for line in bars), bars
+        assert "\x1b]" not in written
+        return written
+
+    deployed = shows(
+        "deploy", tree, "-p", project, "--label", "team=a-team-with-a-long-name", command="deploy"
+    )
+    assert "live" in deployed
+    with capfd.disabled():
+        _, listed = screen.run("list", project, "-q")
+    deployment_id = listed.strip()
+    for command in ("list", "releases", "projects", "audit"):
+        assert "\x1b[1m" in shows(command, project, command=command)
+        shows(command, *([project] if command == "releases" else []), command=command)
+    assert "\x1b[32mlive" in shows("list", project, command="list")
+    for command in ("get", "watch"):
+        shows(command, deployment_id[:8], command=command)
+    shows("nodes", command="nodes")
+    shows("locks", command="locks")
+    shows("keep", project, command="keep")
+    shows("keep", project, "--releases", "7", command="keep")
+    shows("deploy-release", project, "1.0.0", command="deploy-release")
+    shows("rollback", project, "--to", "1.0.0", command="rollback")
+    shows("freeze", project, "--reason", "a sale", command="freeze")
+    shows("unfreeze", project, command="unfreeze")
+    shows("pin", project, "1.0.0", "--reason", "an audit", command="pin")
+    shows("unpin", project, "1.0.0", command="unpin")
+    shows("download", project, "1.0.0", tmp_path / "f", command="download")
+    shows("checksum", tree, command="checksum")
+    shows("deploy", tree, "-p", project, "--validate-only", command="deploy")
+    shows("undeploy", project, typed="y\n", command="undeploy")
+    shows("deploy", tree, "-p", project, "--stage", command="deploy")
+    with capfd.disabled():
+        _, listed = screen.run("list", project, "-qn1")
+    staged = listed.strip()
+    assert "nothing was cancelled" in shows("cancel", staged, typed="n\n", command="cancel", code=130)
+    shows("cancel", staged, typed="y\n", command="cancel")
+    assert "what to do:" in shows("watch", staged, command="watch", code=1)
+    shows("retry", staged, "--detach", command="retry")
+    shows("deploy-release", project, "1.0.0", "--stage", command="deploy-release")
+    with capfd.disabled():
+        _, listed = screen.run("list", project, "-qn1")
+    shows("promote", listed.strip(), typed="y\n", command="promote")
+    shows("undeploy", project, "--yes", command="undeploy")
+    shows("delete-payload", project, "1.0.0", "--force", typed="y\n", command="delete-payload")
+    long = "a-rather-long-name.example:7420,another-rather-long-name.example:7420"
+    shows("context", "set", "here", "--server", long, "-e", "production", command="context set")
+    shows("context", "list", command="context list")
+    shows("context", "use", "here", command="context use")
+    shows("context", "show", "here", command="context show")
+    shows("context", "remove", "here", command="context remove")
+    shows("findings", staged, command="findings")
+    assert ran == OUTPUTS.keys()
+
+
+@pytest.mark.parametrize("columns", WIDTHS)
+def test_errors_and_findings_fit(
+    server: ServerProcess,
+    project: str,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    columns: int,
+    capfd: pytest.CaptureFixture[str],
+) -> None:
+    (tmp_path / "payload").write_bytes(os.urandom(100))
+    screen = Screen(columns, monkeypatch)
+    for code, arguments in (
+        (3, ["get", "ffffffffff"]),
+        (3, ["deploy", str(tmp_path / "payload"), "-p", project, "-e", "nowhere"]),
+        (4, ["deploy", str(tmp_path / "payload"), "-p", project, "--sha256", "0" * 64]),
+    ):
+        with capfd.disabled():
+            ended, written = screen.run("--server", server.address, *arguments)
+        assert ended == code
+        told = written[written.index("error:") :]
+        assert all(cell_width(line) <= columns for line in lines_of(told)), lines_of(told)
