@@ -19,7 +19,7 @@ protoc = PATH="$(CURDIR)/$(VENV):$$PATH" $(VENV)/python -m grpc_tools.protoc -I 
   $(sort $(wildcard protos/longshore/*/*.proto))
 
 .DEFAULT_GOAL := help
-.PHONY: help setup test lint protos stubs-fresh services bench demo clean
+.PHONY: help setup test lint protos stubs-fresh services bench demo cluster clean
 
 help: ## Show what there is to make
 	@echo "make TARGET, where TARGET is one of"
@@ -68,6 +68,9 @@ services: $(SYNCED) ## Find or build MinIO, etcd, PostgreSQL and the tests' othe
 
 bench: $(SYNCED) ## Measure what docs/performance.md shows (ROWS=upload,tree some rows, QUICK=1 small, ANEW=1 from the start)
 	$(VENV)/python -m benchmarks $(if $(ROWS),--rows $(ROWS)) $(if $(QUICK),--quick) $(if $(ANEW),--anew)
+
+cluster: $(SYNCED) ## Run a cluster of three nodes on this machine, until Ctrl-C (ARGS="--folder DIR" keeps it)
+	$(VENV)/python -m examples.cluster $(ARGS)
 
 demo: $(SYNCED) ## See a deployment, its progress and its rollback, from start to end
 	$(VENV)/python -m examples.demo

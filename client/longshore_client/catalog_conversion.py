@@ -124,6 +124,9 @@ def node(message: cluster_service_pb2.Node) -> catalog_models.Node:
         boot_time=optional_time(message, "boot_time"),
         free_disk_bytes=message.free_disk_bytes,
         report_time=optional_time(message, "report_time"),
+        cordon_reason=message.cordon_reason,
+        cordoned_by=message.cordoned_by,
+        cordon_time=optional_time(message, "cordon_time"),
     )
 
 

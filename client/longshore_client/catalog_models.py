@@ -128,6 +128,9 @@ class Node:
     boot_time: datetime | None
     free_disk_bytes: int
     report_time: datetime | None
+    cordon_reason: str
+    cordoned_by: str
+    cordon_time: datetime | None
 
 
 @dataclass(frozen=True, slots=True)

@@ -137,12 +137,14 @@ class Client(Reads, Decisions):
         file_name: str | None = None,
         sha256: str | None = None,
         size_bytes: int | None = None,
+        terms: Terms = ANY_TERMS,
         way: Way = Way.THRIFTY,
         on_progress: ProgressCallback | None = None,
     ) -> Validation:
         """Send what ``deploy`` would send, to be examined only: nothing is recorded.
 
-        What would refuse the content is among the findings; ``LongshoreError`` is raised for everything else.
+        What would refuse the content is among the findings; ``LongshoreError`` is raised for everything else,
+        for ``terms`` too that are not so now.
         """
         from .deploying import Parcel, send
 
@@ -159,7 +161,7 @@ class Client(Reads, Decisions):
             file_name=file_name,
             sha256=sha256,
             size_bytes=size_bytes,
-            terms=ANY_TERMS,
+            terms=terms,
             validate_only=True,
         )
         info = await self.server_info()

@@ -11,10 +11,10 @@ from typing import Final
 
 from google.protobuf import field_mask_pb2
 
-from longshore.v1 import catalog_service_pb2, deployment_service_pb2
+from longshore.v1 import catalog_service_pb2, cluster_service_pb2, deployment_service_pb2
 
 from . import catalog_conversion, conversion
-from .catalog_models import Default, ProjectEnvironment, Release, Retention
+from .catalog_models import Default, Node, ProjectEnvironment, Release, Retention
 from .connection import Connection
 from .models import Deployment
 from .terms import ANY_TERMS, Terms
@@ -163,6 +163,25 @@ class Decisions(ABC):
             ),
         )
         return catalog_conversion.project_environment(answer.project_environment)
+
+    async def cordon(self, node_name: str, reason: str) -> Node:
+        """Let no rollout cover a node, for ``reason``; an empty one lifts it. Raises ``NodeNotFound``."""
+        answer = await self._connection.unary(
+            lambda server: server.cluster.CordonNode,
+            cluster_service_pb2.CordonNodeRequest(node_name=node_name, reason=reason),
+        )
+        return catalog_conversion.node(answer.node)
+
+    async def remove_node(self, node_name: str) -> bool:
+        """Forget a node that is gone for good; False where there was none of that name.
+
+        Raises ``NodeRunning`` for one that runs.
+        """
+        answer = await self._connection.unary(
+            lambda server: server.cluster.RemoveNode,
+            cluster_service_pb2.RemoveNodeRequest(node_name=node_name),
+        )
+        return answer.was_registered
 
     async def pin(self, project: str, version: str, reason: str) -> Release:
         """Keep a release's payload whatever retention says, for ``reason``; an empty one unpins it."""

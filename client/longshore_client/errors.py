@@ -9,7 +9,8 @@ LongshoreError
 │   ├── DeploymentNotFound
 │   ├── ProjectNotFound
 │   ├── EnvironmentNotFound
-│   └── ReleaseNotFound
+│   ├── ReleaseNotFound
+│   └── NodeNotFound
 ├── AlreadyExists              what was to be made exists with other content
 │   ├── VersionExists
 │   └── DeploymentIdReused
@@ -24,6 +25,7 @@ LongshoreError
 │   ├── QueueBusy              another deployment is unfinished there
 │   ├── GateMismatch           the deployment waits at another gate, or at none
 │   ├── Frozen                 nothing may go live there just now
+│   ├── NodeRunning            the node cannot be forgotten while it runs
 │   ├── RoleMissing            this node does not do what was asked: ask another one
 │   └── Misconfigured          a setting of the server is wrong
 ├── Conflict                   the call lost a race: read again, then retry
@@ -142,6 +144,10 @@ class ReleaseNotFound(NotFound):
     """The project has no release of this version."""
 
 
+class NodeNotFound(NotFound):
+    """No node is registered under this name."""
+
+
 class AlreadyExists(LongshoreError):
     """What was to be made exists already, with other content."""
 
@@ -196,6 +202,10 @@ class GateMismatch(PreconditionFailed):
 
 class Frozen(PreconditionFailed):
     """Nothing may go live of the project there just now; the message says why."""
+
+
+class NodeRunning(PreconditionFailed):
+    """The node runs, so it cannot be forgotten."""
 
 
 class RoleMissing(PreconditionFailed):

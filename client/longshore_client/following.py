@@ -37,20 +37,22 @@ async def follow(
     """Events after number ``after``, and snapshots between them, until the terminal event.
 
     With ``until_waiting`` also until the deployment waits for a person.
+    An id that nobody has deployed by yet is waited for ``wait_for_creation_s`` in all, breaks included.
     After a break it connects again, until nothing was heard for ``patience_s``. Where what comes behind
     ``after`` was compacted, what is left of it comes, behind a snapshot that says so. ``on_break`` is told
     of both. Raises ``LongshoreError``.
     """
     route = Route(connection, patience_s=patience_s)
+    clock = asyncio.get_running_loop().time
+    give_up_at = clock() + wait_for_creation_s
     last, begin = after, after
     while True:
         broken: LongshoreError | None = None
         stream: Stream[deployment_service_pb2.StreamProgressResponse] = Stream(
             route.server,
             route.server.deployments.StreamProgress,
-            _request(deployment_id, begin, wait_for_creation_s, until_waiting=until_waiting),
-            # Without a word for as long as the id may be waited for, and a heartbeat more.
-            silence_s=SILENCE_S + wait_for_creation_s,
+            _request(deployment_id, begin, max(0.0, give_up_at - clock()), until_waiting=until_waiting),
+            silence_s=SILENCE_S,
         )
         try:
             while True:

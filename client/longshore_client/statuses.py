@@ -73,6 +73,8 @@ BY_REASON: Final[dict[str, type[errors.LongshoreError]]] = {
     "FROZEN": errors.Frozen,
     "ETAG_MISMATCH": errors.SettingsChanged,
     "TOO_MANY_FOLLOWERS": errors.ServerBusy,
+    "NODE_NOT_FOUND": errors.NodeNotFound,
+    "NODE_RUNNING": errors.NodeRunning,
 }
 
 BY_CODE: Final[dict[grpc.StatusCode, type[errors.LongshoreError]]] = {

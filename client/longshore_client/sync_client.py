@@ -121,6 +121,7 @@ class SyncClient(SyncDecisions):
         file_name: str | None = None,
         sha256: str | None = None,
         size_bytes: int | None = None,
+        terms: Terms = ANY_TERMS,
         way: Way = Way.THRIFTY,
         on_progress: ProgressCallback | None = None,
     ) -> Validation:
@@ -136,6 +137,7 @@ class SyncClient(SyncDecisions):
                 file_name=file_name,
                 sha256=sha256,
                 size_bytes=size_bytes,
+                terms=terms,
                 way=way,
                 on_progress=on_progress,
             )

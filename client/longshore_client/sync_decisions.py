@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from .catalog_models import Default, ProjectEnvironment, Release, Retention
+from .catalog_models import Default, Node, ProjectEnvironment, Release, Retention
 from .client import Client
 from .decisions import DEFAULT_ENVIRONMENT
 from .event_thread import EventThread
@@ -98,6 +98,14 @@ class SyncDecisions:
                 etag=etag,
             )
         )
+
+    def cordon(self, node_name: str, reason: str) -> Node:
+        """See ``Client.cordon``."""
+        return self._thread.run(self._client.cordon(node_name, reason))
+
+    def remove_node(self, node_name: str) -> bool:
+        """See ``Client.remove_node``."""
+        return self._thread.run(self._client.remove_node(node_name))
 
     def pin(self, project: str, version: str, reason: str) -> Release:
         """See ``Client.pin``."""

@@ -2,13 +2,15 @@
 
 grpc.aio gives a call whose write fails its own INTERNAL ("Internal error from Core"), also over the status
 that the server has sent and that made the write fail: measured, a refusal in the middle of an upload was lost
-more often than not. Here the first status of a call is kept, and counts.
+more often than not. Here the first status of a call is kept, and counts. And grpc.aio swallows a cancellation
+that meets the end of an operation, seen as a Ctrl-C that did nothing: here it is raised all the same.
 """
 
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Coroutine
+from collections.abc import Coroutine, Iterator
+from contextlib import contextmanager
 from typing import Any, Final, TypeVar
 
 import grpc
@@ -48,7 +50,8 @@ class UploadCall:
         """Send the header and wait; the offset to go on from, None when the call has its answer already."""
         try:
             await self.write(deployment_service_pb2.DeployRequest(header=header))
-            metadata = dict(await self._call.initial_metadata())
+            with _cancellable():
+                metadata = dict(await self._call.initial_metadata())
         except CallEndedError:
             return None
         if metadata.get(_ACCEPTED_KEY) != "1":
@@ -58,18 +61,21 @@ class UploadCall:
     async def write(self, request: deployment_service_pb2.DeployRequest) -> None:
         """Send one message. Raises ``CallEndedError``."""
         try:
-            await self._call.write(request)
+            with _cancellable():
+                await self._call.write(request)
         except (aio.AioRpcError, asyncio.InvalidStateError) as error:
             raise CallEndedError from error
 
     async def close_writing(self) -> None:
         """Say that everything was sent."""
-        await self._call.done_writing()
+        with _cancellable():
+            await self._call.done_writing()
 
     async def answer(self) -> deployment_service_pb2.DeployResponse:
         """Wait for the answer. Raises ``AioRpcError`` with the status that the call truly ended with."""
         try:
-            response: deployment_service_pb2.DeployResponse = await self._call
+            with _cancellable():
+                response: deployment_service_pb2.DeployResponse = await self._call
         except aio.AioRpcError as error:
             if self._first_end is not None and self._first_end.code() is not grpc.StatusCode.INTERNAL:
                 raise self._first_end from error
@@ -90,6 +96,22 @@ class UploadCall:
             _at_once(self._call.trailing_metadata()) or aio.Metadata(),
             _at_once(self._call.details()),
         )
+
+
+@contextmanager
+def _cancellable() -> Iterator[None]:
+    """Raise ``CancelledError`` behind an operation during which this task was cancelled, however it ended."""
+    task = asyncio.current_task()
+    assert task is not None
+    before = task.cancelling()
+    try:
+        yield
+    except Exception:
+        if task.cancelling() > before:
+            raise asyncio.CancelledError from None
+        raise
+    if task.cancelling() > before:
+        raise asyncio.CancelledError
 
 
 def _at_once(coroutine: Coroutine[Any, Any, _Result]) -> _Result | None:

@@ -185,9 +185,14 @@ class Upload:
 
 
 def _check_recorded(answer: deployment_service_pb2.DeployResponse, sha256: str) -> None:
-    recorded = answer.deployment.payload_sha256 or answer.validation.payload_sha256
-    if recorded and sha256 and recorded != sha256:
-        raise PayloadChanged(
-            f"deployment {answer.deployment.deployment_id} recorded the sha256 {recorded}, but what was "
-            f"read has {sha256}: it changed since the upload began; take the deployment back"
-        )
+    deployment, examined = answer.deployment, answer.validation.payload_sha256
+    recorded = deployment.payload_sha256 or examined
+    if not recorded or not sha256 or recorded == sha256:
+        return
+    who, then = f"deployment {deployment.deployment_id} recorded", "take the deployment back"
+    if examined:
+        who, then = "what was examined has", "examine it again"
+    raise PayloadChanged(
+        f"{who} the sha256 {recorded}, but what was read has {sha256}: "
+        f"it changed since the upload began; {then}"
+    )

@@ -1,13 +1,14 @@
 """Watching deployments as they change, over breaks, at whichever server answers.
 
 Invariants: the last state of every deployment that matches comes, also of one that ended while the connection
-was broken, if it was told before or is among the newest; the iterator never ends by itself.
+was broken, if it is among the newest or the last so many that were told; the iterator never ends by itself.
 """
 
 from __future__ import annotations
 
 import asyncio
 from collections.abc import AsyncGenerator
+from typing import Final
 
 from longshore.v1 import deployment_service_pb2
 
@@ -18,6 +19,9 @@ from .following import BreakCallback
 from .models import Deployment
 from .routing import Route
 from .streaming import SILENCE_S, Stream
+
+# Each is asked for after a break. Filtered by status, the server does not tell which are through with it.
+_MOST_REMEMBERED: Final = 500
 
 
 async def watch(
@@ -33,9 +37,10 @@ async def watch(
     Raises ``LongshoreError``.
     """
     route = Route(connection, patience_s=patience_s)
-    unended: set[str] = set()
+    # Those told before that had not ended, in the order in which they were told last.
+    unended: dict[str, None] = {}
     while True:
-        untold, up_to_date = unended.copy(), False
+        untold, up_to_date = dict(unended), False
         stream: Stream[deployment_service_pb2.WatchDeploymentsResponse] = Stream(
             route.server, route.server.deployments.WatchDeployments, request, silence_s=SILENCE_S
         )
@@ -47,14 +52,16 @@ async def watch(
                 if message.up_to_date and not up_to_date:
                     # What was told before the break and is not among the newest may have changed since.
                     up_to_date = True
-                    untold -= {one.deployment_id for one in seen}
-                    seen += [await _get(connection, deployment_id) for deployment_id in sorted(untold)]
+                    for one in seen:
+                        untold.pop(one.deployment_id, None)
+                    seen += [await _get(connection, deployment_id) for deployment_id in untold]
                 for one in seen:
-                    untold.discard(one.deployment_id)
-                    if one.status.terminal:
-                        unended.discard(one.deployment_id)
-                    else:
-                        unended.add(one.deployment_id)
+                    untold.pop(one.deployment_id, None)
+                    unended.pop(one.deployment_id, None)
+                    if not one.status.terminal:
+                        unended[one.deployment_id] = None
+                    if len(unended) > _MOST_REMEMBERED:
+                        del unended[next(iter(unended))]
                     if not request.statuses or status_number(one.status) in request.statuses:
                         yield one
             raise Unavailable(f"the server at {route.server.address} ended what has no end")

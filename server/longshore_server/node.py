@@ -173,7 +173,12 @@ async def running_node(settings: Settings, *, visibility: Visibility | None = No
         )
         cluster_service_pb2_grpc.add_ClusterServiceServicer_to_server(
             ClusterServicer(
-                stores.catalogue, stores.coordination, identity, settings.uploads, payloads.settings
+                stores.catalogue,
+                stores.coordination,
+                wakeups,
+                identity,
+                settings.uploads,
+                payloads.settings,
             ),
             server,
         )

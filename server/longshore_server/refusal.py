@@ -64,6 +64,8 @@ class Reason(StrEnum):
     FROZEN = "FROZEN"
     ETAG_MISMATCH = "ETAG_MISMATCH"
     TOO_MANY_FOLLOWERS = "TOO_MANY_FOLLOWERS"
+    NODE_NOT_FOUND = "NODE_NOT_FOUND"
+    NODE_RUNNING = "NODE_RUNNING"
 
 
 # Reasons for which the same upload can never succeed: the deployment ends and keeps the error. Everything

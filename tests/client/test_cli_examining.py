@@ -32,7 +32,30 @@ def test_what_would_be_refused(run: Run, project: str, tree: Path, unsafe: Path)
     (told,) = run("deploy", unsafe, "-p", project, "--validate-only", "-o", "json").objects
     assert (told["valid"], told["total_findings"]) == (False, 2)
     assert run("list", project, "-q").out == ""
-    assert run("deploy", tree, "-p", project, "--validate-only", "--stage").code == 2
+
+
+def test_what_says_nothing_about_an_examination_is_refused(run: Run, project: str, tree: Path) -> None:
+    for options in (
+        ["--stage"],
+        ["--deployment-id", str(uuid.uuid4())],
+        ["--new"],
+        ["--wait", "recorded"],
+        ["--detach"],
+        ["--timeout", "5"],
+    ):
+        refused = run("deploy", tree, "-p", project, "--validate-only", *options)
+        assert (refused.code, f"leave {options[0]} out" in refused.err) == (2, True), refused.err
+
+
+def test_terms_are_looked_at(run: Run, project: str, tree: Path) -> None:
+    def examined(*options: str) -> int:
+        return run("deploy", tree, "-p", project, "--validate-only", *options).code
+
+    assert examined("--expect-live", "none", "--label", "team=web", "--queue", "fail") == 0
+    assert examined("--expect-live", str(uuid.uuid4())) == 4
+    assert examined("--label", "Team=web") == 4
+    run("deploy", tree, "-p", project)
+    assert examined("--expect-live", "none") == 4
 
 
 def test_findings_are_listed(run: Run, project: str, unsafe: Path) -> None:

@@ -94,6 +94,33 @@ def test_a_freeze(run: Run, project: str, tree: Path) -> None:
     assert run("deploy-release", project, "1.0.0").code == 0
 
 
+def test_a_node_is_cordoned(run: Run, project: str, tree: Path) -> None:
+    (node,) = run("nodes", "-q").out.split()
+    cordoned = run("cordon", node, "--reason", "new disk")
+    assert (cordoned.code, cordoned.out) == (0, f"{node} is cordoned by anonymous: new disk\n")
+    listed = run("nodes")
+    assert "CORDON" in listed.out
+    assert "new disk" in listed.out
+    waiting = run("deploy", tree, "-p", project, "--detach", "-q").out.strip()
+    assert run("uncordon", node).out == f"{node} is not cordoned\n"
+    assert run("watch", waiting).out.endswith(f"{project} 1.0.0 is live in default on 1 node\n")
+    assert "CORDON" not in run("nodes").out
+    assert run("cordon", node).code == 2
+    assert run("cordon", node, "--reason", " ").code == 2
+    nowhere = run("cordon", "no-such-node", "--reason", "new disk")
+    assert (nowhere.code, "`longshore nodes`" in nowhere.err) == (3, True)
+
+
+def test_a_node_that_is_gone_is_forgotten(run: Run) -> None:
+    (node,) = run("nodes", "-q").out.split()
+    unasked = run("remove-node", node)
+    assert (unasked.code, "--yes" in unasked.err) == (2, True)
+    running = run("remove-node", node, "--yes")
+    assert (running.code, "runs: stop it first" in running.err) == (4, True)
+    forgotten = run("remove-node", "web-9", "--yes")
+    assert (forgotten.code, forgotten.out) == (0, "node web-9 is forgotten\n")
+
+
 def test_a_pin(run: Run, project: str, tree: Path) -> None:
     run("deploy", tree, "-p", project)
     pinned = run("pin", f"{project}@1.0.0", "--reason", "the auditors")

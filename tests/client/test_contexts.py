@@ -2,14 +2,19 @@
 
 from __future__ import annotations
 
+import os
+import pwd
 import subprocess
 import sys
+import tempfile
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 
 import pytest
 
 from longshore_client.cli.choosing import choose
-from longshore_client.cli.contexts import change_contexts, load_contexts
+from longshore_client.cli.contexts import ContextError, change_contexts, load_contexts
 from tests.services.processes import ServerProcess
 
 from .command_line import Run
@@ -67,6 +72,62 @@ def test_without_a_file_the_default_is_asked(path: Path) -> None:
     path.unlink()
     found = choose(None, None)
     assert (found.server, found.environment, found.source) == ("127.0.0.1:7420", "default", "default")
+
+
+@contextmanager
+def somebody_else() -> Iterator[None]:
+    """Whom root is not: every folder is open to it."""
+    if os.geteuid() != 0:
+        yield
+        return
+    os.setresuid(65534, 65534, 0)
+    try:
+        yield
+    finally:
+        os.setresuid(0, 0, 0)
+
+
+@pytest.mark.parametrize("home", ["another's", "/dev/null", "/no/such/folder"])
+def test_a_home_that_cannot_be_entered_holds_no_contexts(
+    path: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, home: str
+) -> None:
+    monkeypatch.delenv("XDG_CONFIG_HOME")
+    (tmp_path / "another's" / ".config").mkdir(parents=True)
+    (tmp_path / "another's").chmod(0)
+    monkeypatch.setenv("HOME", str(tmp_path / home))
+    with somebody_else():
+        found = choose(None, None)
+        assert (found.server, found.source) == ("127.0.0.1:7420", "default")
+        with pytest.raises(ContextError):
+            choose(None, "a")
+        with pytest.raises(ContextError):
+            choose("o:1", "a")
+
+
+def test_a_file_that_only_another_may_read_is_no_missing_one(
+    path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Else a command would go to another server than the one that is in use."""
+    path.chmod(0)
+    with tempfile.TemporaryDirectory() as config:
+        monkeypatch.setenv("XDG_CONFIG_HOME", config)
+        Path(config).chmod(0o755)
+        path.parent.rename(Path(config) / "longshore")
+        with somebody_else(), pytest.raises(ContextError, match="Permission denied"):
+            choose(None, None)
+
+
+def test_without_a_home_there_are_no_contexts(run: Run, path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    def nobody(uid: int) -> None:
+        raise KeyError(uid)
+
+    monkeypatch.delenv("XDG_CONFIG_HOME")
+    monkeypatch.delenv("HOME")
+    monkeypatch.setattr(pwd, "getpwuid", nobody)
+    assert choose(None, None).server == "127.0.0.1:7420"
+    for command in (["--context", "a", "list"], ["context", "list"]):
+        ran = run(*command)
+        assert (ran.code, "set XDG_CONFIG_HOME" in ran.err) == (2, True)
 
 
 def test_a_walk(run: Run, server: ServerProcess, monkeypatch: pytest.MonkeyPatch, tree: Path) -> None:

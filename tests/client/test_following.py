@@ -5,10 +5,12 @@ from __future__ import annotations
 import asyncio
 from collections.abc import AsyncIterator
 from pathlib import Path
+from typing import Any
 
 import pytest
 
 from longshore_client import (
+    CallPolicy,
     Client,
     ContentExamined,
     Deployment,
@@ -18,12 +20,14 @@ from longshore_client import (
     Snapshot,
     StatusChanged,
     errors,
+    following,
     new_deployment_id,
 )
 from longshore_storage.catalogue import open_catalogue
 from longshore_storage.catalogue.old_events import compact_events
 from tests.services.processes import ServerProcess
 
+from .cable import cable_to
 from .command_line import Run
 
 
@@ -73,6 +77,29 @@ async def test_one_may_follow_before_it_begins(client: Client, project: str, tre
     await client.deploy(tree, project=project, deployment_id=deployment_id)
     sequences = await following
     assert sequences == list(range(1, len(sequences) + 1))
+
+
+async def test_waiting_for_an_id_is_no_silence(
+    server: ServerProcess, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The server has heartbeats while it waits; over breaks it is waited once and not each time."""
+    asked: list[float] = []
+    request = following._request
+
+    def noted(deployment_id: str, after: int, wait_for_creation_s: float, *, until_waiting: bool) -> Any:
+        asked.append(wait_for_creation_s)
+        return request(deployment_id, after, wait_for_creation_s, until_waiting=until_waiting)
+
+    monkeypatch.setattr(following, "_request", noted)
+    monkeypatch.setattr(following, "SILENCE_S", 0.1)
+    policy = CallPolicy(patience_s=0.5, first_wait_s=0.01)
+    async with cable_to(server.address) as cable, Client(cable.address, policy=policy) as client:
+        cable.hold_after_sent = 0
+        async with asyncio.timeout(20):
+            with pytest.raises(errors.Unavailable, match="silent"):
+                await anext(client.follow(new_deployment_id(), wait_for_creation_s=60))
+    assert len(asked) > 1
+    assert asked == sorted(set(asked), reverse=True)
 
 
 async def test_leaving_a_stream_early_ends_its_call(client: Client, project: str, tree: Path) -> None:

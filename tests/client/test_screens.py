@@ -18,6 +18,7 @@ WIDTHS = [40, 60, 80, 120, 200]
 # What these say in one sentence is a line however long it is: it is there to be copied.
 SENTENCES = {
     *("deploy", "deploy-release", "watch", "promote", "cancel", "retry", "rollback", "undeploy"),
+    *("cordon", "uncordon", "remove-node"),
     *("freeze", "unfreeze", "pin", "unpin", "delete-payload", "download", "checksum"),
     *("context set", "context use", "context remove"),
 }
@@ -67,6 +68,13 @@ def test_the_whole_command_set(
     for command in ("get", "watch"):
         shows(command, deployment_id[:8], command=command)
     shows("nodes", command="nodes")
+    with capfd.disabled():
+        _, node = screen.run("nodes", "-q")
+    shows("cordon", node.strip(), "--reason", "a new disk is on its way to us", command="cordon")
+    assert "\x1b[33m" in shows("nodes", command="nodes")
+    shows("uncordon", node.strip(), command="uncordon")
+    assert "nothing was changed" in shows("remove-node", "w-9", typed="n\n", command="remove-node", code=130)
+    shows("remove-node", "w-9", typed="y\n", command="remove-node")
     shows("locks", command="locks")
     shows("keep", project, command="keep")
     shows("keep", project, "--releases", "7", command="keep")

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 from datetime import UTC, datetime, timedelta
 
 import click
@@ -39,6 +40,14 @@ def test_the_least_important_column_goes_first_and_flexible_text_is_cut() -> Non
     assert narrow.startswith("n     running  a long")
     assert narrow.endswith("…")
     assert narrower.split() == ["n", "running"]
+
+
+def test_a_remark_is_there_when_it_is_about_some_row() -> None:
+    columns = [_COLUMNS[0], dataclasses.replace(_COLUMNS[1], remark=True)]
+    lines = draw(columns, [("a", "", ""), ("b", "", "")], width=None)
+    assert [click.unstyle(line) for line in lines] == ["NAME", "a", "b"]
+    lines = draw(columns, [("a", "", ""), ("b", "look", "")], width=None)
+    assert [click.unstyle(line) for line in lines] == ["NAME  STATE", "a", "b     look"]
 
 
 def test_wide_characters_keep_the_columns_aligned() -> None:

@@ -10,6 +10,8 @@ from pathlib import Path
 
 import pytest
 
+from longshore.v1 import deployment_service_pb2 as pb
+from longshore.v1.deployment_pb2 import Deployment
 from longshore_client import (
     CallPolicy,
     Client,
@@ -17,12 +19,14 @@ from longshore_client import (
     Retention,
     Severity,
     SyncClient,
+    Terms,
     UploadPhase,
     UploadProgress,
     Way,
     errors,
     new_deployment_id,
 )
+from longshore_client.uploading import _check_recorded
 from tests.services.processes import ServerProcess
 
 
@@ -71,6 +75,23 @@ async def test_what_refuses_it_is_told_not_raised(client: Client, project: str, 
         await client.validate(escaping, project=project, version="1.0.0", bump="minor")  # type: ignore[arg-type]
 
 
+async def test_terms_are_looked_at(client: Client, project: str, tree: Path) -> None:
+    with pytest.raises(errors.LiveChanged):
+        await client.validate(tree, project=project, terms=Terms(expected_live=new_deployment_id()))
+    assert (await client.validate(tree, project=project, terms=Terms(expected_live=""))).valid
+
+
+def test_what_changed_while_it_was_sent() -> None:
+    """Nothing was recorded that could be taken back."""
+    told = pb.Validation(payload_sha256="a" * 64)
+    with pytest.raises(errors.PayloadChanged, match=r"^what was examined has .* examine it again"):
+        _check_recorded(pb.DeployResponse(validation=told), "b" * 64)
+    recorded = Deployment(deployment_id="d1", payload_sha256="a" * 64)
+    with pytest.raises(errors.PayloadChanged, match=r"^deployment d1 recorded .* take the deployment back"):
+        _check_recorded(pb.DeployResponse(deployment=recorded), "b" * 64)
+    _check_recorded(pb.DeployResponse(deployment=recorded), "a" * 64)
+
+
 async def test_all_findings_of_a_deployment(client: Client, project: str, escaping: Path) -> None:
     deployment_id = new_deployment_id()
     with pytest.raises(errors.PayloadRefused) as refused:
@@ -103,7 +124,7 @@ async def test_what_is_kept_for_an_environment(client: Client, project: str, tre
 
 def test_without_an_event_loop(server: ServerProcess, project: str, tree: Path, escaping: Path) -> None:
     with SyncClient(server.address, policy=CallPolicy(timeout_s=10)) as client:
-        assert client.validate(tree, project=project).valid
+        assert client.validate(tree, project=project, terms=Terms(expected_live="")).valid
         assert client.validate((b"x" * 1000 for _ in range(3)), project=project, file_name="x").valid
         deployment_id = new_deployment_id()
         with pytest.raises(errors.PayloadRefused):

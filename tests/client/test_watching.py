@@ -18,9 +18,11 @@ from longshore_client import (
     SyncClient,
     Terms,
     errors,
+    watching,
 )
 from tests.services.processes import ServerProcess
 
+from .cable import cable_to
 from .fleet import Fleet
 
 
@@ -72,6 +74,31 @@ async def test_the_last_state_comes_from_another_server(fleet: Fleet, project: s
             told = await until(watched, staged.deployment_id, DeploymentStatus.CANCELLED)
             assert told[0] == newer.deployment_id
     assert breaks
+
+
+async def test_only_so_many_are_asked_for_after_a_break(
+    server: ServerProcess, client: Client, project: str, tree: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(watching, "_MOST_REMEMBERED", 2, raising=False)
+    async with cable_to(server.address) as cable, Client(cable.address) as watcher:
+        made = [await client.deploy(tree, project=project, terms=Terms(stage_only=True))]
+        watched = watcher.watch_deployments(
+            project=project, statuses=[DeploymentStatus.STAGED, DeploymentStatus.CANCELLED], begin_with=1
+        )
+        async with aclosing(watched):
+            await until(watched, made[0].deployment_id, DeploymentStatus.STAGED)
+            for _ in range(2):
+                made.append(await client.deploy(tree, project=project, terms=Terms(stage_only=True)))
+                await until(watched, made[-1].deployment_id, DeploymentStatus.STAGED)
+            cable.cut()
+            forgotten, asked_for, newest = (one.deployment_id for one in made)
+            told = await until(watched, asked_for, DeploymentStatus.STAGED)
+            await client.cancel(newest)
+            told += await until(watched, newest, DeploymentStatus.CANCELLED)
+            assert told == [newest, asked_for, newest]
+            # It is told as soon as it changes again.
+            await client.cancel(forgotten)
+            await until(watched, forgotten, DeploymentStatus.CANCELLED)
 
 
 async def test_a_server_that_stays_away_ends_the_patience(project: str) -> None:

@@ -71,11 +71,8 @@ async def test_what_is_left_is_told(node: RunningNode, stores: dict[str, Any]) -
     ]
 
 
-async def test_what_is_compacted_while_it_is_read(
-    catalogue: Catalogue, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    """More than memory holds, so that it is read from SQL; one event a message."""
-    monkeypatch.setattr(frames, "MESSAGE_BYTES", 1)
+async def ended_with_many_events(catalogue: Catalogue) -> str:
+    """A deployment with more events than a follower finds in memory."""
     async with catalogue.transaction() as transaction:
         deployment_id = await insert_a_deployment(transaction)
         for _ in range(140):
@@ -88,6 +85,15 @@ async def test_what_is_compacted_while_it_is_read(
             actor=Actor("tests"),
             action="test",
         )
+    return deployment_id
+
+
+async def test_what_is_compacted_while_it_is_read(
+    catalogue: Catalogue, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """More than memory holds, so that it is read from SQL; one event a message."""
+    monkeypatch.setattr(frames, "MESSAGE_BYTES", 1)
+    deployment_id = await ended_with_many_events(catalogue)
     wakeups = Wakeups(LocalCoordination())
     hub = ProgressHub(catalogue, wakeups, progress_message, watch_message, most_followers=9)
     following = hub.follow(deployment_id, after=0, wait_for_creation_s=0)
@@ -113,6 +119,27 @@ async def test_what_is_compacted_while_it_is_read(
         async with aclosing(again):
             assert await sequences(again, 3) == [1, 11, 12]
     assert hub.followers == 0
+    await wakeups.close()
+
+
+async def test_who_begins_with_an_old_snapshot_gets_a_new_one(
+    catalogue: Catalogue, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(frames, "MESSAGE_BYTES", 1)
+    deployment_id = await ended_with_many_events(catalogue)
+    wakeups = Wakeups(LocalCoordination())
+    hub = ProgressHub(catalogue, wakeups, progress_message, watch_message, most_followers=9)
+    staying = hub.follow(deployment_id, after=0, wait_for_creation_s=0)
+    beginning = hub.follow(deployment_id, after=0, wait_for_creation_s=0)
+    async with aclosing(staying), aclosing(beginning):
+        assert await sequences(staying, 1) == [1]
+        async with catalogue.transaction() as transaction:
+            assert (await compact_events(transaction, deployment_id, limit=10)).events == 9
+        first = pb.StreamProgressResponse.FromString(await anext(beginning))
+        assert first.snapshot.compacted_through == 10
+        assert first.snapshot.deployment.deployment_id == deployment_id
+        assert [event.sequence for event in first.events] == [1]
+        assert await sequences(beginning, 3) == [11, 12, 13]
     await wakeups.close()
 
 

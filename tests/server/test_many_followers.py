@@ -19,7 +19,7 @@ from longshore_server.progress import hub
 from longshore_storage.catalogue.journal import append_event
 from longshore_storage.catalogue.lifecycle import DeploymentStatus as D
 
-from .calls import channel_to, deploy, events_of, new_id, refusal_in
+from .calls import channel_to, deploy, events_of, new_id, refusal_in, status_name
 from .contents import canonical_tar, small_tree
 from .running import RunningNode, StartNode, Stubs, embedded
 
@@ -164,6 +164,9 @@ async def test_no_more_than_the_node_takes(start_node: StartNode, monkeypatch: p
                 told = refusal_in(error, S.RESOURCE_EXHAUSTED, "TOO_MANY_FOLLOWERS")
                 assert told.retry_after_s
                 assert "3 followers" in told.message
+        # What was recorded is no follower.
+        ended = await deploy(node, ONE, wait_policy=pb.WAIT_POLICY_ENDED)
+        assert status_name(ended.status) == "SUCCEEDED"
         # The library waits as it is told, and comes in when there is room.
         async with Client(node.address) as client:
 

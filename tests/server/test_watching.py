@@ -4,24 +4,25 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import AsyncGenerator, AsyncIterator
-from contextlib import aclosing, asynccontextmanager
+from contextlib import AsyncExitStack, aclosing, asynccontextmanager
+from contextvars import copy_context
 from typing import Any
-from uuid import uuid4
 
 import grpc
 import pytest
 
 from longshore.v1 import deployment_pb2 as d
 from longshore.v1 import deployment_service_pb2 as pb
-from longshore_server.progress import changes
+from longshore_server.progress import changes, pages
 from longshore_server.progress.watching import Watching
+from longshore_server.refusal import Reason, Refusal
 from longshore_server.rpc.messages import watch_message
-from longshore_storage.catalogue import Catalogue, Transaction, projects
-from longshore_storage.catalogue.deployments import insert_deployment
+from longshore_storage.catalogue import Catalogue, Transaction
 from longshore_storage.catalogue.journal import change_status
 from longshore_storage.catalogue.lifecycle import DeploymentStatus as D
-from longshore_storage.catalogue.listing import DeploymentFilter
+from longshore_storage.catalogue.listing import DeploymentFilter, list_deployments
 from longshore_storage.catalogue.rows import Actor
+from tests.storage.catalogue.rows import insert_a_deployment
 
 from .calls import deploy, deploy_to_end, new_id, refused, status_name
 from .contents import canonical_tar, small_tree
@@ -118,21 +119,15 @@ async def test_filters_are_those_of_the_list(node: RunningNode) -> None:
 
 async def ends_at_once(transaction: Transaction, project: str = "netops") -> str:
     """A deployment that begins and ends in one transaction, beside the node and without a signal."""
-    await projects.ensure_project(transaction, project, project)
-    await projects.ensure_environment(transaction, "default")
-    made = await insert_deployment(
-        transaction,
-        Actor("tests"),
-        id=str(uuid4()),
-        project=project,
-        environment="default",
-        kind="UPLOAD",
-        request_digest="",
-    )
+    deployment_id = await insert_a_deployment(transaction, project=project)
+    await fail(transaction, deployment_id)
+    return deployment_id
+
+
+async def fail(transaction: Transaction, deployment_id: str) -> None:
     await change_status(
-        transaction, made.id, expected=(D.PENDING,), to=D.FAILED, actor=Actor("tests"), action="test"
+        transaction, deployment_id, expected=(D.PENDING,), to=D.FAILED, actor=Actor("tests"), action="test"
     )
-    return made.id
 
 
 async def test_what_no_signal_told_is_found(node: RunningNode) -> None:
@@ -173,11 +168,23 @@ async def told(messages: AsyncGenerator[bytes, None], seen: dict[str, str]) -> N
     seen.update((one.deployment_id, status_name(one.status)) for one in message.deployments)
 
 
-async def test_who_is_too_slow_looks_afresh(catalogue: Catalogue, monkeypatch: pytest.MonkeyPatch) -> None:
+def shared_by_watchers(catalogue: Catalogue) -> Watching:
+    return Watching(
+        catalogue, watch_message, readers=asyncio.Semaphore(2), context=copy_context(), ticks_a_heartbeat=3
+    )
+
+
+async def test_who_is_too_slow_looks_up_what_changed(
+    catalogue: Catalogue, monkeypatch: pytest.MonkeyPatch
+) -> None:
     monkeypatch.setattr(changes, "_MOST_CHANGES", 3)
-    shared = Watching(catalogue, watch_message, ticks_a_heartbeat=3)
+    shared = shared_by_watchers(catalogue)
     asked = DeploymentFilter(project="netops")
+    async with catalogue.transaction() as transaction:
+        old = await insert_a_deployment(transaction)
+        untouched = {await insert_a_deployment(transaction) for _ in range(3)}
     async with (
+        asyncio.timeout(20),
         aclosing(shared.watch(asked, begin_with=5)) as slow,
         aclosing(shared.watch(asked, begin_with=5)) as quick,
     ):
@@ -185,17 +192,81 @@ async def test_who_is_too_slow_looks_afresh(catalogue: Catalogue, monkeypatch: p
         seen_by_quick: dict[str, str] = {}
         await told(slow, seen_by_slow)
         await told(quick, seen_by_quick)
-        made: set[str] = set()
+        assert seen_by_slow.keys() == {old} | untouched
+        seen_by_slow.clear()
+        seen_by_quick.clear()
+        made = {old}
+        async with catalogue.transaction() as transaction:
+            await fail(transaction, old)
         for _ in range(4):
+            shared.wake("")
+            while seen_by_quick.keys() != made:
+                await told(quick, seen_by_quick)
             for _ in range(3):
                 async with catalogue.transaction() as transaction:
                     made.add(await ends_at_once(transaction))
                     await ends_at_once(transaction, "other")
-            shared.wake("")
-            while seen_by_quick.keys() != made:
-                await told(quick, seen_by_quick)
-        # Twelve changed, three are kept.
+        shared.wake("")
+        while seen_by_quick.keys() != made:
+            await told(quick, seen_by_quick)
+        # Thirteen of them changed, three are kept; what did not change is not told again.
         while seen_by_slow.keys() != made:
             await told(slow, seen_by_slow)
         assert set(seen_by_slow.values()) == set(seen_by_quick.values()) == {"FAILED"}
     assert shared._changes is None
+
+
+async def test_who_is_far_too_slow_begins_again(
+    catalogue: Catalogue, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(changes, "_MOST_CHANGES", 1)
+    monkeypatch.setattr(changes, "_MOST_FORGOTTEN", 1)
+    shared = shared_by_watchers(catalogue)
+    async with (
+        aclosing(shared.watch(DeploymentFilter(), begin_with=5)) as slow,
+        aclosing(shared.watch(DeploymentFilter(), begin_with=5)) as quick,
+    ):
+        seen: dict[str, str] = {}
+        await told(slow, seen)
+        await told(quick, seen)
+        async with catalogue.transaction() as transaction:
+            made = {await ends_at_once(transaction) for _ in range(3)}
+        shared.wake("")
+        with pytest.raises(Refusal) as caught:
+            while seen.keys() != made:
+                await told(quick, seen)
+                await told(slow, seen)
+        assert caught.value.reason is Reason.CONFLICT
+
+
+async def test_many_who_begin_at_once_leave_room(
+    catalogue: Catalogue, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Few read at a time, and one for all who ask for the same."""
+    shared = shared_by_watchers(catalogue)
+    reading: list[DeploymentFilter] = []
+    reads: list[int] = []
+
+    async def counted(transaction: Transaction, asked: DeploymentFilter, **values: Any) -> Any:
+        reading.append(asked)
+        reads.append(len(reading))
+        try:
+            return await list_deployments(transaction, asked, **values)
+        finally:
+            reading.remove(asked)
+
+    monkeypatch.setattr(pages, "list_deployments", counted)
+    async with catalogue.transaction() as transaction:
+        made = {await insert_a_deployment(transaction) for _ in range(3)}
+    asked = [DeploymentFilter(labels={}) for _ in range(50)]
+    asked += [DeploymentFilter(project=f"other{number}") for number in range(10)]
+    async with AsyncExitStack() as stack:
+        watchers = [
+            await stack.enter_async_context(aclosing(shared.watch(one, begin_with=2))) for one in asked
+        ]
+        seen: list[dict[str, str]] = [{} for _ in watchers]
+        await asyncio.gather(*(told(*both) for both in zip(watchers, seen, strict=True)))
+    assert all(len(one) == 2 and one.keys() < made for one in seen[:50])
+    assert not any(seen[50:])
+    assert max(reads) <= 2
+    assert len(reads) < len(asked) / 2

@@ -17,7 +17,9 @@ def main() -> None:
     # What is loaded at the start stays: to look for garbage in it takes a tenth of a short command's time.
     gc.disable()
     from .program import run_program
+    from .streams import take_over
 
+    take_over()
     code = run_program()
     if "longshore_server" in sys.modules:
         raise SystemExit(code)

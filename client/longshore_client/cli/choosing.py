@@ -55,11 +55,9 @@ def _context(name: str, *, current: bool) -> Context | None:
     """The one called ``name``; without a name the file's current one, where that counts."""
     if not name and not current:
         return None
-    from .contexts import contexts_file, load_contexts
+    from .contexts import load_contexts, load_contexts_if_any
 
-    if not name and not contexts_file().exists():
-        return None
-    contexts = load_contexts()
     if name:
-        return contexts.named(name)
+        return load_contexts().named(name)
+    contexts = load_contexts_if_any()
     return contexts.named(contexts.current) if contexts.current else None

@@ -106,7 +106,7 @@ ENVIRONMENT_COLUMNS: Final[list[Column[ProjectEnvironment]]] = [
     Column("ENVIRONMENT", lambda e: e.environment),
     Column("LIVE", lambda e: e.live_version or "-", color=lambda _: "green"),
     Column("SINCE", lambda e: ago(e.live_time), importance=1),
-    Column("FROZEN", lambda e: e.freeze_reason, color=lambda _: "yellow", flexible=True),
+    Column("FROZEN", lambda e: e.freeze_reason, color=lambda _: "yellow", flexible=True, remark=True),
     Column("DEPLOYMENT", lambda e: e.live_deployment_id, importance=2),
 ]
 
@@ -114,6 +114,7 @@ NODE_COLUMNS: Final[list[Column[Node]]] = [
     Column("NODE", lambda n: n.node_name, flexible=True),
     Column("ENVIRONMENT", lambda n: n.environment),
     Column("STATE", lambda n: "alive" if n.alive else "away", color=lambda n: "green" if n.alive else "red"),
+    Column("CORDON", lambda n: n.cordon_reason, color=lambda _: "yellow", flexible=True, remark=True),
     Column("ROLES", lambda n: ",".join(n.roles), importance=3),
     Column("FREE DISK", lambda n: size(n.free_disk_bytes), importance=2, right=True),
     Column("VERSION", lambda n: n.server_version, importance=4),

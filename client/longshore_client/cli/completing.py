@@ -101,3 +101,12 @@ def deployments(client: SyncClient, _ctx: click.Context, _incomplete: str) -> It
 def environments(client: SyncClient, _ctx: click.Context, _incomplete: str) -> Iterable[CompletionItem]:
     """The environments that nodes are in."""
     return [CompletionItem(name) for name in sorted({each.environment for each in client.nodes(limit=_MOST)})]
+
+
+@_asking
+def nodes(client: SyncClient, _ctx: click.Context, _incomplete: str) -> Iterable[CompletionItem]:
+    """The nodes there are."""
+    return [
+        CompletionItem(each.node_name, help="alive" if each.alive else "away")
+        for each in client.nodes(limit=_MOST)
+    ]

@@ -85,12 +85,22 @@ def contexts_file() -> Path:
 
     Raises ``ContextError`` where there is no home either.
     """
-    named = Path(os.environ.get("XDG_CONFIG_HOME", ""))
     try:
-        config = named if named.is_absolute() else Path.home() / ".config"
+        return _settings_folder() / "longshore" / "contexts.yaml"
     except RuntimeError as error:
         raise ContextError(f"no place for contexts: {error}; set XDG_CONFIG_HOME") from error
-    return config / "longshore" / "contexts.yaml"
+
+
+def load_contexts_if_any() -> Contexts:
+    """What the file holds; nothing too where there is no home, or one that we may not enter.
+
+    Raises ``ContextError`` for a file that is broken, or may not be read.
+    """
+    try:
+        may_enter = os.access(_settings_folder(), os.X_OK)
+    except RuntimeError:
+        may_enter = False
+    return load_contexts() if may_enter else Contexts()
 
 
 def load_contexts() -> Contexts:
@@ -135,6 +145,12 @@ def checked_field(field: str, text: str) -> str:
     elif (text or field == "name") and not _FORMS[field].fullmatch(text):
         raise ValueError(f"{text!r} is no name of {_ARTICLES[field]}")
     return text
+
+
+def _settings_folder() -> Path:
+    """Raises ``RuntimeError`` where there is no home."""
+    named = Path(os.environ.get("XDG_CONFIG_HOME", ""))
+    return named if named.is_absolute() else Path.home() / ".config"
 
 
 class _Reader:

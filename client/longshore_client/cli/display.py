@@ -93,7 +93,7 @@ class PlainDisplay:
 
     def accepted(self, deployment_id: str) -> None:
         """Say its id."""
-        self.say(f"deployment {deployment_id} accepted")
+        self.say(f"deployment {safe(deployment_id)} accepted")
 
     def say(self, line: str) -> None:
         """Print one line."""
@@ -122,8 +122,8 @@ class NoDisplay:
 def accepted_words(progress: UploadProgress) -> str:
     """What is said when a server has accepted an upload."""
     if progress.attempt == 1 and progress.done_bytes in (0, progress.total_bytes):
-        return f"deployment {progress.deployment_id} accepted"
-    return f"deployment {progress.deployment_id} goes on at {size(progress.done_bytes)}"
+        return f"deployment {safe(progress.deployment_id)} accepted"
+    return f"deployment {safe(progress.deployment_id)} goes on at {size(progress.done_bytes)}"
 
 
 def done_words(progress: UploadProgress) -> str:
@@ -155,8 +155,7 @@ def waiting_words(snapshot: Snapshot) -> str:
     deployment = snapshot.deployment
     if not deployment.status_reason:
         return ""
-    why = safe(deployment.status_message) or words(deployment.status_reason)
-    return f"waiting: {why}"
+    return f"waiting: {safe(deployment.status_message or words(deployment.status_reason))}"
 
 
 def event_lines(event: Event) -> list[str]:

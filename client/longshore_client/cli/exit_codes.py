@@ -14,7 +14,7 @@ UNAVAILABLE: Final = 6
 NOT_PERMITTED: Final = 7
 SERVER_FAULT: Final = 8
 INTERRUPTED: Final = 130
-READER_GONE: Final = 141
+OUTPUT_LOST: Final = 141
 
 EXIT_CODES: Final = {
     DONE: "done; a deployment that was followed is live, or waits for a person",
@@ -27,7 +27,7 @@ EXIT_CODES: Final = {
     NOT_PERMITTED: "not permitted",
     SERVER_FAULT: "a fault of the server's or this program's own, or damaged data",
     INTERRUPTED: "interrupted (Ctrl-C), or a question was answered with no",
-    READER_GONE: "whoever read the output went away",
+    OUTPUT_LOST: "the output is lost: whoever read it went away, or it could not be written",
 }
 
 SERVER_EXIT_CODES: Final = {

@@ -12,31 +12,31 @@ from .wording import ago, count, duration, moment, safe, share, size, words
 def deployment_facts(deployment: Deployment) -> list[Fact]:
     """What there may be to know about it; texts are empty where nothing is known."""
     d = deployment
-    previous = f"{safe(d.previous_version)} ({safe(d.previous_deployment_id)})"
+    previous = f"{d.previous_version} ({d.previous_deployment_id})"
     return [
-        Fact("deployment", safe(d.deployment_id)),
-        Fact("project", safe(d.project)),
-        Fact("version", safe(d.version)),
-        Fact("environment", safe(d.environment)),
+        Fact("deployment", d.deployment_id),
+        Fact("project", d.project),
+        Fact("version", d.version),
+        Fact("environment", d.environment),
         Fact("kind", words(d.kind)),
-        Fact("status", safe(status_words(d)), status_color(d)),
-        Fact("", safe(d.status_message) if not d.error else ""),
-        Fact("error", safe(f"{d.error.reason}: {d.error.message}") if d.error else ""),
+        Fact("status", status_words(d), status_color(d)),
+        Fact("", d.status_message if not d.error else ""),
+        Fact("error", f"{d.error.reason}: {d.error.message}" if d.error else ""),
         Fact("nodes", _nodes_facts(d)),
         Fact("payload", _payload_words(d)),
-        Fact("content", f"sha256:{safe(d.content_sha256)}" if d.content_sha256 else ""),
+        Fact("content", f"sha256:{d.content_sha256}" if d.content_sha256 else ""),
         Fact("transfer", transfer_words(d)),
         Fact("previous", previous if d.previous_version else ""),
-        Fact("takes back", safe(d.rollback_of)),
-        Fact("tries again", safe(d.retry_of)),
-        Fact("waits at gate", safe(d.waiting_gate_id)),
-        Fact("labels", ", ".join(safe(f"{key}={value}") for key, value in sorted(d.labels.items()))),
-        Fact("cancelled by", safe(d.cancelled_by)),
-        Fact("taken back by", safe(d.rolled_back_by)),
-        Fact("by", safe(f"{d.deployed_by} from {d.peer}" if d.peer else d.deployed_by)),
+        Fact("takes back", d.rollback_of),
+        Fact("tries again", d.retry_of),
+        Fact("waits at gate", d.waiting_gate_id),
+        Fact("labels", ", ".join(f"{key}={value}" for key, value in sorted(d.labels.items()))),
+        Fact("cancelled by", d.cancelled_by),
+        Fact("taken back by", d.rolled_back_by),
+        Fact("by", f"{d.deployed_by} from {d.peer}" if d.peer else d.deployed_by),
         Fact("created", f"{moment(d.create_time)} ({ago(d.create_time)})" if d.create_time else ""),
         Fact("ended", f"{moment(d.end_time)}{_after(d)}" if d.end_time else ""),
-        Fact("request id", safe(d.request_id)),
+        Fact("request id", d.request_id),
     ]
 
 
@@ -86,7 +86,7 @@ def _payload_words(deployment: Deployment) -> str:
     gone = "" if deployment.payload_present else ", no longer stored"
     return (
         f"{size(deployment.payload_size_bytes)} {deployment.payload_format}, "
-        f"sha256:{safe(deployment.payload_sha256)}{gone}"
+        f"sha256:{deployment.payload_sha256}{gone}"
     )
 
 

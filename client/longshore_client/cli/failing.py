@@ -60,6 +60,7 @@ _ADVICE: Final[dict[type[BaseException], str]] = {
     errors.ProjectNotFound: "`longshore projects` shows the projects there are",
     errors.ReleaseNotFound: "`longshore releases PROJECT` shows the releases there are",
     errors.EnvironmentNotFound: "`longshore nodes` shows the environments that nodes are in",
+    errors.NodeNotFound: "`longshore nodes` shows the nodes there are",
     errors.NoPreviousRelease: "`longshore releases PROJECT` shows what there is; name one with --to",
     errors.PayloadReclaimed: "deploy the content again, or choose another release",
     errors.PayloadInUse: "deploy something else first, or unpin it; --force gives up only a way back",

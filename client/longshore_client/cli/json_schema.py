@@ -24,7 +24,7 @@ from longshore_client.downloading import Download
 from .choosing import Chosen
 from .contexts import ContextRow
 from .printing import detail_kind
-from .results import Checksum, NothingToDo
+from .results import Checksum, NothingToDo, RemovedNode
 
 SCHEMAS_FILE: Final = Path(__file__).with_name("schemas.json")
 
@@ -42,6 +42,9 @@ OUTPUTS: Final[Mapping[str, tuple[_Alternative, ...]]] = {
     "undeploy": _MADE_UNLESS_NOTHING,
     "freeze": (catalog_models.ProjectEnvironment,),
     "unfreeze": (catalog_models.ProjectEnvironment,),
+    "cordon": (catalog_models.Node,),
+    "uncordon": (catalog_models.Node,),
+    "remove-node": (RemovedNode,),
     "watch": (
         (models.Event, {"type": {"const": "event"}}),
         (models.Snapshot, {"type": {"const": "snapshot"}}),

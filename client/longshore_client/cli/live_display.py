@@ -116,7 +116,7 @@ class LiveDisplay:
 
     def accepted(self, deployment_id: str) -> None:
         """Say its id."""
-        self.say(f"deployment {deployment_id} accepted")
+        self.say(f"deployment {safe(deployment_id)} accepted")
 
     def say(self, line: str) -> None:
         """Print one line above the bars, wrapped so that the column of times stays free."""

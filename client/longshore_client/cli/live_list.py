@@ -13,12 +13,12 @@ from rich.text import Text
 from longshore_client.errors import LongshoreError
 from longshore_client.models import Deployment, DeploymentStatus
 
-from .columns import deployment_columns, status_color, status_words
+from .columns import deployment_columns, status_words
 from .display import broken_words
 from .printer import Printer
 from .screen import moves
 from .tables import draw
-from .wording import clock, safe, short_id
+from .wording import clock, short_id
 
 _REFRESHED_A_SECOND = 2
 
@@ -74,7 +74,6 @@ def _age(deployment: Deployment) -> tuple[float, str]:
 
 def _line(deployment: Deployment) -> str:
     d = deployment
-    status = click.style(safe(status_words(d)), fg=status_color(d))
     time = d.end_time or d.start_time or d.record_time or d.create_time
     what = f"{d.project} {d.version}".strip()
-    return f"{clock(time)}  {short_id(d.deployment_id)}  {safe(what)} in {safe(d.environment)}: {status}"
+    return f"{clock(time)}  {short_id(d.deployment_id)}  {what} in {d.environment}: {status_words(d)}"

@@ -10,6 +10,7 @@ import click
 
 from .exit_codes import INTERRUPTED
 from .session import Session
+from .wording import safe
 
 if TYPE_CHECKING:
     from longshore_client.client import Client
@@ -148,7 +149,7 @@ def make_and_follow(
 
 def interrupted(told: str) -> NoReturn:
     """Tell what goes on without us, and end the command."""
-    click.echo(f"interrupted: {told}", err=True)
+    click.echo(f"interrupted: {safe(told)}", err=True)
     click.get_current_context().exit(INTERRUPTED)
 
 
@@ -161,7 +162,7 @@ def confirm(question: str, *, yes: bool, otherwise: str) -> None:
         return
     check_askable()
     try:
-        if click.confirm(question, err=True):
+        if click.confirm(safe(question), err=True):
             return
     except click.Abort:
         click.echo(err=True)

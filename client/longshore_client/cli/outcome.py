@@ -40,7 +40,7 @@ class Followed:
         """Follow what was recorded, unless nobody wants to. Raises ``TimedOut``."""
         self.deployment = deployment
         if self.session.printer.quiet:
-            click.echo(deployment.deployment_id)
+            click.echo(safe(deployment.deployment_id))
         if not self.detach:
             self.deployment = await follow_to_end(
                 client, deployment.deployment_id, shown, timeout_s=self.timeout_s
@@ -125,7 +125,7 @@ def next_step(deployment: Deployment) -> str:
 
 def how_to_follow(deployment_id: str) -> str:
     """How to see what becomes of a deployment."""
-    return f"follow it: longshore watch {deployment_id}"
+    return f"follow it: longshore watch {safe(deployment_id)}"
 
 
 def standing_words(deployment: Deployment) -> str:
@@ -138,7 +138,7 @@ def standing_words(deployment: Deployment) -> str:
         what = f"the undeploy of {safe(d.project)}"
     standing = f"{what} is {words(d.status)} in {safe(d.environment)}"
     if d.status.waiting:
-        return f"{standing} and waits for a person: longshore promote {d.deployment_id}"
+        return f"{standing} and waits for a person: longshore promote {safe(d.deployment_id)}"
     return f"{standing}; {how_to_follow(d.deployment_id)}"
 
 

@@ -44,10 +44,13 @@ class Printer:
         print_object(value, self.output)
 
     def result(self, value: object, *, sentence: str = "", name: str = "") -> None:
-        """Print one result: its object, its ``sentence``, or what a script goes on with, its ``name``."""
+        """Print one result: its object, its ``sentence``, or what a script goes on with, its ``name``.
+
+        Both may hold what a server says: they are one line, safe for a terminal.
+        """
         if self.for_programs:
             self.print_object(value)
-        elif text := name if self.quiet else sentence:
+        elif text := safe(name if self.quiet else sentence):
             click.echo(text)
 
     async def rows(
@@ -61,7 +64,7 @@ class Printer:
         """Print rows as a table, or one object or one ``name`` a line as they come; ``nothing`` to people."""
         if self.for_programs or self.quiet:
             async for row in rows:
-                self.result(row, name=safe(name(row)))
+                self.result(row, name=name(row))
             return
         listed = [row async for row in rows]
         if not listed:

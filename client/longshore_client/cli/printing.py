@@ -9,6 +9,7 @@ UTC, spans of time seconds, sizes bytes, what is unset is null. A list is printe
 from __future__ import annotations
 
 import dataclasses
+import functools
 import json
 import re
 from collections.abc import Mapping
@@ -20,12 +21,15 @@ from typing import TYPE_CHECKING, Any, Final
 import click
 
 from .options import OutputFormat
+from .wording import UNPRINTED
 
 if TYPE_CHECKING:
+    from yaml import SafeDumper, ScalarNode
+
     from longshore_client.models import Event, Snapshot
 
-# What JSON may hold but a terminal must not get.
-_UNSAFE: Final = re.compile("[\x7f-\x9f\u061c\u200e\u200f\u2028-\u202e\u2066-\u2069]")
+# What JSON and YAML may hold but a terminal must not get.
+_UNSAFE: Final = re.compile(f"[{UNPRINTED}]")
 
 
 def plain(value: object) -> Any:
@@ -70,8 +74,25 @@ def print_object(value: object, output: OutputFormat) -> None:
     if output is OutputFormat.YAML:
         import yaml
 
-        text = yaml.safe_dump(plain(value), sort_keys=False, allow_unicode=True, explicit_start=True)
-        click.echo(text, nl=False)
+        text = yaml.dump(
+            plain(value), Dumper=_yaml_dumper(), sort_keys=False, allow_unicode=True, explicit_start=True
+        )
     else:
-        text = json.dumps(plain(value), ensure_ascii=False, separators=(",", ":"))
-        click.echo(_UNSAFE.sub(lambda match: f"\\u{ord(match[0]):04x}", text))
+        text = json.dumps(plain(value), ensure_ascii=False, separators=(",", ":")) + "\n"
+    click.echo(_UNSAFE.sub(lambda match: f"\\u{ord(match[0]):04x}", text), nl=False)
+
+
+@functools.cache
+def _yaml_dumper() -> type[SafeDumper]:
+    """Writes what a terminal must not get between quotes, where it can be escaped."""
+    import yaml
+
+    class Dumper(yaml.SafeDumper):
+        pass
+
+    def represent(dumper: SafeDumper, text: str) -> ScalarNode:
+        quoted = '"' if _UNSAFE.search(text) else None
+        return dumper.represent_scalar("tag:yaml.org,2002:str", text, style=quoted)
+
+    Dumper.add_representer(str, represent)
+    return Dumper

@@ -9,7 +9,6 @@ from __future__ import annotations
 import gc
 import importlib
 import importlib.util
-import io
 import os
 import sys
 import traceback
@@ -18,9 +17,10 @@ from typing import TYPE_CHECKING, Final
 import click
 
 from .choosing import CONTEXT_VARIABLE, SERVER_VARIABLE
-from .exit_codes import EXIT_CODES, INTERRUPTED, READER_GONE, SERVER_FAULT
+from .exit_codes import EXIT_CODES, INTERRUPTED, OUTPUT_LOST, SERVER_FAULT
 from .options import output_options, server_options
 from .screen import is_plain
+from .streams import OutputLost, discard_output
 
 if TYPE_CHECKING:
     from importlib.metadata import EntryPoint
@@ -41,6 +41,9 @@ _SECTIONS: Final[dict[str, dict[str, tuple[str, str]]]] = {
         "freeze": ("freeze", "Let nothing of a project go live in an environment."),
         "unfreeze": ("freeze", "Let a project go live in an environment again."),
         "watch": ("watch", "Follow a deployment to its end."),
+        "cordon": ("cordon", "Let no rollout cover a node."),
+        "uncordon": ("cordon", "Let rollouts cover a node again."),
+        "remove-node": ("cordon", "Forget a node that is gone for good."),
     },
     "Looking": {
         "list": ("deployments", "List deployments, newest first."),
@@ -85,10 +88,6 @@ VARIABLES: Final = {
 """What the commands of the client look at in the environment."""
 
 
-class _ReaderGoneError(Exception):
-    """Whoever read our output has seen enough. Click would exit with 1, which means something else here."""
-
-
 class Program(click.Group):
     """The group of all commands; only the one that is called gets imported."""
 
@@ -98,8 +97,6 @@ class Program(click.Group):
 
         try:
             return super().invoke(ctx)
-        except BrokenPipeError as error:
-            raise _ReaderGoneError from error
         except LongshoreError as error:
             if os.environ.get("LONGSHORE_DEBUG"):
                 traceback.print_exc()
@@ -199,18 +196,28 @@ def program(ctx: click.Context, /, **shared: object) -> None:
 
 
 def run_program() -> int:
-    """Run the command that the arguments name and return its exit code; no error ends in a traceback."""
-    for stream in (sys.stdout, sys.stderr):
-        if isinstance(stream, io.TextIOWrapper):
-            # A terminal that cannot show a character is no reason to fail.
-            stream.reconfigure(errors="replace")
+    """Run the command that the arguments name and return its exit code; no error ends in a traceback.
+
+    All of its output is written then, or lost.
+    """
+    try:
+        code = _run()
+        sys.stdout.flush()
+    except OutputLost as error:
+        discard_output()
+        if error.why:
+            from .failing import problem
+
+            problem(f"standard output cannot be written: {error.why}")
+        return OUTPUT_LOST
+    return code
+
+
+def _run() -> int:
     try:
         code = program.main(prog_name="longshore", standalone_mode=False)
-        sys.stdout.flush()
-    except (BrokenPipeError, _ReaderGoneError):
-        # The flush at exit must not say so again.
-        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
-        return READER_GONE
+    except OutputLost:
+        raise
     except (KeyboardInterrupt, click.Abort):
         click.echo("interrupted", err=True)
         return INTERRUPTED

@@ -21,3 +21,11 @@ class Checksum:
     path: str
     content_sha256: str
     payload_format: PayloadFormat | None
+
+
+@dataclass(frozen=True, slots=True)
+class RemovedNode:
+    """A node that is forgotten, and whether it was registered until now."""
+
+    node_name: str
+    was_registered: bool

@@ -22,7 +22,8 @@ _LEAST_FLEXIBLE_WIDTH = 12
 class Column(Generic[_Row]):
     """One column: its heading, its text, and what may happen to it where room is short.
 
-    ``importance`` 0 stays always; the highest number goes first. ``flexible`` text may be cut.
+    ``importance`` 0 stays always; the highest number goes first. ``flexible`` text may be cut. A ``remark``
+    is there only when it is about some row.
     """
 
     heading: str
@@ -30,12 +31,14 @@ class Column(Generic[_Row]):
     importance: int = 0
     flexible: bool = False
     right: bool = False
+    remark: bool = False
     color: Callable[[_Row], str | None] | None = None
 
 
 def draw(columns: Sequence[Column[_Row]], rows: Sequence[_Row], *, width: int | None) -> list[str]:
     """The lines of a table: a heading, and one for each row."""
     drawn = [_DrawnColumn(column, [safe(column.text(row)) for row in rows]) for column in columns]
+    drawn = [each for each in drawn if not each.column.remark or any(each.texts)]
     if width is not None:
         drawn = _fitting(drawn, width)
     if not drawn[-1].column.right:
@@ -55,12 +58,12 @@ class Fact(NamedTuple):
 
 
 def draw_facts(facts: Sequence[Fact], *, width: int | None) -> list[str]:
-    """The lines of what is known about one thing: names, and beside them texts that wrap."""
+    """The lines of what is known about one thing: names, and beside them texts, made safe, that wrap."""
     known = [fact for fact in facts if fact.text]
     longest = max(len(fact.name) for fact in known)
     lines = []
     for name, text, color in known:
-        texts = [text] if width is None else wrapped(text, max(width - longest - len(_GAP), 10))
+        texts = [safe(text)] if width is None else wrapped(safe(text), max(width - longest - len(_GAP), 10))
         for index, each in enumerate(texts):
             head = click.style((name if index == 0 else "").ljust(longest), bold=True)
             lines.append(f"{head}{_GAP}{click.style(each, fg=color, bold=True) if color else each}")
@@ -87,7 +90,7 @@ class _DrawnColumn(Generic[_Row]):
     def cell(self, index: int, row: _Row) -> str:
         text = self._padded(shortened(self.texts[index], self.width))
         color = self.column.color(row) if self.column.color else None
-        return click.style(text, fg=color) if color else text
+        return click.style(text, fg=color) if color and text.strip() else text
 
     def _padded(self, text: str) -> str:
         padding = " " * (self.width - cell_width(text)) if self.padded else ""

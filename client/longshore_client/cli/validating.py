@@ -15,15 +15,24 @@ if TYPE_CHECKING:
     from longshore_client.client import Client
     from longshore_client.deploying import PayloadSource
     from longshore_client.models import Validation
+    from longshore_client.terms import Terms
 
 
-def validate(session: Session, source: Callable[[], PayloadSource], content: Mapping[str, Any]) -> None:
+def refuse_following(given: Mapping[str, object]) -> None:
+    """Raises ``click.UsageError`` for options, by name, that tell what becomes of a deployment."""
+    if options := [name for name, value in given.items() if value]:
+        raise click.UsageError(f"--validate-only records nothing: leave {' and '.join(options)} out")
+
+
+def validate(
+    session: Session, source: Callable[[], PayloadSource], content: Mapping[str, Any], terms: Terms
+) -> None:
     """Let a server examine a payload, and print what it found. Raises ``PayloadRefused``."""
     from longshore_client.errors import PayloadRefused
 
     async def work(client: Client) -> Validation:
         with session.display() as shown:
-            return await client.validate(source(), on_progress=shown.upload, **content)
+            return await client.validate(source(), terms=terms, on_progress=shown.upload, **content)
 
     try:
         found = session.run(work)

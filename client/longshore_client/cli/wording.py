@@ -7,10 +7,10 @@ import unicodedata
 from datetime import UTC, datetime
 from typing import Final
 
-# C0 and C1 controls, DEL, line and paragraph separators, and what reorders or hides text.
-_UNSAFE: Final = re.compile(
-    "[\x00-\x1f\x7f-\x9f\u061c\u200b-\u200f\u2028-\u202e\u2060-\u206f\ufeff\ufff9-\ufffb]+"
-)
+UNPRINTED: Final = "\x7f-\x9f\u061c\u200b-\u200f\u2028-\u202e\u2060-\u206f\ufeff\ufff9-\ufffb"
+"""DEL, C1 controls, line and paragraph separators, what reorders or hides text: as ranges of a pattern."""
+
+_UNSAFE: Final = re.compile(f"[\x00-\x1f{UNPRINTED}]+")
 _SIZE_UNITS: Final = ("kB", "MB", "GB", "TB", "PB")
 _SHORT_ID_CHARACTERS: Final = 8
 
@@ -81,7 +81,7 @@ def clock(time: datetime | None) -> str:
 
 def short_id(deployment_id: str) -> str:
     """The beginning of an id, enough to tell deployments apart."""
-    return deployment_id[:_SHORT_ID_CHARACTERS]
+    return safe(deployment_id[:_SHORT_ID_CHARACTERS])
 
 
 def words(value: str) -> str:

@@ -249,6 +249,9 @@ class Node(_message.Message):
     BOOT_TIME_FIELD_NUMBER: _builtins.int
     FREE_DISK_BYTES_FIELD_NUMBER: _builtins.int
     REPORT_TIME_FIELD_NUMBER: _builtins.int
+    CORDON_REASON_FIELD_NUMBER: _builtins.int
+    CORDONED_BY_FIELD_NUMBER: _builtins.int
+    CORDON_TIME_FIELD_NUMBER: _builtins.int
     node_id: _builtins.str
     """Its UUID, kept in its data folder."""
     node_name: _builtins.str
@@ -265,6 +268,10 @@ class Node(_message.Message):
     """How often it has started."""
     free_disk_bytes: _builtins.int
     """Free bytes on the disk of its data folder when it last told."""
+    cordon_reason: _builtins.str
+    """Why no rollout covers it; empty when they do. It keeps what it has."""
+    cordoned_by: _builtins.str
+    """Who cordoned it."""
     @_builtins.property
     def roles(self) -> _containers.RepeatedScalarFieldContainer[Global___NodeRole.ValueType]:
         """What it does."""
@@ -276,6 +283,10 @@ class Node(_message.Message):
     @_builtins.property
     def report_time(self) -> _timestamp_pb2.Timestamp:
         """When it last told."""
+
+    @_builtins.property
+    def cordon_time(self) -> _timestamp_pb2.Timestamp:
+        """When it was cordoned."""
 
     def __init__(
         self,
@@ -291,10 +302,13 @@ class Node(_message.Message):
         boot_time: _timestamp_pb2.Timestamp | None = ...,
         free_disk_bytes: _builtins.int = ...,
         report_time: _timestamp_pb2.Timestamp | None = ...,
+        cordon_reason: _builtins.str = ...,
+        cordoned_by: _builtins.str = ...,
+        cordon_time: _timestamp_pb2.Timestamp | None = ...,
     ) -> None: ...
-    _HasFieldArgType: _TypeAlias = _typing.Literal["boot_time", b"boot_time", "report_time", b"report_time"]  # noqa: Y015
+    _HasFieldArgType: _TypeAlias = _typing.Literal["boot_time", b"boot_time", "cordon_time", b"cordon_time", "report_time", b"report_time"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["address", b"address", "alive", b"alive", "boot_number", b"boot_number", "boot_time", b"boot_time", "environment", b"environment", "free_disk_bytes", b"free_disk_bytes", "node_id", b"node_id", "node_name", b"node_name", "report_time", b"report_time", "roles", b"roles", "server_version", b"server_version"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["address", b"address", "alive", b"alive", "boot_number", b"boot_number", "boot_time", b"boot_time", "cordon_reason", b"cordon_reason", "cordon_time", b"cordon_time", "cordoned_by", b"cordoned_by", "environment", b"environment", "free_disk_bytes", b"free_disk_bytes", "node_id", b"node_id", "node_name", b"node_name", "report_time", b"report_time", "roles", b"roles", "server_version", b"server_version"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
@@ -457,3 +471,97 @@ class ListLocksResponse(_message.Message):
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
 Global___ListLocksResponse: _TypeAlias = ListLocksResponse  # noqa: Y015
+
+@_typing.final
+class CordonNodeRequest(_message.Message):
+    """Cordons a node, or lifts its cordon."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    NODE_NAME_FIELD_NUMBER: _builtins.int
+    REASON_FIELD_NUMBER: _builtins.int
+    node_name: _builtins.str
+    """The node's name. Required."""
+    reason: _builtins.str
+    """Why, one line of at most 500 bytes; empty lifts the cordon."""
+    def __init__(
+        self,
+        *,
+        node_name: _builtins.str = ...,
+        reason: _builtins.str = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["node_name", b"node_name", "reason", b"reason"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___CordonNodeRequest: _TypeAlias = CordonNodeRequest  # noqa: Y015
+
+@_typing.final
+class CordonNodeResponse(_message.Message):
+    """The node as it is now."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    NODE_FIELD_NUMBER: _builtins.int
+    @_builtins.property
+    def node(self) -> Global___Node:
+        """The node."""
+
+    def __init__(
+        self,
+        *,
+        node: Global___Node | None = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _typing.Literal["node", b"node"]  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["node", b"node"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___CordonNodeResponse: _TypeAlias = CordonNodeResponse  # noqa: Y015
+
+@_typing.final
+class RemoveNodeRequest(_message.Message):
+    """Forgets a node."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    NODE_NAME_FIELD_NUMBER: _builtins.int
+    node_name: _builtins.str
+    """The node's name. Required."""
+    def __init__(
+        self,
+        *,
+        node_name: _builtins.str = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["node_name", b"node_name"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___RemoveNodeRequest: _TypeAlias = RemoveNodeRequest  # noqa: Y015
+
+@_typing.final
+class RemoveNodeResponse(_message.Message):
+    """The answer to RemoveNode."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    WAS_REGISTERED_FIELD_NUMBER: _builtins.int
+    was_registered: _builtins.bool
+    """Whether a node of that name was registered until now."""
+    def __init__(
+        self,
+        *,
+        was_registered: _builtins.bool = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["was_registered", b"was_registered"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___RemoveNodeResponse: _TypeAlias = RemoveNodeResponse  # noqa: Y015

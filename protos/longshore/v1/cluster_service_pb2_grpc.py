@@ -45,6 +45,16 @@ class ClusterServiceStub:
                 request_serializer=longshore_dot_v1_dot_cluster__service__pb2.ListNodesRequest.SerializeToString,
                 response_deserializer=longshore_dot_v1_dot_cluster__service__pb2.ListNodesResponse.FromString,
                 _registered_method=True)
+        self.CordonNode = channel.unary_unary(
+                '/longshore.v1.ClusterService/CordonNode',
+                request_serializer=longshore_dot_v1_dot_cluster__service__pb2.CordonNodeRequest.SerializeToString,
+                response_deserializer=longshore_dot_v1_dot_cluster__service__pb2.CordonNodeResponse.FromString,
+                _registered_method=True)
+        self.RemoveNode = channel.unary_unary(
+                '/longshore.v1.ClusterService/RemoveNode',
+                request_serializer=longshore_dot_v1_dot_cluster__service__pb2.RemoveNodeRequest.SerializeToString,
+                response_deserializer=longshore_dot_v1_dot_cluster__service__pb2.RemoveNodeResponse.FromString,
+                _registered_method=True)
         self.ListLocks = channel.unary_unary(
                 '/longshore.v1.ClusterService/ListLocks',
                 request_serializer=longshore_dot_v1_dot_cluster__service__pb2.ListLocksRequest.SerializeToString,
@@ -70,6 +80,22 @@ class ClusterServiceServicer:
         context.set_details('Method not implemented!')
         raise NotImplementedError('Method not implemented!')
 
+    def CordonNode(self, request, context):
+        """Lets no rollout cover a node, for a reason, or lets them again. What it has stays live; when the cordon is
+        lifted, it catches up with what is live.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
+    def RemoveNode(self, request, context):
+        """Forgets a node that is gone for good, so that no rollout waits for it. One that runs is refused
+        (NODE_RUNNING).
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
     def ListLocks(self, request, context):
         """Lists the locks that are held just now, by name: who drives which rollout, and who does which chore.
         """
@@ -89,6 +115,16 @@ def add_ClusterServiceServicer_to_server(servicer, server):
                     servicer.ListNodes,
                     request_deserializer=longshore_dot_v1_dot_cluster__service__pb2.ListNodesRequest.FromString,
                     response_serializer=longshore_dot_v1_dot_cluster__service__pb2.ListNodesResponse.SerializeToString,
+            ),
+            'CordonNode': grpc.unary_unary_rpc_method_handler(
+                    servicer.CordonNode,
+                    request_deserializer=longshore_dot_v1_dot_cluster__service__pb2.CordonNodeRequest.FromString,
+                    response_serializer=longshore_dot_v1_dot_cluster__service__pb2.CordonNodeResponse.SerializeToString,
+            ),
+            'RemoveNode': grpc.unary_unary_rpc_method_handler(
+                    servicer.RemoveNode,
+                    request_deserializer=longshore_dot_v1_dot_cluster__service__pb2.RemoveNodeRequest.FromString,
+                    response_serializer=longshore_dot_v1_dot_cluster__service__pb2.RemoveNodeResponse.SerializeToString,
             ),
             'ListLocks': grpc.unary_unary_rpc_method_handler(
                     servicer.ListLocks,
@@ -151,6 +187,60 @@ class ClusterService:
             '/longshore.v1.ClusterService/ListNodes',
             longshore_dot_v1_dot_cluster__service__pb2.ListNodesRequest.SerializeToString,
             longshore_dot_v1_dot_cluster__service__pb2.ListNodesResponse.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def CordonNode(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/longshore.v1.ClusterService/CordonNode',
+            longshore_dot_v1_dot_cluster__service__pb2.CordonNodeRequest.SerializeToString,
+            longshore_dot_v1_dot_cluster__service__pb2.CordonNodeResponse.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def RemoveNode(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/longshore.v1.ClusterService/RemoveNode',
+            longshore_dot_v1_dot_cluster__service__pb2.RemoveNodeRequest.SerializeToString,
+            longshore_dot_v1_dot_cluster__service__pb2.RemoveNodeResponse.FromString,
             options,
             channel_credentials,
             insecure,

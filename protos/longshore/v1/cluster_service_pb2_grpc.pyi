@@ -37,6 +37,14 @@ class ClusterServiceStub:
     """Tells versions, limits and how payloads are cut."""
     ListNodes: _grpc.UnaryUnaryMultiCallable[_cluster_service_pb2.ListNodesRequest, _cluster_service_pb2.ListNodesResponse]
     """Lists the nodes by name."""
+    CordonNode: _grpc.UnaryUnaryMultiCallable[_cluster_service_pb2.CordonNodeRequest, _cluster_service_pb2.CordonNodeResponse]
+    """Lets no rollout cover a node, for a reason, or lets them again. What it has stays live; when the cordon is
+    lifted, it catches up with what is live.
+    """
+    RemoveNode: _grpc.UnaryUnaryMultiCallable[_cluster_service_pb2.RemoveNodeRequest, _cluster_service_pb2.RemoveNodeResponse]
+    """Forgets a node that is gone for good, so that no rollout waits for it. One that runs is refused
+    (NODE_RUNNING).
+    """
     ListLocks: _grpc.UnaryUnaryMultiCallable[_cluster_service_pb2.ListLocksRequest, _cluster_service_pb2.ListLocksResponse]
     """Lists the locks that are held just now, by name: who drives which rollout, and who does which chore."""
 
@@ -49,6 +57,14 @@ class ClusterServiceAsyncStub(ClusterServiceStub):
     """Tells versions, limits and how payloads are cut."""
     ListNodes: _aio.UnaryUnaryMultiCallable[_cluster_service_pb2.ListNodesRequest, _cluster_service_pb2.ListNodesResponse]  # type: ignore[assignment]
     """Lists the nodes by name."""
+    CordonNode: _aio.UnaryUnaryMultiCallable[_cluster_service_pb2.CordonNodeRequest, _cluster_service_pb2.CordonNodeResponse]  # type: ignore[assignment]
+    """Lets no rollout cover a node, for a reason, or lets them again. What it has stays live; when the cordon is
+    lifted, it catches up with what is live.
+    """
+    RemoveNode: _aio.UnaryUnaryMultiCallable[_cluster_service_pb2.RemoveNodeRequest, _cluster_service_pb2.RemoveNodeResponse]  # type: ignore[assignment]
+    """Forgets a node that is gone for good, so that no rollout waits for it. One that runs is refused
+    (NODE_RUNNING).
+    """
     ListLocks: _aio.UnaryUnaryMultiCallable[_cluster_service_pb2.ListLocksRequest, _cluster_service_pb2.ListLocksResponse]  # type: ignore[assignment]
     """Lists the locks that are held just now, by name: who drives which rollout, and who does which chore."""
 
@@ -70,6 +86,26 @@ class ClusterServiceServicer(metaclass=_abc_1.ABCMeta):
         context: _ServicerContext,
     ) -> _typing.Union[_cluster_service_pb2.ListNodesResponse, _abc.Awaitable[_cluster_service_pb2.ListNodesResponse]]:
         """Lists the nodes by name."""
+
+    @_abc_1.abstractmethod
+    def CordonNode(
+        self,
+        request: _cluster_service_pb2.CordonNodeRequest,
+        context: _ServicerContext,
+    ) -> _typing.Union[_cluster_service_pb2.CordonNodeResponse, _abc.Awaitable[_cluster_service_pb2.CordonNodeResponse]]:
+        """Lets no rollout cover a node, for a reason, or lets them again. What it has stays live; when the cordon is
+        lifted, it catches up with what is live.
+        """
+
+    @_abc_1.abstractmethod
+    def RemoveNode(
+        self,
+        request: _cluster_service_pb2.RemoveNodeRequest,
+        context: _ServicerContext,
+    ) -> _typing.Union[_cluster_service_pb2.RemoveNodeResponse, _abc.Awaitable[_cluster_service_pb2.RemoveNodeResponse]]:
+        """Forgets a node that is gone for good, so that no rollout waits for it. One that runs is refused
+        (NODE_RUNNING).
+        """
 
     @_abc_1.abstractmethod
     def ListLocks(

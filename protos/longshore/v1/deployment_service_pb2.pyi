@@ -465,7 +465,9 @@ class Validation(_message.Message):
     FINDINGS_FIELD_NUMBER: _builtins.int
     TOTAL_FINDINGS_FIELD_NUMBER: _builtins.int
     valid: _builtins.bool
-    """Whether it could be deployed as the header says: no finding is an error."""
+    """Whether its content could be deployed as the header says: no finding is an error. A freeze, say, may
+    forbid it all the same.
+    """
     version: _builtins.str
     """The version it would become; empty when it is not valid."""
     payload_sha256: _builtins.str

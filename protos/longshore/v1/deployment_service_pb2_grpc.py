@@ -215,9 +215,10 @@ class DeploymentServiceServicer:
 
     def WatchDeployments(self, request, context):
         """Tells deployments as they change, for dashboards: first the newest, then each one that changes, as it stands
-        then. Of changes that come close together only the last is told; every deployment's last state is. From
+        then. Of changes that come close together only the last is told; every deployment's last state is. Not told:
+        that a payload was deleted; `payload_present` is as it was when the deployment changed otherwise. From
         any node. An empty message is a heartbeat, at least every 15 s. Never ends by itself: after a break call
-        again.
+        again, also where a watcher that is far behind is ended with `CONFLICT`.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')

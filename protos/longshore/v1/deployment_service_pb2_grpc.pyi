@@ -76,9 +76,10 @@ class DeploymentServiceStub:
     """Lists deployments, newest first."""
     WatchDeployments: _grpc.UnaryStreamMultiCallable[_deployment_service_pb2.WatchDeploymentsRequest, _deployment_service_pb2.WatchDeploymentsResponse]
     """Tells deployments as they change, for dashboards: first the newest, then each one that changes, as it stands
-    then. Of changes that come close together only the last is told; every deployment's last state is. From
+    then. Of changes that come close together only the last is told; every deployment's last state is. Not told:
+    that a payload was deleted; `payload_present` is as it was when the deployment changed otherwise. From
     any node. An empty message is a heartbeat, at least every 15 s. Never ends by itself: after a break call
-    again.
+    again, also where a watcher that is far behind is ended with `CONFLICT`.
     """
     ListActivations: _grpc.UnaryUnaryMultiCallable[_deployment_service_pb2.ListActivationsRequest, _deployment_service_pb2.ListActivationsResponse]
     """Tells what each node did for one deployment."""
@@ -154,9 +155,10 @@ class DeploymentServiceAsyncStub(DeploymentServiceStub):
     """Lists deployments, newest first."""
     WatchDeployments: _aio.UnaryStreamMultiCallable[_deployment_service_pb2.WatchDeploymentsRequest, _deployment_service_pb2.WatchDeploymentsResponse]  # type: ignore[assignment]
     """Tells deployments as they change, for dashboards: first the newest, then each one that changes, as it stands
-    then. Of changes that come close together only the last is told; every deployment's last state is. From
+    then. Of changes that come close together only the last is told; every deployment's last state is. Not told:
+    that a payload was deleted; `payload_present` is as it was when the deployment changed otherwise. From
     any node. An empty message is a heartbeat, at least every 15 s. Never ends by itself: after a break call
-    again.
+    again, also where a watcher that is far behind is ended with `CONFLICT`.
     """
     ListActivations: _aio.UnaryUnaryMultiCallable[_deployment_service_pb2.ListActivationsRequest, _deployment_service_pb2.ListActivationsResponse]  # type: ignore[assignment]
     """Tells what each node did for one deployment."""
@@ -289,9 +291,10 @@ class DeploymentServiceServicer(metaclass=_abc_1.ABCMeta):
         context: _ServicerContext,
     ) -> _typing.Union[_abc.Iterator[_deployment_service_pb2.WatchDeploymentsResponse], _abc.AsyncIterator[_deployment_service_pb2.WatchDeploymentsResponse]]:
         """Tells deployments as they change, for dashboards: first the newest, then each one that changes, as it stands
-        then. Of changes that come close together only the last is told; every deployment's last state is. From
+        then. Of changes that come close together only the last is told; every deployment's last state is. Not told:
+        that a payload was deleted; `payload_present` is as it was when the deployment changed otherwise. From
         any node. An empty message is a heartbeat, at least every 15 s. Never ends by itself: after a break call
-        again.
+        again, also where a watcher that is far behind is ended with `CONFLICT`.
         """
 
     @_abc_1.abstractmethod

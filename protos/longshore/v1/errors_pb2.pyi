@@ -158,6 +158,10 @@ class _ErrorReasonEnumTypeWrapper(_enum_type_wrapper._EnumTypeWrapper[_ErrorReas
     """RESOURCE_EXHAUSTED. As many follow on this node as it takes. RetryInfo says when to try again, there or at
     another node.
     """
+    ERROR_REASON_NODE_NOT_FOUND: _ErrorReason.ValueType  # 50
+    """NOT_FOUND. No node is registered under this name."""
+    ERROR_REASON_NODE_RUNNING: _ErrorReason.ValueType  # 51
+    """FAILED_PRECONDITION. The node runs, so it cannot be forgotten: stop it first."""
 
 class ErrorReason(_ErrorReason, metaclass=_ErrorReasonEnumTypeWrapper):
     """Why a call failed, for programs. It is the `reason` of the `google.rpc.ErrorInfo` in the status
@@ -301,4 +305,8 @@ ERROR_REASON_TOO_MANY_FOLLOWERS: ErrorReason.ValueType  # 49
 """RESOURCE_EXHAUSTED. As many follow on this node as it takes. RetryInfo says when to try again, there or at
 another node.
 """
+ERROR_REASON_NODE_NOT_FOUND: ErrorReason.ValueType  # 50
+"""NOT_FOUND. No node is registered under this name."""
+ERROR_REASON_NODE_RUNNING: ErrorReason.ValueType  # 51
+"""FAILED_PRECONDITION. The node runs, so it cannot be forgotten: stop it first."""
 Global___ErrorReason: _TypeAlias = ErrorReason  # noqa: Y015

@@ -15,7 +15,7 @@ from concurrent.futures import Executor
 import structlog
 
 from longshore_bundles import UnpackLimits
-from longshore_server.disk import DataFolder, DiskError
+from longshore_server.disk import DataFolder, DiskError, LiveLinks, StaleGeneration
 from longshore_server.hooks import ProjectHooks
 from longshore_server.identity import Identity
 from longshore_server.translation import refusal_of
@@ -27,6 +27,7 @@ from longshore_storage.errors import StorageError
 from longshore_storage.payloads import PayloadStore
 
 from .activation import ActivationWork
+from .converging import Converging
 from .patience import LONGEST_AWAY_S, PASSING, patiently
 from .reporting import Superseded
 
@@ -67,6 +68,7 @@ class NodeAgent:
             kept_releases=kept_releases,
             hooks_of=hooks_of,
         )
+        self._converging = Converging(catalogue, wakeups, identity, LiveLinks(folder))
         self._look = asyncio.Event()
         self._tasks: dict[tuple[str, str], asyncio.Task[None]] = {}
 
@@ -92,6 +94,7 @@ class NodeAgent:
             self._look.set()
 
     async def _start_work(self) -> None:
+        await self._converging.look()
         async with self._catalogue.reading() as transaction:
             due = await assignments.due_assignments(transaction, self._identity.node_id)
         for assignment in due:
@@ -114,6 +117,8 @@ class NodeAgent:
             _log.info("activation.superseded")
         except PASSING as error:
             await self._give_up(assignment, error)
+        except StaleGeneration as stale:
+            await self._refuse(stale)
         except StorageError as error:
             _log.warning("activation.unreported", error=str(error))
             await asyncio.sleep(_UNREPORTED_PAUSE_S)
@@ -128,7 +133,7 @@ class NodeAgent:
     async def _try(self, assignment: Assignment) -> None:
         try:
             await self._work.make_live(assignment)
-        except (Superseded, *PASSING):
+        except (Superseded, StaleGeneration, *PASSING):
             raise
         except Exception as error:
             refusal = refusal_of(error)
@@ -138,6 +143,16 @@ class NodeAgent:
             else:
                 message = refusal.message if refusal is not None else _words(error)
             await self._work.reports.failed(assignment, message)
+
+    async def _refuse(self, stale: StaleGeneration) -> None:
+        """The database was restored: what it assigns is older than what was obeyed here."""
+        _log.warning("assignment.stale", error=str(stale))
+        try:
+            await self._converging.refuse(stale)
+        except StorageError as trouble:
+            _log.warning("activation.unreported", error=str(trouble))
+        # It is due until somebody has assigned it anew.
+        await asyncio.sleep(_UNREPORTED_PAUSE_S)
 
     async def _give_up(self, assignment: Assignment, error: Exception) -> None:
         try:

@@ -75,6 +75,15 @@ class LiveLinks:
         except (ValueError, TypeError, KeyError, AttributeError) as error:
             raise IntentDamaged(path, str(error)) from error
 
+    def generations(self) -> dict[str, int]:
+        """The generation that was last obeyed of each project whose intent can be read."""
+        found = {}
+        for project in self.projects():
+            with suppress(IntentDamaged):
+                if (intent := self.intent(project)) is not None:
+                    found[project] = intent.generation
+        return found
+
     def target(self, project: str) -> Path | None:
         """What the project's link points at, whether or not that is there; None without a link.
 

@@ -4,8 +4,9 @@ SQL has no list of changes. What can change is what has not ended, and what that
 looked at, in few columns: all of it now and then, which finds what other nodes did while no signal came, and
 what a signal names at once. What is known of the rest was told before and stays as it is.
 
-Bounded: of so many deployments the last state is kept, in the order of their last changes. Who is further
-behind than that looks at SQL afresh, down to ``forgotten_from``.
+Bounded: of so many deployments the last state is kept, in the order of their last changes, and of ten times
+as many that they changed. Who is behind the first looks up the second in SQL; who is behind both begins
+again.
 """
 
 from __future__ import annotations
@@ -37,6 +38,7 @@ _SEEN_LATE: Final = timedelta(minutes=1)
 _READ_AT_ONCE: Final = 100
 _MOST_NAMED: Final = 500
 _MOST_CHANGES = 1_000
+_MOST_FORGOTTEN = 10_000
 
 EncodeDeployments = Callable[[Sequence[DeploymentView], bool], bytes]
 """Serialises deployments, and whether all to begin with were told; several results are one message."""
@@ -64,9 +66,11 @@ class Changes:
         self.crowd = Crowd()
         self.version = 0
         self.beat = 0
-        # Changes up to this version are not kept any more; their deployments have this number or higher ones.
+        # The versions of the last changes whose states are not kept any more, the oldest first.
+        self._forgotten: dict[str, int] = {}
         self.forgotten_version = 0
-        self.forgotten_from = 0
+        # Of changes up to this version nothing is known any more.
+        self.lost_version = 0
 
     @property
     def begun(self) -> bool:
@@ -88,6 +92,16 @@ class Changes:
         newest_first = reversed(self._changed.values())
         newer = list(takewhile(lambda change: change.version > version, newest_first))
         return reversed(newer)
+
+    def forgotten_after(self, version: int, most: int) -> tuple[Sequence[str], int]:
+        """What changed last since a version that is not lost, and is only in SQL.
+
+        The first ``most`` ids, and the version up to which they are all.
+        """
+        newest_first = list(takewhile(lambda one: one[1] > version, reversed(self._forgotten.items())))
+        first = newest_first[-most:]
+        up_to = first[0][1] if len(newest_first) > most else self.forgotten_version
+        return [deployment_id for deployment_id, _ in first], up_to
 
     async def run(self) -> None:
         """Look until cancelled."""
@@ -154,6 +168,7 @@ class Changes:
                 self.version += 1
                 deployment = state.deployment
                 self._changed.pop(deployment.id, None)
+                self._forgotten.pop(deployment.id, None)
                 self._changed[deployment.id] = Change(self.version, deployment, self._encode([state], False))
             self._forget_the_oldest()
             self.crowd.wake()
@@ -161,6 +176,6 @@ class Changes:
     def _forget_the_oldest(self) -> None:
         while len(self._changed) > _MOST_CHANGES:
             forgotten = self._changed.pop(next(iter(self._changed)))
-            number = forgotten.deployment.number
-            self.forgotten_from = min(self.forgotten_from or number, number)
-            self.forgotten_version = forgotten.version
+            self._forgotten[forgotten.deployment.id] = self.forgotten_version = forgotten.version
+        while len(self._forgotten) > _MOST_FORGOTTEN:
+            self.lost_version = self._forgotten.pop(next(iter(self._forgotten)))

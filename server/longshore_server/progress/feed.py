@@ -17,7 +17,7 @@ from longshore_server.views import DeploymentView, view
 from longshore_server.wakeups import woken
 from longshore_storage.catalogue import Catalogue, Transaction, assignments, deployments
 from longshore_storage.catalogue.journal import events_after
-from longshore_storage.catalogue.lifecycle import TERMINAL, DeploymentStatus
+from longshore_storage.catalogue.lifecycle import TERMINAL, WAITING, DeploymentStatus
 from longshore_storage.catalogue.rows import Activation, Deployment, Event
 from longshore_storage.errors import StorageError
 
@@ -30,6 +30,9 @@ _BEGIN_WITH_EVENTS: Final = 128
 _READ_EVENTS: Final = 64
 # Bytes grow all the time; who follows sees them once a second.
 _SNAPSHOT_SPACING_S: Final = 1.0
+# Where no byte and no node moves, what happens is an event, and its signal wakes the feed.
+_QUIET: Final = WAITING | {DeploymentStatus.QUEUED}
+_QUIET_SPACING_S: Final = 10.0
 _MOST_ACTIVATIONS: Final = 200
 
 
@@ -39,6 +42,14 @@ class Snapshot:
 
     view: DeploymentView
     activations: Sequence[Activation]
+
+
+async def look_at(transaction: Transaction, deployment: Deployment) -> Snapshot:
+    """Take a snapshot of a deployment that was just read."""
+    return Snapshot(
+        await view(transaction, deployment),
+        await assignments.activations_at_work(transaction, deployment.id, limit=_MOST_ACTIVATIONS),
+    )
 
 
 Encode = Callable[[Sequence[Event], Snapshot | None], bytes]
@@ -66,6 +77,11 @@ class Feed:
         self.followers = 0
         self.after = self._frames.after
 
+    @property
+    def snapshot_compacted_through(self) -> int:
+        """Up to which number the snapshot says that events are missing."""
+        return self._seen.view.deployment.compacted_through if self._seen is not None else 0
+
     def wake(self) -> None:
         """Look for events now."""
         self._wake.set()
@@ -84,17 +100,20 @@ class Feed:
         clock = asyncio.get_running_loop().time
         while True:
             self._wake.clear()
+            spacing_s = _SNAPSHOT_SPACING_S
             try:
                 if await self._read():
                     return
+                if self._is_quiet():
+                    spacing_s = _QUIET_SPACING_S
             except StorageError as error:
                 self._looked_at = clock()
-                _log.warning("progress.unread", deployment_id=self.deployment.id, error=str(error))
+                _log.warning("progress.unread", error=str(error))
             except Exception:
                 # A feed that died would leave its followers with heartbeats for ever.
                 self._looked_at = clock()
-                _log.exception("progress.failed", deployment_id=self.deployment.id)
-            await woken(self._wake, self._looked_at + _SNAPSHOT_SPACING_S - clock())
+                _log.exception("progress.failed")
+            await woken(self._wake, self._looked_at + spacing_s - clock())
 
     async def _read(self) -> bool:
         """Read what is new; tells whether the deployment has ended and all of it was read."""
@@ -102,10 +121,12 @@ class Feed:
         while not ended:
             async with self._catalogue.reading() as transaction:
                 last = self._frames.last
-                new = await events_after(transaction, self.deployment.id, last, _READ_EVENTS)
-                # Read behind them, so that it is never older than they are.
-                deployment = await deployments.get_deployment(transaction, self.deployment.id)
-                assert deployment is not None, "a deployment is never deleted"
+                new: Sequence[Event] = ()
+                deployment = await self._row(transaction)
+                if deployment.last_sequence > last:
+                    new = await events_after(transaction, deployment.id, last, _READ_EVENTS)
+                    # Read behind them again, so that it is never older than they are.
+                    deployment = await self._row(transaction)
                 all_read = deployment.last_sequence <= (new[-1].sequence if new else last)
                 ended = deployment.status in TERMINAL and all_read
                 # News must not wait for a snapshot: it goes along with the next, or comes a little later.
@@ -132,16 +153,22 @@ class Feed:
             self._untold = False
             self.crowd.wake()
 
+    async def _row(self, transaction: Transaction) -> Deployment:
+        deployment = await deployments.get_deployment(transaction, self.deployment.id)
+        assert deployment is not None, "a deployment is never deleted"
+        return deployment
+
+    def _is_quiet(self) -> bool:
+        """Whether nothing changes without an event, and what there is has been told."""
+        told = self._seen is not None and self._seen.view.deployment == self.deployment and not self._untold
+        return told and self.deployment.status in _QUIET
+
     def _is_look_due(self) -> bool:
         return asyncio.get_running_loop().time() >= self._looked_at + _SNAPSHOT_SPACING_S
 
     async def _look(self, transaction: Transaction, deployment: Deployment) -> None:
-        """Take a snapshot."""
         self._looked_at = asyncio.get_running_loop().time()
-        seen = Snapshot(
-            await view(transaction, deployment),
-            await assignments.activations_at_work(transaction, deployment.id, limit=_MOST_ACTIVATIONS),
-        )
+        seen = await look_at(transaction, deployment)
         if seen != self._seen:
             self._seen = seen
             self.snapshot = self._encode([], seen)

@@ -5,7 +5,10 @@ from __future__ import annotations
 import asyncio
 from collections.abc import AsyncGenerator, Collection, Iterator
 from contextlib import aclosing, contextmanager
-from typing import Final
+from contextvars import copy_context
+from typing import Final, NamedTuple
+
+import structlog
 
 from longshore_server.refusal import Reason, Refusal
 from longshore_server.wakeups import Kind, Wakeups
@@ -17,7 +20,7 @@ from longshore_storage.catalogue.rows import Deployment
 
 from .arrivals import Arrivals
 from .changes import EncodeDeployments
-from .feed import Encode, Feed
+from .feed import Encode, Feed, look_at
 from .frames import Frame, Stretch, joined
 from .watching import Watching
 
@@ -32,10 +35,19 @@ _READ_EVENTS: Final = 32
 _COME_BACK_AFTER_S: Final = 5.0
 
 
+class _Stored(NamedTuple):
+    """What SQL has, up to where it is compacted, and a snapshot if the last one told of less."""
+
+    stretch: Stretch
+    compacted_through: int
+    snapshot: bytes
+
+
 class ProgressHub:
     """Gives each follower every event once, in order, up to the one at which it ends.
 
-    Messages are bytes as ``encode`` makes them; an empty one is a heartbeat.
+    Messages are bytes as ``encode`` makes them; an empty one is a heartbeat. What is read for all who follow
+    logs as the hub's maker does, and not as the call that happened to come first.
     """
 
     def __init__(
@@ -53,9 +65,18 @@ class ProgressHub:
         self._most_followers = most_followers
         self._feeds: dict[str, Feed] = {}
         self._tasks: dict[Feed, asyncio.Task[None]] = {}
+        # Cancelled, and perhaps still giving a connection back.
+        self._ending: set[asyncio.Task[None]] = set()
         self._arrivals = Arrivals(catalogue)
-        self._watching = Watching(catalogue, encode_deployments, ticks_a_heartbeat=_TICKS_A_HEARTBEAT)
         self._readers = asyncio.Semaphore(_READERS)
+        self._context = copy_context()
+        self._watching = Watching(
+            catalogue,
+            encode_deployments,
+            readers=self._readers,
+            context=self._context,
+            ticks_a_heartbeat=_TICKS_A_HEARTBEAT,
+        )
         self.followers = 0
 
     async def run(self) -> None:
@@ -69,7 +90,7 @@ class ProgressHub:
                     for feed in self._tasks:
                         feed.tick()
         finally:
-            tasks = [arriving, *self._tasks.values()]
+            tasks = [arriving, *self._tasks.values(), *self._ending]
             for task in tasks:
                 task.cancel()
             await asyncio.gather(*tasks, return_exceptions=True)
@@ -99,12 +120,19 @@ class ProgressHub:
                 deployment = await self._read(deployment_id) or deployment
             _check_number(deployment, after)
             ends = TERMINAL | WAITING if until_waiting else TERMINAL
-            if deployment.status in ends and after == deployment.last_sequence:
-                return
-            with self._feed_of(deployment) as feed:
-                async with aclosing(self._pull(feed, after, ends)) as messages:
-                    async for message in messages:
-                        yield message
+            async with aclosing(self._from(deployment, after, ends)) as messages:
+                async for message in messages:
+                    yield message
+
+    async def settled(self, deployment: Deployment) -> None:
+        """Return when a deployment that was just recorded has ended or waits for a person.
+
+        Takes no follower's place: refused now, the call would look as though nothing were recorded.
+        """
+        messages = self._from(deployment, deployment.last_sequence, TERMINAL | WAITING)
+        async with aclosing(messages):
+            async for _ in messages:
+                pass
 
     async def watch(self, asked: DeploymentFilter, *, begin_with: int) -> AsyncGenerator[bytes, None]:
         """Yield messages with deployments as they change, for ever; see ``WatchDeployments``.
@@ -113,6 +141,16 @@ class ProgressHub:
         """
         with self._counted():
             async with aclosing(self._watching.watch(asked, begin_with=begin_with)) as messages:
+                async for message in messages:
+                    yield message
+
+    async def _from(
+        self, deployment: Deployment, after: int, ends: Collection[DeploymentStatus]
+    ) -> AsyncGenerator[bytes, None]:
+        if deployment.status in ends and after == deployment.last_sequence:
+            return
+        with self._feed_of(deployment) as feed:
+            async with aclosing(self._pull(feed, after, ends)) as messages:
                 async for message in messages:
                     yield message
 
@@ -126,33 +164,41 @@ class ProgressHub:
             message = _HEARTBEAT
             # Whoever begins at 0 gets a snapshot first, and no event without it.
             if after or told_snapshot or feed.snapshot_number:
+                snapshot = b""
+                if not after:
+                    compacted_through = feed.snapshot_compacted_through
                 stretch = feed.after(after)
                 if stretch is None:
-                    stretch = await self._stored(feed, after, compacted_through)
+                    stretch, compacted_through, snapshot = await self._stored(feed, after, compacted_through)
                 message, after = stretch
-                if feed.snapshot_number != told_snapshot:
+                if snapshot or feed.snapshot_number != told_snapshot:
                     told_snapshot = feed.snapshot_number
-                    message = feed.snapshot + message
-            if message or feed.beat - told_beat >= _TICKS_A_HEARTBEAT:
+                    message = (snapshot or feed.snapshot) + message
+            beats = feed.beat - told_beat
+            if message or beats >= _TICKS_A_HEARTBEAT:
                 told_beat = feed.beat
                 yield message
             if feed.stands_at(after, ends):
                 return
-            if not message:
+            if not message and beats < _TICKS_A_HEARTBEAT:
                 await feed.crowd.wait()
 
-    async def _stored(self, feed: Feed, after: int, compacted_through: int) -> Stretch:
-        """The next events as SQL has them."""
+    async def _stored(self, feed: Feed, after: int, compacted_through: int) -> _Stored:
+        """The next events as SQL has them, for a follower who was told up to where they are compacted."""
         deployment_id = feed.deployment.id
+        snapshot = b""
         async with self._readers, self._catalogue.reading() as transaction:
             events = await events_after(transaction, deployment_id, after, _READ_EVENTS)
             deployment = await deployments.get_deployment(transaction, deployment_id)
-        assert deployment is not None, "a deployment is never deleted"
-        if deployment.compacted_through != compacted_through:
-            # The feed may have come to its end long before that: who comes now gets another one.
-            self._retire(feed)
-            _check_number(deployment, after)
-        return joined((Frame(event.sequence, self._encode([event], None)) for event in events), after)
+            assert deployment is not None, "a deployment is never deleted"
+            if deployment.compacted_through != compacted_through:
+                # The feed may have come to its end long before that: who comes now gets another one.
+                self._retire(feed)
+                _check_number(deployment, after)
+                if not after:
+                    snapshot = self._encode([], await look_at(transaction, deployment))
+        frames = (Frame(event.sequence, self._encode([event], None)) for event in events)
+        return _Stored(joined(frames, after), deployment.compacted_through, snapshot)
 
     async def _find(self, deployment_id: str) -> Deployment | None:
         """The deployment as a feed knows it, else as SQL does."""
@@ -168,7 +214,9 @@ class ProgressHub:
         feed = self._feeds.get(deployment.id)
         if feed is None:
             feed = self._feeds[deployment.id] = Feed(self._catalogue, self._encode, deployment)
-            self._tasks[feed] = asyncio.create_task(feed.run())
+            context = self._context.copy()
+            context.run(structlog.contextvars.bind_contextvars, deployment_id=deployment.id)
+            self._tasks[feed] = asyncio.create_task(feed.run(), context=context)
         feed.followers += 1
         try:
             yield feed
@@ -176,7 +224,10 @@ class ProgressHub:
             feed.followers -= 1
             if feed.followers == 0:
                 self._retire(feed)
-                self._tasks.pop(feed).cancel()
+                task = self._tasks.pop(feed)
+                task.cancel()
+                self._ending.add(task)
+                task.add_done_callback(self._ending.discard)
                 feed.crowd.close()
 
     def _retire(self, feed: Feed) -> None:

@@ -5,25 +5,39 @@ from __future__ import annotations
 import asyncio
 from collections.abc import AsyncGenerator, Iterator
 from contextlib import aclosing, contextmanager
+from contextvars import Context
 from typing import Final
 
-from longshore_server.views import views
+from longshore_server.refusal import Reason, Refusal
 from longshore_storage.catalogue import Catalogue
-from longshore_storage.catalogue.listing import DeploymentFilter, list_deployments
-from longshore_storage.catalogue.rows import Deployment
+from longshore_storage.catalogue.listing import DeploymentFilter
 
 from .changes import Changes, EncodeDeployments
 from .frames import MESSAGE_BYTES
+from .pages import Pages, matches
 
 _LISTED_AT_ONCE: Final = 50
 
 
 class Watching:
-    """Tells each watcher the last state of every deployment that matches."""
+    """Tells each watcher the last state of every deployment that matches.
 
-    def __init__(self, catalogue: Catalogue, encode: EncodeDeployments, *, ticks_a_heartbeat: int) -> None:
+    What a watcher asks of SQL takes one of the ``readers``; who looks for all of them does it in ``context``.
+    """
+
+    def __init__(
+        self,
+        catalogue: Catalogue,
+        encode: EncodeDeployments,
+        *,
+        readers: asyncio.Semaphore,
+        context: Context,
+        ticks_a_heartbeat: int,
+    ) -> None:
         self._catalogue = catalogue
         self._encode = encode
+        self._pages = Pages(catalogue, encode, readers)
+        self._context = context
         self._ticks_a_heartbeat = ticks_a_heartbeat
         self._up_to_date = encode([], True)
         self._changes: Changes | None = None
@@ -40,7 +54,10 @@ class Watching:
             self._changes.tick()
 
     async def watch(self, asked: DeploymentFilter, *, begin_with: int) -> AsyncGenerator[bytes, None]:
-        """Yield messages for ever: the newest ``begin_with``, then what changes."""
+        """Yield messages for ever: the newest ``begin_with``, then what changes.
+
+        Raises ``Refusal`` when more changes than are known any more came before the next message was taken.
+        """
         with self._shared() as changes:
             told_beat = changes.beat
             while not changes.begun:
@@ -50,7 +67,7 @@ class Watching:
                     yield b""
             # What changes while the list is read is told behind it.
             version = changes.version
-            async with aclosing(self._listed(asked, most=begin_with)) as pages:
+            async with aclosing(self._newest(changes, version, asked, begin_with)) as pages:
                 async for page in pages:
                     yield page
             yield self._up_to_date
@@ -58,10 +75,9 @@ class Watching:
             while True:
                 message = b""
                 if version < changes.forgotten_version:
-                    down_to, version = changes.forgotten_from, changes.forgotten_version
-                    async with aclosing(self._listed(asked, down_to=down_to)) as pages:
-                        async for page in pages:
-                            yield page + self._up_to_date
+                    _check_not_lost(changes, version)
+                    forgotten, version = changes.forgotten_after(version, _LISTED_AT_ONCE)
+                    message = await self._pages.of(forgotten, asked)
                 else:
                     message, version = _next_message(changes, version, asked)
                 if message or changes.beat - told_beat >= self._ticks_a_heartbeat:
@@ -70,28 +86,25 @@ class Watching:
                 elif version == changes.version:
                     await changes.crowd.wait()
 
-    async def _listed(
-        self, asked: DeploymentFilter, *, most: int | None = None, down_to: int = 0
+    async def _newest(
+        self, changes: Changes, version: int, asked: DeploymentFilter, most: int
     ) -> AsyncGenerator[bytes, None]:
-        """What SQL has, newest first: so many, or all down to a number."""
-        left, below = most, None
-        while left is None or left > 0:
-            limit = _LISTED_AT_ONCE if left is None else min(left, _LISTED_AT_ONCE)
-            async with self._catalogue.reading() as transaction:
-                page = await list_deployments(transaction, asked, below=below, limit=limit)
-                seen = await views(transaction, [one for one in page if one.number >= down_to])
-            if seen:
-                yield self._encode(seen, False)
-            if len(seen) < limit:
+        below: int | None = None
+        while most > 0:
+            limit = min(most, _LISTED_AT_ONCE)
+            page = await self._pages.newest(changes, asked, version=version, below=below, limit=limit)
+            if page.data:
+                yield page.data
+            if page.below is None:
                 return
-            below = page[-1].number
-            left = None if left is None else left - len(page)
+            below = page.below
+            most -= limit
 
     @contextmanager
     def _shared(self) -> Iterator[Changes]:
         if self._changes is None:
             self._changes = Changes(self._catalogue, self._encode)
-            self._reading = asyncio.create_task(self._changes.run())
+            self._reading = asyncio.create_task(self._changes.run(), context=self._context.copy())
         changes = self._changes
         self._watchers += 1
         try:
@@ -100,6 +113,7 @@ class Watching:
             self._watchers -= 1
             if self._watchers == 0:
                 self._changes = None
+                self._pages.clear()
                 self._reading.cancel()
                 changes.crowd.close()
 
@@ -109,7 +123,7 @@ def _next_message(changes: Changes, version: int, asked: DeploymentFilter) -> tu
     parts: list[bytes] = []
     size_bytes = 0
     for change in changes.after(version):
-        if _matches(change.deployment, asked):
+        if matches(change.deployment, asked):
             size_bytes += len(change.data)
             if parts and size_bytes > MESSAGE_BYTES:
                 return b"".join(parts), version
@@ -118,15 +132,9 @@ def _next_message(changes: Changes, version: int, asked: DeploymentFilter) -> tu
     return b"".join(parts), version
 
 
-def _matches(deployment: Deployment, asked: DeploymentFilter) -> bool:
-    equal = (
-        (asked.project, deployment.project),
-        (asked.environment, deployment.environment),
-        (asked.version, deployment.version),
-        (asked.deployed_by, deployment.deployed_by),
-    )
-    return (
-        all(not wanted or wanted == found for wanted, found in equal)
-        and (not asked.statuses or deployment.status in asked.statuses)
-        and asked.labels.items() <= deployment.labels.items()
-    )
+def _check_not_lost(changes: Changes, version: int) -> None:
+    if version < changes.lost_version:
+        raise Refusal(
+            Reason.CONFLICT,
+            "more deployments changed than are remembered here since the last message was read: call again",
+        )

@@ -18,7 +18,7 @@ from longshore_storage.catalogue.rows import Deployment
 from longshore_storage.errors import StorageError
 from longshore_storage.ports import Coordination
 
-from .step import EVENT_SPACING_S, Progress, RolloutStep
+from .step import Progress, RolloutStep
 
 _log = structlog.get_logger(__name__)
 
@@ -141,6 +141,6 @@ class RolloutController:
             if progress is Progress.NOTHING_LEFT or step.emptied:
                 return
             if progress is Progress.SOON:
-                await asyncio.sleep(EVENT_SPACING_S)
+                await asyncio.sleep(step.due_in_s)
             elif progress is Progress.WAITING or step.assigned:
                 await woken(wake, self._poll_s)

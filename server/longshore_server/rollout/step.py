@@ -10,7 +10,6 @@ from __future__ import annotations
 
 from collections.abc import Callable, Collection, Sequence
 from enum import Enum, auto
-from time import monotonic
 
 import structlog
 
@@ -30,14 +29,11 @@ from longshore_storage.catalogue.lifecycle import (
 from longshore_storage.catalogue.releases import get_release
 from longshore_storage.catalogue.rows import Activation, Actor, Deployment, Live, Node, Release
 
-from .hook_events import tell_hook_output, untold_hook_output
 from .silence import SilenceWatch
+from .telling import Telling
 
 _log = structlog.get_logger(__name__)
 
-_MOST_STEPS_IN_AN_EVENT = 500
-# At most four events on nodes' steps a second; what ends a rollout is told at once.
-EVENT_SPACING_S = 0.25
 NO_NODES = "no_nodes"
 FROZEN = "frozen"
 
@@ -87,8 +83,12 @@ class RolloutStep:
         self._environment = environment
         self._silence = SilenceWatch(progress_deadline_s)
         self._epoch = 0
-        self._told_at = -EVENT_SPACING_S
-        self._untold = False
+        self._telling = Telling()
+
+    @property
+    def due_in_s(self) -> float:
+        """When the next step may come after one that found ``SOON``."""
+        return self._telling.due_in_s
 
     async def take_over(self) -> None:
         """Become the owner of what is rolling out here, if anything is."""
@@ -141,7 +141,7 @@ class RolloutStep:
         self.emptied = bool(self._ended) and head is None
         if moved:
             return Progress.MOVED
-        return Progress.SOON if self._untold else Progress.WAITING
+        return Progress.SOON if self._telling.untold else Progress.WAITING
 
     async def _turn_of(self, transaction: Transaction, live: Live, head: Deployment) -> Turn:
         """Whether the head of the queue may begin; it ends here when what it expects to be live is not."""
@@ -198,7 +198,7 @@ class RolloutStep:
         self, transaction: Transaction, live: Live, active: Deployment, head: Deployment
     ) -> bool:
         touched = await self._activations(transaction, active.revert_generation or active.generation)
-        await self._tell(transaction, active, touched)
+        await self._telling.tell(transaction, active, touched, owner_epoch=self._epoch)
         ended = await change_status(
             transaction,
             active.id,
@@ -217,9 +217,12 @@ class RolloutStep:
         reverting = active.status is DeploymentStatus.REVERTING
         generation = active.revert_generation if reverting else active.generation
         activations = await self._activations(transaction, generation)
+        if live.generation > generation:
+            await self._assign_anew(transaction, live, active, activations)
+            return True
         if await self._give_up_silent(transaction, activations):
             activations = await self._activations(transaction, generation)
-        told = await self._tell(transaction, active, activations)
+        told = await self._telling.tell(transaction, active, activations, owner_epoch=self._epoch)
         failed = [one for one in activations if one.status is ActivationStatus.FAILED]
         if reverting:
             if any(one.status not in ACTIVATION_TERMINAL for one in activations):
@@ -235,6 +238,27 @@ class RolloutStep:
         else:
             return told
         return True
+
+    async def _assign_anew(
+        self, transaction: Transaction, live: Live, active: Deployment, activations: Sequence[Activation]
+    ) -> None:
+        """A node has obeyed a higher generation, before the database was restored: assign past that."""
+        reverting = active.status is DeploymentStatus.REVERTING
+        release_id = live.live_release_id if reverting else active.release_id
+        release = await get_release(transaction, release_id) if release_id is not None else None
+        generation = await projects.next_generation(transaction, live)
+        column = "revert_generation" if reverting else "generation"
+        await append_event(
+            transaction,
+            active.id,
+            "assigned_anew",
+            f"Assigned anew as generation {generation}: a node has obeyed a higher one than before",
+            {},
+            expected=ROLLING,
+            owner_epoch=self._epoch,
+        )
+        await deployments.set_columns(transaction, active.id, **{column: generation})
+        await self._assign(transaction, activations, release, generation, active.id)
 
     async def _succeed(self, transaction: Transaction, live: Live, active: Deployment, count: int) -> None:
         where = f"{count} node{'s' if count != 1 else ''}"
@@ -289,7 +313,7 @@ class RolloutStep:
 
     async def _cancel(self, transaction: Transaction, live: Live, active: Deployment) -> bool:
         activations = await self._activations(transaction, active.generation)
-        await self._tell(transaction, active, activations)
+        await self._telling.tell(transaction, active, activations, owner_epoch=self._epoch)
         refusal = Refusal(Reason.CANCELLED, cancel_message(active.cancelled_by, active.cancel_reason))
         await self._revert(transaction, live, active, activations, refusal, DeploymentStatus.CANCELLED)
         return True
@@ -325,44 +349,6 @@ class RolloutStep:
             owner_epoch=self._epoch,
         )
         self._ended.append(ended)
-
-    async def _tell(
-        self, transaction: Transaction, active: Deployment, activations: Sequence[Activation]
-    ) -> bool:
-        """Append an event on what nodes did since the last one; False when nothing is told now."""
-        news = [one for one in activations if one.status != (one.told_status or ActivationStatus.PENDING)]
-        ended = all(one.status in ACTIVATION_TERMINAL for one in activations)
-        failed = any(one.status is ActivationStatus.FAILED for one in activations)
-        runs = await untold_hook_output(transaction, active)
-        soon = not (ended or failed) and monotonic() < self._told_at + EVENT_SPACING_S
-        self._untold = bool(news or runs) and soon
-        if not (news or runs) or self._untold:
-            return False
-        self._told_at = monotonic()
-        await tell_hook_output(transaction, active, runs, owner_epoch=self._epoch)
-        for begin in range(0, len(news), _MOST_STEPS_IN_AN_EVENT):
-            part = news[begin : begin + _MOST_STEPS_IN_AN_EVENT]
-            await append_event(
-                transaction,
-                active.id,
-                "nodes_stepped",
-                ", ".join(f"{one.node_name} {one.status.lower()}" for one in part[:20]),
-                {
-                    "steps": [
-                        {
-                            "node_id": one.node_id,
-                            "node_name": one.node_name,
-                            "status": one.status,
-                            "message": one.message[:200],
-                        }
-                        for one in part
-                    ]
-                },
-                expected=ROLLING,
-                owner_epoch=self._epoch,
-            )
-            await assignments.mark_told(transaction, part)
-        return True
 
     async def _give_up_silent(self, transaction: Transaction, activations: Sequence[Activation]) -> bool:
         silent = self._silence.too_long(activations)

@@ -9,9 +9,10 @@ from google.protobuf.duration_pb2 import Duration
 from longshore.v1 import cluster_service_pb2 as pb
 from longshore.v1.cluster_service_pb2_grpc import ClusterServiceServicer
 from longshore_server import __version__
+from longshore_server.fleet import Fleet
 from longshore_server.identity import Identity
 from longshore_server.settings import UploadSettings
-from longshore_server.wakeups import rollout_lock
+from longshore_server.wakeups import Wakeups, rollout_lock
 from longshore_storage.catalogue import Catalogue, deployments, nodes
 from longshore_storage.errors import StorageError
 from longshore_storage.payloads import PayloadSettings
@@ -30,12 +31,14 @@ class ClusterServicer(ClusterServiceServicer):
         self,
         catalogue: Catalogue,
         coordination: Coordination,
+        wakeups: Wakeups,
         identity: Identity,
         uploads: UploadSettings,
         storing: PayloadSettings,
     ) -> None:
         self._catalogue = catalogue
         self._coordination = coordination
+        self._fleet = Fleet(catalogue, coordination, wakeups)
         self._identity = identity
         self._uploads = uploads
         self._storing = storing
@@ -89,14 +92,21 @@ class ClusterServicer(ClusterServiceServicer):
                 after=str(place[0]) if place else "",
                 limit=limit + 1,
             )
-        try:
-            alive = {member.node_id for member in await self._coordination.members()}
-        except StorageError:
-            alive = set()
+        alive = await self._alive()
         return pb.ListNodesResponse(
             nodes=[convert.node(one, alive=one.id in alive) for one in page[:limit]],
             next_page_token=token.make([page[limit - 1].name]) if len(page) > limit else "",
         )
+
+    async def CordonNode(self, request: pb.CordonNodeRequest, context: Any) -> pb.CordonNodeResponse:  # noqa: N802
+        """Let no rollout cover a node, or let them again."""
+        node = await self._fleet.cordon(request.node_name, request.reason, current_actor())
+        return pb.CordonNodeResponse(node=convert.node(node, alive=node.id in await self._alive()))
+
+    async def RemoveNode(self, request: pb.RemoveNodeRequest, context: Any) -> pb.RemoveNodeResponse:  # noqa: N802
+        """Forget a node that is gone."""
+        was_registered = await self._fleet.remove(request.node_name, current_actor())
+        return pb.RemoveNodeResponse(was_registered=was_registered)
 
     async def ListLocks(self, request: pb.ListLocksRequest, context: Any) -> pb.ListLocksResponse:  # noqa: N802
         """Page by name."""
@@ -117,3 +127,10 @@ class ClusterServicer(ClusterServiceServicer):
             ],
             next_page_token=token.make([page[-1].name]) if len(held) > limit else "",
         )
+
+    async def _alive(self) -> set[str]:
+        """The nodes whose lease is alive; none where that cannot be told."""
+        try:
+            return {member.node_id for member in await self._coordination.members()}
+        except StorageError:
+            return set()

@@ -319,6 +319,9 @@ def node(row: rows.Node, *, alive: bool) -> cluster_service_pb2.Node:
         boot_time=timestamp(row.boot_time),
         free_disk_bytes=row.free_disk_bytes,
         report_time=timestamp(row.report_time),
+        cordon_reason=row.cordon_reason,
+        cordoned_by=row.cordoned_by,
+        cordon_time=timestamp(row.cordon_time),
     )
 
 

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from contextlib import aclosing
 from typing import Any
 
 from longshore.v1 import deployment_service_pb2 as pb
@@ -133,12 +132,7 @@ class RecordingCalls(DeploymentServiceServicer):
     async def _answer(self, deployment: Deployment, wait_policy: int) -> Any:
         """The deployment as recorded; or as it ended, where that is waited for."""
         if wait_policy == pb.WAIT_POLICY_ENDED and deployment.status not in TERMINAL | WAITING:
-            updates = self._hub.follow(
-                deployment.id, after=deployment.last_sequence, wait_for_creation_s=0, until_waiting=True
-            )
-            async with aclosing(updates):
-                async for _ in updates:
-                    pass
+            await self._hub.settled(deployment)
             async with self._catalogue.reading() as transaction:
                 ended = await deployments.get_deployment(transaction, deployment.id)
             assert ended is not None, "a deployment is never deleted"

@@ -60,6 +60,8 @@ STATUS_OF: dict[Reason, grpc.StatusCode] = {
     Reason.FROZEN: _S.FAILED_PRECONDITION,
     Reason.ETAG_MISMATCH: _S.ABORTED,
     Reason.TOO_MANY_FOLLOWERS: _S.RESOURCE_EXHAUSTED,
+    Reason.NODE_NOT_FOUND: _S.NOT_FOUND,
+    Reason.NODE_RUNNING: _S.FAILED_PRECONDITION,
 }
 
 ERROR_DOMAIN = "longshore"

@@ -155,7 +155,7 @@ async def unfinished_counts(transaction: Transaction) -> dict[str, int]:
     """How many deployments stand in each status that is not terminal."""
     rows = await transaction.all(
         select(_d.c.status, func.count().label("deployments"))
-        .where(_d.c.status.in_(set(DeploymentStatus) - TERMINAL))
+        .where(_d.c.status.in_(set(DeploymentStatus) - TERMINAL), _d.c.kind != DeploymentKind.VALIDATION)
         .group_by(_d.c.status)
     )
     return {row.status: row.deployments for row in rows}

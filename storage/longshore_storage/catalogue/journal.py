@@ -9,6 +9,7 @@ before 4. Event kinds and their bodies:
 ``hook_output``       {outputs: [{node_id, node_name, hook, kind, taking_back, lines, skipped_lines, ended,
                       exit_code, outcome}]}
 ``content_examined``  {content_sha256, entries, unpacked_size_bytes, findings: [...], total_findings}
+``assigned_anew``     {}: the database was restored, and a node has obeyed a higher generation
 ``upload_waits``      {}, and ``upload_goes_on`` {}: no place is free for its bytes, and then one is
 """
 

@@ -81,6 +81,34 @@ async def report(
     )
 
 
+async def get_node(transaction: Transaction, node_id: str) -> Node | None:
+    """Read a node."""
+    row = await transaction.one(select(*_COLUMNS).where(_n.c.id == node_id))
+    return Node.of(row) if row else None
+
+
+async def lock_node(transaction: Transaction, name: str) -> Node | None:
+    """Lock a node's row by its name until the transaction ends."""
+    row = await transaction.one(select(*_COLUMNS).where(_n.c.name == name).with_for_update(key_share=True))
+    return Node.of(row) if row else None
+
+
+async def cordon(transaction: Transaction, node_id: str, reason: str, by: str) -> Node:
+    """Let no rollout cover a node, for ``reason``, or let them again with an empty one."""
+    row = await transaction.one(
+        update(_n)
+        .where(_n.c.id == node_id)
+        .values(
+            cordon_reason=reason,
+            cordoned_by=by if reason else "",
+            cordon_time=await transaction.now() if reason else None,
+        )
+        .returning(*_COLUMNS)
+    )
+    assert row is not None
+    return Node.of(row)
+
+
 async def remove(transaction: Transaction, name: str) -> bool:
     """Forget a node and its assignments, so that no rollout waits for it; False when there is none."""
     return bool(await transaction.changed(delete(_n).where(_n.c.name == name)))
@@ -95,9 +123,11 @@ async def list_nodes(transaction: Transaction, *, environment: str, after: str, 
 
 
 async def installing_nodes(transaction: Transaction, environment: str) -> Sequence[Node]:
-    """Every node of an environment with the role install: whom a rollout covers."""
+    """Every node of an environment with the role install and no cordon: whom a rollout covers."""
     rows = await transaction.all(
-        select(*_COLUMNS).where(_n.c.environment == environment, _n.c.installs.is_(True)).order_by(_n.c.name)
+        select(*_COLUMNS)
+        .where(_n.c.environment == environment, _n.c.installs.is_(True), _n.c.cordon_reason == "")
+        .order_by(_n.c.name)
     )
     return [Node.of(row) for row in rows]
 

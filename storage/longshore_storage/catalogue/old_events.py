@@ -38,7 +38,7 @@ async def count_old(transaction: Transaction, *, before: datetime) -> tuple[int,
     """How many events would go, and how many runs of hooks with what they put out."""
     old = select(_d.c.id).where(_d.c.end_time < before, _d.c.all_events)
     events = select(func.count()).where(_e.c.deployment_id.in_(old), _e.c.kind != _KEPT_KIND)
-    runs = select(func.count()).where(_h.c.deployment_id.in_(old), _h.c.ended)
+    runs = select(func.count()).where(_h.c.deployment_id.in_(old))
     counted = await transaction.one(
         select(events.scalar_subquery().label("events"), runs.scalar_subquery().label("runs"))
     )
@@ -46,9 +46,12 @@ async def count_old(transaction: Transaction, *, before: datetime) -> tuple[int,
 
 
 async def drop_hook_outputs(transaction: Transaction, deployment_id: str, *, limit: int) -> int:
-    """Remove what ended hooks of a deployment put out, ``limit`` runs at most; tells how many."""
+    """Remove what hooks of a deployment put out, ``limit`` runs at most; tells how many.
+
+    Also of runs whose end nobody heard: the deployment ended long ago.
+    """
     key = (_h.c.node_id, _h.c.environment, _h.c.project, _h.c.generation, _h.c.number)
-    page = select(*key).where(_h.c.deployment_id == deployment_id, _h.c.ended).limit(limit)
+    page = select(*key).where(_h.c.deployment_id == deployment_id).limit(limit)
     return await transaction.changed(delete(_h).where(tuple_(*key).in_(page)))
 
 

@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from datetime import datetime
 from typing import NamedTuple
 
-from sqlalchemy import Table, select, update
+from sqlalchemy import Table, delete, select, update
 from sqlalchemy.dialects import postgresql, sqlite
 
 from . import tables
@@ -49,6 +49,17 @@ async def ensure_project(
             .where(p.c.name == name, p.c.only_validated)
             .values(only_validated=False, create_time=now)
         )
+
+
+async def drop_only_validated(transaction: Transaction) -> int:
+    """Forget projects that only uploads named which were validated, once nothing of them is stored.
+
+    Raises ``ConstraintViolated`` where one is named again meanwhile.
+    """
+    p = tables.project
+    named_by = (tables.deployment, tables.release, tables.chunk, tables.project_environment)
+    unnamed = [~select(table.c.project).where(table.c.project == p.c.name).exists() for table in named_by]
+    return await transaction.changed(delete(p).where(p.c.only_validated, *unnamed))
 
 
 async def ensure_environment(transaction: Transaction, name: str) -> None:
@@ -135,6 +146,19 @@ async def live_version(transaction: Transaction, live: Live) -> LiveVersion:
 async def next_generation(transaction: Transaction, live: Live) -> int:
     """Hand out the next generation; the caller holds the live row's lock."""
     return await _raise(transaction, live, "generation")
+
+
+async def raise_generation(transaction: Transaction, live: Live, past: int) -> Live:
+    """Hand out nothing up to ``past`` any more; the caller holds the live row's lock."""
+    table = tables.project_environment
+    row = await transaction.one(
+        update(table)
+        .where(table.c.project == live.project, table.c.environment == live.environment)
+        .values(generation=past)
+        .returning(*table.c)
+    )
+    assert row is not None
+    return Live.of(row)
 
 
 async def next_queue_order(transaction: Transaction, live: Live) -> int:

@@ -185,6 +185,9 @@ class Node(_FromRow):
     boot_time: datetime
     free_disk_bytes: int
     report_time: datetime
+    cordon_reason: str
+    cordoned_by: str
+    cordon_time: datetime | None
 
 
 @dataclass(frozen=True, slots=True)

@@ -17,7 +17,11 @@ _UNENDED = sorted(set(DeploymentStatus) - TERMINAL)
 
 
 class Standing(NamedTuple):
-    """One deployment; whatever changes of it changes one of these, but for what nodes do without an event."""
+    """One deployment; whatever changes of it changes one of these.
+
+    But for what nodes do without an event, and for the release's payload being deleted: that may concern any
+    number of deployments that ended long ago, which nobody looks at here.
+    """
 
     id: str
     status: str

@@ -423,6 +423,10 @@ node = Table(
     Column("free_disk_bytes", BigInteger, nullable=False),
     Column("report_time", UtcTime, nullable=False),
     Column("installs", Boolean, nullable=False),
+    # Why no rollout covers it; empty when they do.
+    Column("cordon_reason", String, nullable=False, server_default=""),
+    Column("cordoned_by", String, nullable=False, server_default=""),
+    Column("cordon_time", UtcTime),
 )
 
 # What a node should have of a project: a release or nothing.
@@ -466,6 +470,8 @@ activation = Table(
     Column("start_time", UtcTime),
     Column("end_time", UtcTime),
     Column("report_time", UtcTime, nullable=False),
+    # How often the node has tried again by itself, after the deployment's end.
+    Column("tries", Integer, nullable=False, server_default=text("0")),
     CheckConstraint(
         "status IN ('PENDING', 'FETCHING', 'SWITCHING', 'LIVE', 'FAILED', 'SUPERSEDED', 'REMOVED')",
         name="status",

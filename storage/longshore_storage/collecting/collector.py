@@ -89,6 +89,7 @@ class Collector:
             report.add_drafts(dropped)
         async for dropped in unnamed.drop_packs(self._catalogue, settings):
             report.add_packs(dropped)
+        await unnamed.drop_projects(self._catalogue)
         await leave_mark(self._catalogue, self._blobs)
         report.orphans_skipped = await why_not_ours_alone(self._catalogue, self._blobs)
         if not report.orphans_skipped:

@@ -7,11 +7,11 @@ from contextlib import suppress
 from datetime import timedelta
 from typing import Any
 
-from sqlalchemy import select
+from sqlalchemy import or_, select
 
 from longshore_storage.catalogue import Catalogue, Transaction, deployments, tables, uploads
-from longshore_storage.catalogue.journal import StatusMoved, change_status
-from longshore_storage.catalogue.lifecycle import UPLOADING, DeploymentStatus
+from longshore_storage.catalogue.journal import StatusMoved, change_status, record_audit
+from longshore_storage.catalogue.lifecycle import UPLOADING, DeploymentKind, DeploymentStatus
 from longshore_storage.catalogue.rows import Actor
 
 _u = tables.upload
@@ -52,7 +52,9 @@ async def give_up_dead_uploads(
 
 async def is_dead(transaction: Transaction, resume_for: timedelta) -> Any:
     """The condition on an upload's row."""
-    return _u.c.heartbeat_time <= await transaction.now() - resume_for
+    now = await transaction.now()
+    # A heartbeat that lies so far ahead is of a clock that was set back since.
+    return or_(_u.c.heartbeat_time <= now - resume_for, _u.c.heartbeat_time > now + resume_for)
 
 
 async def _give_up(
@@ -76,7 +78,18 @@ async def _give_up(
     if locked is None:
         return False
     await uploads.drop_upload(transaction, deployment_id)
-    await deployments.drop_validation(transaction, deployment_id)
+    accepted = await deployments.get_accepted(transaction, deployment_id)
+    if accepted is not None and accepted.kind is DeploymentKind.VALIDATION:
+        await record_audit(
+            transaction,
+            actor,
+            "validation.ended",
+            deployment=accepted,
+            from_status=accepted.status,
+            message=str(error["message"]),
+        )
+        await deployments.drop_validation(transaction, deployment_id)
+        return True
     # A row that its deployment's end left behind only goes.
     with suppress(StatusMoved):
         await change_status(

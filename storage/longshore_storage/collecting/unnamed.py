@@ -1,12 +1,14 @@
-"""Payloads, drafts and pack files that nothing names: their rows go, their objects are condemned."""
+"""What nothing names (payloads, drafts, pack files, projects): its rows go, its objects are condemned."""
 
 from __future__ import annotations
 
 from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
+from contextlib import suppress
 from typing import Protocol
 
-from longshore_storage.catalogue import Catalogue, Transaction, garbage
+from longshore_storage.catalogue import Catalogue, Transaction, garbage, projects
 from longshore_storage.catalogue.garbage import Dropped
+from longshore_storage.errors import ConstraintViolated
 
 from .pace import Pace
 from .settings import CollectingSettings
@@ -75,3 +77,11 @@ async def _in_batches(catalogue: Catalogue, find: _Find, drop: _Drop) -> AsyncIt
         if len(page) < limit:
             return
         after = page[-1]
+
+
+async def drop_projects(catalogue: Catalogue) -> None:
+    """Forget projects that only validated uploads ever named."""
+    # One that is named again in this moment stays for the next run.
+    with suppress(ConstraintViolated):
+        async with catalogue.transaction() as transaction:
+            await projects.drop_only_validated(transaction)

@@ -230,11 +230,24 @@ class TestDeadUploads:
             await transaction.execute(
                 update(d).where(d.c.id == deployment_id).values(kind=DeploymentKind.VALIDATION)
             )
+            await transaction.execute(update(tables.project).values(only_validated=True))
         await store.silence(deployment_id)
         assert (await store.collect()).uploads_given_up == 1
-        left = (tables.deployment, tables.event, tables.upload, tables.pin, tables.finding)
+        left = (tables.deployment, tables.event, tables.upload, tables.pin, tables.finding, tables.project)
         assert [await store.count(table) for table in left] == [0] * len(left)
         assert await store.objects() == set()
+        async with store.world.catalogue.reading() as transaction:
+            (entry, *_) = await journal.list_audit(transaction, deployment_id=deployment_id, limit=5)
+        assert entry.action == "validation.ended"
+
+    async def test_a_sign_of_life_from_the_future_is_none(self, store: Store) -> None:
+        deployment_id = await store.begin_and_break_off(DATA)
+        u = tables.upload
+        async with store.world.catalogue.transaction() as transaction:
+            later = await transaction.now() + 400 * DAY
+            await transaction.execute(update(u).values(heartbeat_time=later))
+        assert (await store.collect()).uploads_given_up == 1
+        assert store.given_up == [deployment_id]
 
     async def test_one_that_is_alive_stays(self, store: Store) -> None:
         await store.begin_and_break_off(DATA)

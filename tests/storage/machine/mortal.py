@@ -68,6 +68,11 @@ class MortalCatalogue(Catalogue):
         async with super().reading() as opened:
             yield MortalTransaction(opened, self._life, self._clock)
 
+    @asynccontextmanager
+    async def rehearsing(self) -> AsyncIterator[Transaction]:
+        async with super().rehearsing() as opened:
+            yield MortalTransaction(opened, self._life, self._clock)
+
     async def _commit(self, connection: AsyncConnection) -> None:
         commit = super()._commit
         await self._life.call(Call.COMMIT, lambda: commit(connection), away=_UNKNOWN)

@@ -40,9 +40,11 @@ def projects_command(session: Session, project: str | None) -> None:
 
     async def show_one(client: Client) -> None:
         overview = await client.project(project or "")
-        if not printer.for_people:
-            live = [f"{each.environment} {each.live_version}" for each in overview.environments]
-            printer.result(overview, name="\n".join(map(safe, live)))
+        if printer.for_programs:
+            printer.print_object(overview)
+        elif printer.quiet:
+            for each in overview.environments:
+                click.echo(safe(f"{each.environment} {each.live_version}"))
         elif not overview.environments:
             click.echo("live nowhere yet", err=True)
         else:

@@ -115,7 +115,7 @@ def deploy_command(
     from longshore_client.cli.outcome import Followed, how_to_follow
     from longshore_client.cli.resuming import UploadRun, upload_run
     from longshore_client.cli.standard_input import standard_input
-    from longshore_client.cli.validating import validate
+    from longshore_client.cli.validating import refuse_following, validate
     from longshore_client.errors import ServerFault, StorageFull, TimedOut, Unavailable
     from longshore_client.models import PayloadFormat, VersionBump
     from longshore_client.upload_progress import Way
@@ -124,8 +124,11 @@ def deploy_command(
         raise click.UsageError("--version and --bump exclude each other")
     if deployment_id and anew:
         raise click.UsageError("--deployment-id and --new exclude each other")
-    if validate_only and (stage or deployment_id):
-        raise click.UsageError("--validate-only records nothing: leave --stage and --deployment-id out")
+    if validate_only:
+        refuse_following(
+            {"--stage": stage, "--deployment-id": deployment_id, "--new": anew, "--wait": wait}
+            | {"--detach": detach, "--timeout": timeout is not None}
+        )
     terms = terms_of(expect_live, labels, queue=queue, stage=stage)
     named, where = _project(session, path, project), session.environment(environment)
     followed = Followed(session, detach=is_detached(wait, detach=detach), timeout_s=timeout)
@@ -141,7 +144,7 @@ def deploy_command(
         "way": Way.PLAIN if send_all else Way.THRIFTY,
     }
     if validate_only:
-        validate(session, lambda: standard_input() if path == "-" else path, content)
+        validate(session, lambda: standard_input() if path == "-" else path, content, terms)
         return
 
     async def work(client: Client, run: UploadRun) -> None:

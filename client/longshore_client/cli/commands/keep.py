@@ -97,7 +97,7 @@ def _value(value: Any, unlimited: Any) -> Any:
 
 def _facts(kept: ProjectEnvironment) -> list[Any]:
     from longshore_client.cli.tables import Fact
-    from longshore_client.cli.wording import duration, safe, size
+    from longshore_client.cli.wording import duration, size
 
     def told(value: Any, words: str) -> str:
         return "as the servers' settings say" if value is None else words if value else _UNLIMITED
@@ -106,8 +106,8 @@ def _facts(kept: ProjectEnvironment) -> list[Any]:
     age_s = retention.max_age.total_seconds() if retention.max_age else 0.0
     targets = kept.kept_rollback_targets
     return [
-        Fact("project", safe(kept.project)),
-        Fact("environment", safe(kept.environment)),
+        Fact("project", kept.project),
+        Fact("environment", kept.environment),
         Fact("releases", told(retention.keep_releases, str(retention.keep_releases))),
         Fact("age", told(retention.max_age, duration(age_s))),
         Fact("size", told(retention.max_size_bytes, size(retention.max_size_bytes or 0))),

@@ -147,6 +147,9 @@ def upgrade() -> None:
         sa.Column("free_disk_bytes", sa.BigInteger(), nullable=False),
         sa.Column("report_time", columns.UtcTime(timezone=True), nullable=False),
         sa.Column("installs", sa.Boolean(), nullable=False),
+        sa.Column("cordon_reason", sa.String(), server_default="", nullable=False),
+        sa.Column("cordoned_by", sa.String(), server_default="", nullable=False),
+        sa.Column("cordon_time", columns.UtcTime(timezone=True), nullable=True),
         sa.ForeignKeyConstraint(["environment"], ["environment.name"], name=op.f("fk_node_environment")),
         sa.PrimaryKeyConstraint("id", name=op.f("pk_node")),
         sa.UniqueConstraint("name", name=op.f("uq_node_name")),
@@ -231,6 +234,7 @@ def upgrade() -> None:
         sa.Column("start_time", columns.UtcTime(timezone=True), nullable=True),
         sa.Column("end_time", columns.UtcTime(timezone=True), nullable=True),
         sa.Column("report_time", columns.UtcTime(timezone=True), nullable=False),
+        sa.Column("tries", sa.Integer(), server_default=sa.text("0"), nullable=False),
         sa.CheckConstraint(
             "status IN ('PENDING', 'FETCHING', 'SWITCHING', 'LIVE', 'FAILED', 'SUPERSEDED', 'REMOVED')",
             name=op.f("ck_activation_status"),

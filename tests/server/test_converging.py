@@ -1,0 +1,197 @@
+"""A node comes to what is live by itself: one that joined, was away, was cordoned, or failed."""
+
+from __future__ import annotations
+
+from collections.abc import AsyncIterator
+from datetime import timedelta
+from typing import Any
+
+import pytest
+from sqlalchemy import select, update
+
+from longshore_server.rollout.step import Progress
+from longshore_server.wakeups import Wakeups
+from longshore_storage.catalogue import Catalogue, assignments, converging, journal, nodes, tables
+from longshore_storage.catalogue.lifecycle import ActivationStatus
+from longshore_storage.catalogue.rows import Activation, Actor
+from longshore_storage.coordination import open_coordination
+
+from .rollouts import ENVIRONMENT, PROJECT, Place
+
+LIVE, FAILED, REMOVED = ActivationStatus.LIVE, ActivationStatus.FAILED, ActivationStatus.REMOVED
+
+
+@pytest.fixture
+async def place(catalogue: Catalogue) -> AsyncIterator[Place]:
+    coordination = open_coordination("local://")
+    wakeups = Wakeups(coordination)
+    place = Place(catalogue, wakeups)
+    await place.node("a")
+    for version in ("1.0.0", "1.1.0"):
+        await place.release(version)
+    yield place
+    await wakeups.close()
+    await coordination.close()
+
+
+async def roll_out(place: Place, version: str, *, on: tuple[str, ...] = ("a",)) -> str:
+    """Deploy to all nodes that are there, of which all must be in ``on``."""
+    deployment_id = await place.queue(version)
+    step = place.step()
+    await step.take()
+    for node in on:
+        assert await place.report(node, LIVE)
+    assert await step.take() is Progress.MOVED
+    return deployment_id
+
+
+async def catch_up(place: Place, node: str) -> bool:
+    """What a node's agent does when it looks; tells whether it has something to do now."""
+    done = False
+    async with place.catalogue.reading() as transaction:
+        found = await converging.behind(transaction, node)
+        now = await transaction.now()
+    for one in found:
+        if one.is_due(now):
+            async with place.catalogue.transaction() as transaction:
+                done |= await converging.catch_up(transaction, node, one.project, Actor(f"node:{node}"))
+    return done
+
+
+async def activations(place: Place, node: str) -> list[Activation]:
+    a = tables.activation
+    async with place.catalogue.reading() as transaction:
+        rows = await transaction.all(select(a).where(a.c.node_id == node).order_by(a.c.generation))
+    return [Activation.of(row) for row in rows]
+
+
+async def set_columns(place: Place, node: str, **values: Any) -> None:
+    a = tables.activation
+    async with place.catalogue.transaction() as transaction:
+        await transaction.execute(update(a).where(a.c.node_id == node).values(**values))
+
+
+async def cordon(place: Place, node: str, reason: str) -> None:
+    async with place.catalogue.transaction() as transaction:
+        await nodes.cordon(transaction, node, reason, "anna")
+
+
+async def test_one_that_joins_gets_what_is_live(place: Place) -> None:
+    await place.node("b")
+    assert not await catch_up(place, "b"), "nothing was ever live"
+    await roll_out(place, "1.0.0", on=("a", "b"))
+    await place.node("c")
+    assert await catch_up(place, "c")
+    (due,) = await place.due("c")
+    (activation,) = await activations(place, "c")
+    live = await place.live()
+    assert (due.release_id, due.generation, due.deployment_id) == (
+        live.live_release_id,
+        live.live_generation,
+        "",
+    )
+    assert (activation.version, activation.status) == ("1.0.0", ActivationStatus.PENDING)
+    assert not await catch_up(place, "c"), "it is assigned now"
+    assert await place.report("c", LIVE)
+    assert not await catch_up(place, "c")
+    async with place.catalogue.reading() as transaction:
+        (entry, *_) = await journal.list_audit(transaction, principal="node:c", limit=5)
+    assert (entry.action, entry.version) == ("node.caught_up", "1.0.0")
+
+
+async def test_one_that_joins_in_a_rollout_gets_what_is_live_first(place: Place) -> None:
+    await roll_out(place, "1.0.0")
+    deployment_id = await place.queue("1.1.0")
+    step = place.step()
+    await step.take()
+    await place.node("b")
+    assert await catch_up(place, "b")
+    assert (await activations(place, "b"))[-1].version == "1.0.0"
+    # The rollout does not wait for it, and it catches up at its end.
+    assert await place.report("a", LIVE)
+    await step.take()
+    assert (await place.get(deployment_id)).status == "SUCCEEDED"
+    assert await catch_up(place, "b")
+    assert [(one.version, one.status) for one in await activations(place, "b")] == [
+        ("1.0.0", ActivationStatus.SUPERSEDED),
+        ("1.1.0", ActivationStatus.PENDING),
+    ]
+
+
+async def test_what_is_live_nowhere_is_taken_off(place: Place) -> None:
+    await place.node("b")
+    await roll_out(place, "1.0.0", on=("a", "b"))
+    await cordon(place, "b", "new disk")
+    await place.undeploy()
+    step = place.step()
+    await step.take()
+    assert await place.report("a", REMOVED)
+    await step.take()
+    await place.node("c")
+    assert not await catch_up(place, "c"), "one that never had it has nothing to do"
+    assert not await catch_up(place, "b"), "it is cordoned"
+    await cordon(place, "b", "")
+    assert await catch_up(place, "b")
+    (due,) = await place.due("b")
+    assert due.release_id is None
+
+
+async def test_no_rollout_covers_a_cordoned_node(place: Place) -> None:
+    await place.node("b")
+    await cordon(place, "b", "new disk")
+    await roll_out(place, "1.0.0")
+    assert await activations(place, "b") == []
+    await cordon(place, "a", "all of it")
+    waiting = await place.queue("1.1.0")
+    assert await place.step().take() is Progress.WAITING
+    assert (await place.get(waiting)).status_reason == "no_nodes"
+
+
+async def test_what_failed_is_tried_again_with_longer_pauses_and_not_for_ever(place: Place) -> None:
+    await roll_out(place, "1.0.0")
+    await place.node("b")
+    await catch_up(place, "b")
+    tries = 0
+    pause = timedelta(minutes=1)
+    while True:
+        assert await place.report("b", FAILED, "no room")
+        async with place.catalogue.reading() as transaction:
+            now = await transaction.now()
+        await set_columns(place, "b", end_time=now - pause + timedelta(seconds=30))
+        assert not await catch_up(place, "b"), "it is too soon"
+        await set_columns(place, "b", end_time=now - pause - timedelta(seconds=30))
+        if not await catch_up(place, "b"):
+            break
+        tries += 1
+        pause *= 2
+        assert len(await place.due("b")) == 1
+    assert tries == converging.MOST_TRIES
+    assert (await activations(place, "b"))[-1].status is FAILED
+
+
+async def test_who_drives_a_rollout_sees_to_its_nodes(place: Place) -> None:
+    await place.node("b")
+    await roll_out(place, "1.0.0", on=("a", "b"))
+    await place.queue("1.1.0")
+    step = place.step()
+    await step.take()
+    assert await place.report("b", FAILED, "no room")
+    await set_columns(place, "b", end_time=None)
+    assert not await catch_up(place, "b")
+
+
+async def test_one_that_was_forgotten_comes_back(place: Place) -> None:
+    await place.node("b")
+    await roll_out(place, "1.0.0", on=("a", "b"))
+    async with place.catalogue.transaction() as transaction:
+        assert await nodes.remove(transaction, "b")
+    assert not await catch_up(place, "b"), "it is not known"
+    await place.node("b")
+    assert await catch_up(place, "b")
+    (activation,) = await activations(place, "b")
+    assert activation.status is ActivationStatus.PENDING
+    assert await place.report("b", LIVE)
+    async with place.catalogue.reading() as transaction:
+        assigned = await assignments.assigned_releases(transaction, PROJECT, ENVIRONMENT)
+    live = await place.live()
+    assert sorted(assigned) == [("a", live.live_release_id), ("b", live.live_release_id)]
