@@ -118,7 +118,8 @@ def test_a_node_that_is_gone_is_forgotten(run: Run) -> None:
     running = run("remove-node", node, "--yes")
     assert (running.code, "runs: stop it first" in running.err) == (4, True)
     forgotten = run("remove-node", "web-9", "--yes")
-    assert (forgotten.code, forgotten.out) == (0, "node web-9 is forgotten\n")
+    told = "node web-9 is not registered: see `longshore nodes`\n"
+    assert (forgotten.code, forgotten.out) == (0, told)
 
 
 def test_a_pin(run: Run, project: str, tree: Path) -> None:
