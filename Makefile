@@ -19,7 +19,7 @@ protoc = PATH="$(CURDIR)/$(VENV):$$PATH" $(VENV)/python -m grpc_tools.protoc -I 
   $(sort $(wildcard protos/longshore/*/*.proto))
 
 .DEFAULT_GOAL := help
-.PHONY: help setup test lint protos stubs-fresh services bench demo cluster clean
+.PHONY: help setup test lint protos stubs-fresh services bench chaos demo cluster clean
 
 help: ## Show what there is to make
 	@echo "make TARGET, where TARGET is one of"
@@ -71,6 +71,9 @@ bench: $(SYNCED) ## Measure what docs/performance.md shows (ROWS=upload,tree som
 
 cluster: $(SYNCED) ## Run a cluster of three nodes on this machine, until Ctrl-C (ARGS="--folder DIR" keeps it)
 	$(VENV)/python -m examples.cluster $(ARGS)
+
+chaos: $(SYNCED) ## Break a cluster at random and check what it promised (MINUTES=60, SEED=N the same faults again)
+	$(VENV)/python -m tests.cluster.chaos --minutes $(or $(MINUTES),60) $(if $(SEED),--seed $(SEED))
 
 demo: $(SYNCED) ## See a deployment, its progress and its rollback, from start to end
 	$(VENV)/python -m examples.demo

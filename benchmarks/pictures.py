@@ -42,9 +42,7 @@ def _targets(results: Results) -> Drawing:
     rows = [
         (target, results.rows[target.row].figure(target.name), target.required)
         for target in TARGETS
-        if target.required is not None
-        and target.row in results.rows
-        and target.name in results.rows[target.row].figures
+        if target.required and target.row in results.rows and target.name in results.rows[target.row].figures
     ]
     top, step = 70, 24
     picture = Drawing(

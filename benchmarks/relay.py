@@ -1,7 +1,8 @@
 """A relay between a client and a server that counts every byte on the wire, and can cut it.
 
 It counts what the kernel received, read or not, so that what was under way when a connection was cut counts
-as sent. Threads do the work, so that the client's event loop beside it is not held up.
+as sent. All connections together may be held to a rate in the server's answers. Threads do the work, so that
+the client's event loop beside it is not held up.
 """
 
 from __future__ import annotations
@@ -11,6 +12,7 @@ import socket
 import struct
 import termios
 import threading
+import time
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 
@@ -22,7 +24,7 @@ _BUFFER_BYTES = 256 * 1024
 class Relay:
     """Relays TCP from ``address`` to one server; ``sent_bytes`` went to it, ``received_bytes`` came back."""
 
-    def __init__(self, target: str) -> None:
+    def __init__(self, target: str, *, received_bytes_per_s: int | None = None) -> None:
         host, _, port = target.rpartition(":")
         self._target = (host, int(port))
         self._listener = socket.create_server(("127.0.0.1", 0))
@@ -31,6 +33,8 @@ class Relay:
         self._lock = threading.Lock()
         self._open: set[socket.socket] = set()
         self._cut_at_bytes: int | None = None
+        self._received_bytes_per_s = received_bytes_per_s
+        self._free_at = 0.0
         self.sent_bytes = 0
         self.received_bytes = 0
         self.connections = 0
@@ -82,6 +86,8 @@ class Relay:
         with suppress(OSError):
             while count := source.recv_into(buffer):
                 self._count(count, source, is_sending)
+                if not is_sending and self._received_bytes_per_s is not None:
+                    self._take_turn(count / self._received_bytes_per_s)
                 sink.sendall(buffer[:count])
             sink.shutdown(socket.SHUT_WR)
 
@@ -95,6 +101,14 @@ class Relay:
                 self._cut_at_bytes = None
                 self.sent_bytes += _unread_bytes(source)
                 self._break_all()
+
+    def _take_turn(self, takes_s: float) -> None:
+        """Wait until the line has carried what was there before, and this."""
+        with self._lock:
+            now = time.monotonic()
+            self._free_at = max(self._free_at, now) + takes_s
+            wait_s = self._free_at - now
+        time.sleep(wait_s)
 
     def _break_all(self) -> None:
         for each in self._open:
@@ -112,9 +126,9 @@ def _unread_bytes(source: socket.socket) -> int:
 
 
 @contextmanager
-def relay_to(target: str) -> Iterator[Relay]:
+def relay_to(target: str, *, received_bytes_per_s: int | None = None) -> Iterator[Relay]:
     """A relay to ``target`` (``HOST:PORT``) for the length of the block."""
-    relay = Relay(target)
+    relay = Relay(target, received_bytes_per_s=received_bytes_per_s)
     try:
         yield relay
     finally:

@@ -8,6 +8,7 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 
 from benchmarks.stage import Bench
+from longshore_storage.catalogue import open_catalogue
 from tests.services.binaries import ETCD, find
 from tests.services.child import Command
 from tests.services.etcd_cluster import EtcdCluster, EtcdMember
@@ -61,6 +62,15 @@ class Services:
             }
             async with serve(data_dir=place.folder / "node", env=env) as server:
                 yield server
+
+
+async def migrated(url: str) -> None:
+    """Bring a database to this version's schema, as an administrator does before the first node."""
+    catalogue = open_catalogue(url)
+    try:
+        await catalogue.migrate()
+    finally:
+        await catalogue.close()
 
 
 @contextmanager

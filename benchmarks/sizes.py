@@ -88,6 +88,10 @@ class Sizes:
     bundles: int
     kept_files: int
     idle_s: int
+    fleets: tuple[int, ...]
+    fan_out_nodes: int
+    fan_out_payload_bytes: int
+    fan_out_bytes_per_s: int
     ways: tuple[Way, ...] = (Way.THRIFTY, Way.PLAIN)
     tree: tuple[Package, ...]
     releases: tuple[ReleasePair, ...]
@@ -106,6 +110,10 @@ FULL = Sizes(
     bundles=50,
     kept_files=10_000,
     idle_s=60,
+    fleets=(100, 200, 300),
+    fan_out_nodes=8,
+    fan_out_payload_bytes=50_000_000,
+    fan_out_bytes_per_s=4_000_000,
     tree=(_NEXT, _MONACO, _TYPESCRIPT, _WEBPACK),
     releases=_RELEASES,
 )
@@ -122,6 +130,10 @@ QUICK = Sizes(
     bundles=10,
     kept_files=1_000,
     idle_s=15,
+    fleets=(20, 60),
+    fan_out_nodes=3,
+    fan_out_payload_bytes=8_000_000,
+    fan_out_bytes_per_s=2_000_000,
     tree=(_TYPESCRIPT, _WEBPACK),
     releases=(_TYPESCRIPT_PAIR,),
 )

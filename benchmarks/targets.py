@@ -17,9 +17,11 @@ class Unit(StrEnum):
     TIMES = "×"
     PERCENT = "%"
     MIB = "MiB"
+    BYTES = "B"
     SECONDS = "s"
     MILLISECONDS = "ms"
     A_SECOND = "/s"
+    COUNT = ""
 
 
 @dataclass(frozen=True)
@@ -53,6 +55,8 @@ class Target:
             return "aim met"
         if self.is_met(figure):
             return "met"
+        if not self.required:
+            return "missed"
         away = abs(figure.median - self.required) / self.required
         return f"missed by {away:.0%}"
 
@@ -71,12 +75,16 @@ class Target:
                 return f"{value:.2f} %"
             case Unit.MIB:
                 return f"{value:.0f} MiB"
+            case Unit.BYTES:
+                return f"{value:,.0f} B"
             case Unit.SECONDS:
                 return f"{value:.1f} s"
             case Unit.MILLISECONDS:
                 return f"{value:.0f} ms"
             case Unit.A_SECOND:
                 return f"{value:.2f} /s"
+            case Unit.COUNT:
+                return f"{value:.0f}"
 
     def _within(self, value: float, bound: float) -> bool:
         return value >= bound if self.more_is_better else value <= bound
@@ -107,6 +115,7 @@ _TO_LIVE = "first byte to live"
 _LISTS = "of 1,000, the worst filter"
 _P50 = "until the last has an event, p50"
 _P99 = "until the last has an event, p99"
+_NO_BYTES = "payload bytes sent, stored and fetched"
 _BORDERS = "borders at files of 16 KiB and more"
 
 TARGETS = (
@@ -147,6 +156,15 @@ TARGETS = (
     _at_most("followers-10000.p99", Unit.MILLISECONDS, "10,000 followers, the same", _P99, 3000, 1500),
     _informs("followers-10000.p50", "the same", _P50, unit=Unit.MILLISECONDS),
     _at_most("followers-10000.memory", Unit.MIB, "a node's memory for them", _IDLE, 1024, 500),
+    _at_most("takeover.time", Unit.SECONDS, "takeover after SIGKILL of the owner", "a lease of 5 s", 12, 7),
+    _informs("fleet.statements", "a rollout over 300 nodes, statements", "a node", unit=Unit.COUNT),
+    _informs("fleet.memory", "its controller's memory", _IDLE, unit=Unit.MIB),
+    _informs("fleet.time", "its time", "begin to end", unit=Unit.SECONDS),
+    _at_most("fan-out.time", Unit.TIMES, "durable to live, 50 MB on 8 nodes", "time of 1 node", 1.5, 1.5),
+    _at_most("peer-edits.fetched", Unit.PERCENT, "1 % of files edited, a peer fetches", "of the .tgz", 10, 5),
+    _at_most("no-bytes.redeploy", Unit.BYTES, "the same deployed again", _NO_BYTES, 0, 0),
+    _at_most("no-bytes.rollback", Unit.BYTES, "a rollback to a kept release", _NO_BYTES, 0, 0),
+    _at_most("no-bytes.promotion", Unit.BYTES, "the same in another environment", "sent and stored", 0, 0),
 )
 
 

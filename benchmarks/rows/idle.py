@@ -10,16 +10,13 @@ import asyncio
 import re
 from urllib.request import urlopen
 
-import psycopg
-from psycopg import sql
-
 from benchmarks.history import fill_history
 from benchmarks.results import Measured
 from benchmarks.services import Services, services
+from benchmarks.sql_log import log_statements, statements
 from benchmarks.stage import Bench
 
 _DEPLOYMENTS = 500
-_STATEMENT = re.compile(r"LOG:  (?:statement|execute [^:]*): (?P<statement>\w+)")
 _CALLS = re.compile(r"^grpc_server_started_total\{.*\} (?P<count>\S+)$", re.MULTILINE)
 # What a node does at its start has ended by then.
 _SETTLED_S = 10
@@ -32,46 +29,31 @@ async def measure(bench: Bench) -> Measured:
 
 async def measure_on(bench: Bench, started: Services) -> Measured:
     """Measure on services that run."""
-    statements: list[float] = []
+    asked_rates: list[float] = []
     calls: list[float] = []
     asked: list[str] = []
     with started.postgres.fresh_database() as database:
         await fill_history(started.postgres.url(database), _DEPLOYMENTS)
-        _log_statements(started, database)
+        log_statements(started.postgres, database)
         async with started.node(bench, database):
             await asyncio.sleep(min(_SETTLED_S, bench.sizes.idle_s))
             for _ in range(bench.sizes.pairs):
-                before = len(_statements(started, database)), _etcd_calls(started)
+                before = len(statements(started.postgres, database)), _etcd_calls(started)
                 await asyncio.sleep(bench.sizes.idle_s)
-                asked = _statements(started, database)[before[0] :]
-                statements.append(len(asked) / bench.sizes.idle_s)
+                asked = statements(started.postgres, database)[before[0] :]
+                asked_rates.append(len(asked) / bench.sizes.idle_s)
                 calls.append((_etcd_calls(started) - before[1]) / bench.sizes.idle_s)
-                bench.say(f"{statements[-1]:.2f} statements and {calls[-1]:.2f} requests a second")
-        if not _statements(started, database):
+                bench.say(f"{asked_rates[-1]:.2f} statements and {calls[-1]:.2f} requests a second")
+        if not statements(started.postgres, database):
             raise RuntimeError("PostgreSQL has not logged a single statement")
     return Measured(
-        {"idle.statements": statements, "idle.requests": calls},
+        {"idle.statements": asked_rates, "idle.requests": calls},
         {
             "deployments": _DEPLOYMENTS,
             "seconds": bench.sizes.idle_s,
             "statements": {name: asked.count(name) for name in sorted(set(asked))},
         },
     )
-
-
-def _log_statements(started: Services, database: str) -> None:
-    url = started.postgres.url(database).replace("postgresql+psycopg", "postgresql")
-    with psycopg.connect(url, autocommit=True) as connection:
-        connection.execute(
-            sql.SQL("ALTER DATABASE {} SET log_statement = 'all'").format(sql.Identifier(database))
-        )
-
-
-def _statements(started: Services, database: str) -> list[str]:
-    """The first word of every statement so far, of this database."""
-    lines = started.postgres.child.stderr().splitlines()
-    found = (_STATEMENT.search(line) for line in lines if f" {database} " in line)
-    return [match["statement"].upper() for match in found if match]
 
 
 def _etcd_calls(started: Services) -> float:

@@ -17,6 +17,7 @@ if TYPE_CHECKING:
         Default,
         Lock,
         Node,
+        NodeRemoved,
         PayloadDeletion,
         Project,
         ProjectEnvironment,
@@ -29,40 +30,54 @@ if TYPE_CHECKING:
     from .decisions import DEFAULT_ENVIRONMENT, new_deployment_id
     from .downloading import Download, DownloadProgress
     from .errors import LongshoreError
+    from .events import (
+        CanaryStepPassed,
+        CanaryStepReached,
+        ContentExamined,
+        Event,
+        HookKind,
+        HookOutput,
+        NodeHookOutput,
+        NodesStepped,
+        NodeStep,
+        Snapshot,
+        StatusChanged,
+    )
     from .models import (
         Activation,
         ActivationStatus,
-        ContentExamined,
         Deployment,
         DeploymentError,
         DeploymentKind,
         DeploymentStatus,
-        Event,
         Finding,
-        HookKind,
-        HookOutput,
         NodeCounts,
-        NodeHookOutput,
         NodeRole,
-        NodesStepped,
-        NodeStep,
         PayloadFormat,
         QueuePolicy,
         Severity,
-        Snapshot,
-        StatusChanged,
         TransferStats,
         Validation,
         VersionBump,
     )
     from .policy import CallPolicy
+    from .strategies import CanaryStep, FailurePolicy, RolloutStrategy
     from .sync_client import SyncClient
     from .terms import Terms
     from .upload_progress import UploadPhase, UploadProgress, Way
 
 _HOMES = {
     "catalog_models": (
-        *("AuditEntry", "Default", "Lock", "Node", "PayloadDeletion", "Project", "ProjectEnvironment"),
+        *(
+            "AuditEntry",
+            "Default",
+            "Lock",
+            "Node",
+            "NodeRemoved",
+            "PayloadDeletion",
+            "Project",
+            "ProjectEnvironment",
+        ),
         *("ProjectOverview", "Release", "Retention", "ServerInfo"),
     ),
     "addresses": ("DEFAULT_SERVER",),
@@ -70,13 +85,17 @@ _HOMES = {
     "decisions": ("DEFAULT_ENVIRONMENT", "new_deployment_id"),
     "downloading": ("Download", "DownloadProgress"),
     "errors": ("LongshoreError",),
+    "events": (
+        *("CanaryStepPassed", "CanaryStepReached", "ContentExamined", "Event", "HookKind", "HookOutput"),
+        *("NodeHookOutput", "NodeStep", "NodesStepped", "Snapshot", "StatusChanged"),
+    ),
     "models": (
-        *("Activation", "ActivationStatus", "ContentExamined", "Deployment", "DeploymentError"),
-        *("DeploymentKind", "DeploymentStatus", "Event", "Finding", "NodeCounts", "NodeRole", "NodeStep"),
-        *("NodesStepped", "PayloadFormat", "QueuePolicy", "Severity", "Snapshot", "StatusChanged"),
-        *("TransferStats", "Validation", "VersionBump", "HookKind", "HookOutput", "NodeHookOutput"),
+        *("Activation", "ActivationStatus", "Deployment", "DeploymentError", "DeploymentKind"),
+        *("DeploymentStatus", "Finding", "NodeCounts", "NodeRole", "PayloadFormat", "QueuePolicy"),
+        *("Severity", "TransferStats", "Validation", "VersionBump"),
     ),
     "policy": ("CallPolicy",),
+    "strategies": ("CanaryStep", "FailurePolicy", "RolloutStrategy"),
     "sync_client": ("SyncClient",),
     "terms": ("Terms",),
     "upload_progress": ("UploadPhase", "UploadProgress", "Way"),
@@ -90,6 +109,9 @@ __all__ = [
     "ActivationStatus",
     "AuditEntry",
     "CallPolicy",
+    "CanaryStep",
+    "CanaryStepPassed",
+    "CanaryStepReached",
     "Client",
     "ContentExamined",
     "Default",
@@ -100,6 +122,7 @@ __all__ = [
     "Download",
     "DownloadProgress",
     "Event",
+    "FailurePolicy",
     "Finding",
     "HookKind",
     "HookOutput",
@@ -108,6 +131,7 @@ __all__ = [
     "Node",
     "NodeCounts",
     "NodeHookOutput",
+    "NodeRemoved",
     "NodeRole",
     "NodeStep",
     "NodesStepped",
@@ -119,6 +143,7 @@ __all__ = [
     "QueuePolicy",
     "Release",
     "Retention",
+    "RolloutStrategy",
     "ServerInfo",
     "Severity",
     "Snapshot",

@@ -4,13 +4,13 @@ from __future__ import annotations
 
 from typing import Final
 
-from google.protobuf.duration_pb2 import Duration
-
 from longshore.v1 import catalog_service_pb2, cluster_service_pb2, deployment_service_pb2
 
 from . import catalog_models
-from .conversion import enum_table, optional_status, optional_time, optional_value, payload_format
+from .conversion import optional_status, payload_format
+from .message_fields import duration, enum_table, optional_span, optional_time, optional_value
 from .models import NodeRole
+from .strategy_conversion import optional_policy, optional_strategy
 
 _ROLES: Final = enum_table(NodeRole, cluster_service_pb2.NodeRole.DESCRIPTOR, "NODE_ROLE_")
 
@@ -47,25 +47,25 @@ def project_environment(message: catalog_service_pb2.ProjectEnvironment) -> cata
         freeze_time=optional_time(message, "freeze_time"),
         retention=_retention(message.retention),
         kept_rollback_targets=optional_value(message, "kept_rollback_targets"),
+        strategy=optional_strategy(message),
+        failure_policy=optional_policy(message.failure_policy),
+        node_selector=dict(message.node_selector),
     )
 
 
 def retention_message(retention: catalog_models.Retention) -> catalog_service_pb2.Retention:
     """The other way round."""
-    age = None
-    if retention.max_age is not None:
-        age = Duration()
-        age.FromTimedelta(retention.max_age)
     return catalog_service_pb2.Retention(
-        keep_releases=retention.keep_releases, max_age=age, max_size_bytes=retention.max_size_bytes
+        keep_releases=retention.keep_releases,
+        max_age=duration(retention.max_age),
+        max_size_bytes=retention.max_size_bytes,
     )
 
 
 def _retention(message: catalog_service_pb2.Retention) -> catalog_models.Retention:
-    age = message.max_age.ToTimedelta() if message.HasField("max_age") else None
     return catalog_models.Retention(
         keep_releases=optional_value(message, "keep_releases"),
-        max_age=age,
+        max_age=optional_span(message, "max_age"),
         max_size_bytes=optional_value(message, "max_size_bytes"),
     )
 
@@ -127,6 +127,10 @@ def node(message: cluster_service_pb2.Node) -> catalog_models.Node:
         cordon_reason=message.cordon_reason,
         cordoned_by=message.cordoned_by,
         cordon_time=optional_time(message, "cordon_time"),
+        labels=dict(message.labels),
+        draining=message.draining,
+        upload_count=message.upload_count,
+        rollout_count=message.rollout_count,
     )
 
 

@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from enum import Enum
 
 from .models import DeploymentStatus, NodeRole, PayloadFormat
+from .strategies import FailurePolicy, RolloutStrategy
 
 
 @dataclass(frozen=True, slots=True)
@@ -35,7 +37,11 @@ class Retention:
 
 @dataclass(frozen=True, slots=True)
 class ProjectEnvironment:
-    """What a project has live in one environment; empty fields where nothing ever was."""
+    """What a project has live in one environment; empty fields where nothing ever was.
+
+    ``strategy`` and ``failure_policy`` are those of rollouts there that tell none of their own; None as the
+    servers do by themselves: all nodes at once, and taken back.
+    """
 
     project: str
     environment: str
@@ -49,6 +55,9 @@ class ProjectEnvironment:
     freeze_time: datetime | None
     retention: Retention
     kept_rollback_targets: int | None
+    strategy: RolloutStrategy | None
+    failure_policy: FailurePolicy | None
+    node_selector: Mapping[str, str]
 
 
 @dataclass(frozen=True, slots=True)
@@ -115,7 +124,10 @@ class AuditEntry:
 
 @dataclass(frozen=True, slots=True)
 class Node:
-    """One running server."""
+    """One running server.
+
+    ``upload_count`` and ``rollout_count`` are what it takes and drives just now, as it last told.
+    """
 
     node_id: str
     node_name: str
@@ -131,6 +143,25 @@ class Node:
     cordon_reason: str
     cordoned_by: str
     cordon_time: datetime | None
+    labels: Mapping[str, str]
+    draining: bool
+    upload_count: int
+    rollout_count: int
+
+    @property
+    def is_drained(self) -> bool:
+        """Whether it has told, since its drain began, that nothing is left that it takes or drives."""
+        if not self.draining or self.report_time is None or self.cordon_time is None:
+            return False
+        return self.report_time >= self.cordon_time and not (self.upload_count or self.rollout_count)
+
+
+@dataclass(frozen=True, slots=True)
+class NodeRemoved:
+    """A node that was taken off the list, where nodes are watched."""
+
+    node_name: str
+    removed: bool = True
 
 
 @dataclass(frozen=True, slots=True)

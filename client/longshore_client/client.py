@@ -21,16 +21,15 @@ from .catalog_models import PayloadDeletion
 from .connection import Connection
 from .decisions import DEFAULT_ENVIRONMENT, Decisions, new_deployment_id
 from .errors import DeploymentFailed, LongshoreError, PayloadRefused
+from .events import Event, Snapshot
 from .following import BreakCallback, follow
 from .models import (
     Deployment,
-    DeploymentStatus,
-    Event,
     PayloadFormat,
-    Snapshot,
     Validation,
     VersionBump,
 )
+from .nodes import Nodes
 from .policy import DEFAULT_POLICY, CallPolicy
 from .reads import Reads
 from .terms import ANY_TERMS, Terms
@@ -43,7 +42,7 @@ if TYPE_CHECKING:
     from .upload_progress import ProgressCallback
 
 
-class Client(Reads, Decisions):
+class Client(Reads, Decisions, Nodes):
     """Talks to the server at ``server`` (``host:port``) inside an ``async with`` block.
 
     Several servers on the same stores are given with commas between them: ``"a:7420,b:7420"``. What one
@@ -209,13 +208,15 @@ class Client(Reads, Decisions):
     async def wait(self, deployment_id: str) -> Deployment:
         """Follow a deployment to its end and return it; raises ``DeploymentFailed`` without success.
 
-        One that is staged ends only when somebody promotes or cancels it.
+        PARTIAL is a success: its release is live, and ``node_counts.failed`` tells on how many nodes it is
+        not. One that waits for a person (``Deployment.waits_for_person``) ends only when somebody lets it go
+        on, or cancels it.
         """
         async with aclosing(self.follow(deployment_id)) as updates:
             async for _ in updates:
                 pass
         ended = await self.get(deployment_id)
-        if ended.status is not DeploymentStatus.SUCCEEDED:
+        if not ended.status.successful:
             why = ended.error.message if ended.error else ended.status_message
             raise DeploymentFailed(f"deployment {deployment_id} ended {ended.status}: {why}", ended)
         return ended

@@ -5,30 +5,13 @@ Total: unset fields become None or empty, enum numbers that this client does not
 
 from __future__ import annotations
 
-from datetime import UTC, datetime
-from enum import StrEnum
-from typing import Any, Final, TypeVar
-
-from google.protobuf.descriptor import EnumDescriptor
-from google.protobuf.message import Message
-from google.protobuf.timestamp_pb2 import Timestamp
+from typing import Final
 
 from longshore.v1 import deployment_pb2, deployment_service_pb2, errors_pb2, progress_pb2
 
-from . import models
-
-_Enum = TypeVar("_Enum", bound=StrEnum)
-
-
-def enum_table(kind: type[_Enum], descriptor: EnumDescriptor, prefix: str) -> dict[int, _Enum]:
-    """The members of ``kind`` by protobuf number; a name that ``kind`` lacks is left out."""
-    members = kind.__members__
-    return {
-        value.number: members[value.name.removeprefix(prefix)]
-        for value in descriptor.values
-        if value.name.removeprefix(prefix) in members
-    }
-
+from . import events, models
+from .message_fields import enum_table, optional_time, optional_value
+from .strategy_conversion import optional_policy, optional_strategy
 
 _KINDS: Final = enum_table(
     models.DeploymentKind, deployment_pb2.DeploymentKind.DESCRIPTOR, "DEPLOYMENT_KIND_"
@@ -43,7 +26,7 @@ NO_STATUS: Final = deployment_pb2.DEPLOYMENT_STATUS_UNSPECIFIED
 _ACTIVATION_STATUSES: Final = enum_table(
     models.ActivationStatus, deployment_pb2.ActivationStatus.DESCRIPTOR, "ACTIVATION_STATUS_"
 )
-_HOOK_KINDS: Final = enum_table(models.HookKind, progress_pb2.HookKind.DESCRIPTOR, "HOOK_KIND_")
+_HOOK_KINDS: Final = enum_table(events.HookKind, progress_pb2.HookKind.DESCRIPTOR, "HOOK_KIND_")
 _FORMATS: Final = enum_table(models.PayloadFormat, deployment_pb2.PayloadFormat.DESCRIPTOR, "PAYLOAD_FORMAT_")
 _SEVERITIES: Final = enum_table(models.Severity, deployment_pb2.Severity.DESCRIPTOR, "SEVERITY_")
 
@@ -66,28 +49,6 @@ def bump_number(bump: models.VersionBump) -> deployment_service_pb2.VersionBump.
     return deployment_service_pb2.VersionBump.Value(f"VERSION_BUMP_{bump.name}")
 
 
-def optional_time(message: Message, field: str) -> datetime | None:
-    """A timestamp field of ``message`` in UTC, None when it is not set."""
-    if not message.HasField(field):
-        return None
-    value: Timestamp = getattr(message, field)
-    return value.ToDatetime(tzinfo=UTC)
-
-
-def optional_value(message: Message, field: str) -> Any:
-    """An optional field of ``message``, None when it is not set."""
-    return getattr(message, field) if message.HasField(field) else None
-
-
-def timestamp(moment: datetime | None) -> Timestamp | None:
-    """An aware moment for a request, or nothing."""
-    if moment is None:
-        return None
-    message = Timestamp()
-    message.FromDatetime(moment.astimezone(UTC))
-    return message
-
-
 def optional_status(number: int) -> models.DeploymentStatus | None:
     """A status, None for the unspecified one."""
     return _STATUSES.get(number, models.DeploymentStatus.UNKNOWN) if number else None
@@ -105,7 +66,7 @@ def finding(message: deployment_pb2.Finding) -> models.Finding:
         severity=_SEVERITIES.get(message.severity, models.Severity.UNKNOWN),
         message=message.message,
         path=message.path,
-        line=message.line if message.HasField("line") else None,
+        line=optional_value(message, "line"),
     )
 
 
@@ -150,7 +111,7 @@ def deployment(message: deployment_pb2.Deployment) -> models.Deployment:
         version=message.version,
         payload_sha256=message.payload_sha256,
         content_sha256=message.content_sha256,
-        payload_size_bytes=message.payload_size_bytes if message.HasField("payload_size_bytes") else None,
+        payload_size_bytes=optional_value(message, "payload_size_bytes"),
         payload_present=message.payload_present,
         payload_format=payload_format(message.payload_format),
         transfer=models.TransferStats(
@@ -188,6 +149,12 @@ def deployment(message: deployment_pb2.Deployment) -> models.Deployment:
         retry_of=message.retry_of,
         labels=dict(message.labels),
         cancelled_by=message.cancelled_by,
+        strategy=optional_strategy(message),
+        failure_policy=optional_policy(message.failure_policy),
+        paused_by=message.paused_by,
+        pause_reason=message.pause_reason,
+        passed_canary_steps=message.passed_canary_steps,
+        canary_due_time=optional_time(message, "canary_due_time"),
     )
 
 
@@ -213,9 +180,9 @@ def activation(message: deployment_pb2.Activation) -> models.Activation:
     )
 
 
-def event(message: progress_pb2.ProgressEvent) -> models.Event:
+def event(message: progress_pb2.ProgressEvent) -> events.Event:
     """One event of a deployment's progress."""
-    return models.Event(
+    return events.Event(
         deployment_id=message.deployment_id,
         sequence=message.sequence,
         time=optional_time(message, "time"),
@@ -224,19 +191,19 @@ def event(message: progress_pb2.ProgressEvent) -> models.Event:
     )
 
 
-def _detail(message: progress_pb2.ProgressEvent) -> models.EventDetail | None:
+def _detail(message: progress_pb2.ProgressEvent) -> events.EventDetail | None:
     match message.WhichOneof("event"):
         case "status_changed":
             change = message.status_changed
-            return models.StatusChanged(
+            return events.StatusChanged(
                 from_status=optional_status(change.from_status),
                 to_status=_STATUSES.get(change.to_status, models.DeploymentStatus.UNKNOWN),
                 reason=change.reason,
             )
         case "nodes_stepped":
-            return models.NodesStepped(
+            return events.NodesStepped(
                 steps=tuple(
-                    models.NodeStep(
+                    events.NodeStep(
                         node_id=step.node_id,
                         node_name=step.node_name,
                         status=_ACTIVATION_STATUSES.get(step.status, models.ActivationStatus.UNKNOWN),
@@ -247,7 +214,7 @@ def _detail(message: progress_pb2.ProgressEvent) -> models.EventDetail | None:
             )
         case "content_examined":
             examined = message.content_examined
-            return models.ContentExamined(
+            return events.ContentExamined(
                 content_sha256=examined.content_sha256,
                 entries=examined.entries,
                 unpacked_size_bytes=examined.unpacked_size_bytes,
@@ -255,31 +222,45 @@ def _detail(message: progress_pb2.ProgressEvent) -> models.EventDetail | None:
                 total_findings=examined.total_findings,
             )
         case "hook_output":
-            return models.HookOutput(
+            return events.HookOutput(
                 outputs=tuple(_hook_output(output) for output in message.hook_output.outputs)
+            )
+        case "canary_step_reached":
+            reached = message.canary_step_reached
+            return events.CanaryStepReached(
+                step=reached.step,
+                total_steps=reached.total_steps,
+                node_count=reached.node_count,
+                gate_id=reached.gate_id,
+                due_time=optional_time(reached, "due_time"),
+            )
+        case "canary_step_passed":
+            passed = message.canary_step_passed
+            return events.CanaryStepPassed(
+                step=passed.step, total_steps=passed.total_steps, promoted_by=passed.promoted_by
             )
         case _:
             return None
 
 
-def _hook_output(message: progress_pb2.NodeHookOutput) -> models.NodeHookOutput:
-    return models.NodeHookOutput(
+def _hook_output(message: progress_pb2.NodeHookOutput) -> events.NodeHookOutput:
+    return events.NodeHookOutput(
         node_id=message.node_id,
         node_name=message.node_name,
         hook=message.hook,
-        kind=_HOOK_KINDS.get(message.kind, models.HookKind.UNKNOWN),
+        kind=_HOOK_KINDS.get(message.kind, events.HookKind.UNKNOWN),
         taking_back=message.taking_back,
         lines=tuple(message.lines),
         skipped_lines=message.skipped_lines,
         ended=message.ended,
-        exit_code=message.exit_code if message.HasField("exit_code") else None,
+        exit_code=optional_value(message, "exit_code"),
         outcome=message.outcome,
     )
 
 
-def snapshot(message: progress_pb2.ProgressSnapshot) -> models.Snapshot:
+def snapshot(message: progress_pb2.ProgressSnapshot) -> events.Snapshot:
     """How things stand."""
-    return models.Snapshot(
+    return events.Snapshot(
         deployment=deployment(message.deployment),
         compacted_through=message.compacted_through,
         activations=tuple(activation(each) for each in message.activations),

@@ -1,4 +1,4 @@
-"""What is decided without moving bytes: release, rollback, undeploy, retry, promotion, cancellation.
+"""What is decided without moving bytes: release, rollback, undeploy, retry, promotion, pause, cancellation.
 
 Every call that makes a deployment carries an id, made here or by the caller: made again, it happens once.
 """
@@ -7,16 +7,19 @@ from __future__ import annotations
 
 import uuid
 from abc import ABC, abstractmethod
+from collections.abc import Mapping
 from typing import Final
 
 from google.protobuf import field_mask_pb2
 
-from longshore.v1 import catalog_service_pb2, cluster_service_pb2, deployment_service_pb2
+from longshore.v1 import catalog_service_pb2, deployment_service_pb2
 
 from . import catalog_conversion, conversion
-from .catalog_models import Default, Node, ProjectEnvironment, Release, Retention
+from .catalog_models import Default, ProjectEnvironment, Release, Retention
 from .connection import Connection
 from .models import Deployment
+from .strategies import FailurePolicy, RolloutStrategy
+from .strategy_conversion import policy_number, strategy_message
 from .terms import ANY_TERMS, Terms
 
 DEFAULT_ENVIRONMENT: Final = "default"
@@ -155,6 +158,53 @@ class Decisions(ABC):
             raise ValueError("give retention or rollback_targets: what is to be set")
         return await self._set(settings, *paths)
 
+    async def select_nodes(
+        self,
+        project: str,
+        labels: Mapping[str, str],
+        *,
+        environment: str = DEFAULT_ENVIRONMENT,
+        etag: str = "",
+    ) -> ProjectEnvironment:
+        """Set which nodes of an environment a project goes to: those with all of ``labels``, at most 8.
+
+        With none it goes to every node. Nodes that match get what is live, others have it taken off, by
+        themselves. With an ``etag`` raises ``SettingsChanged`` where that is not the one any more.
+        """
+        settings = catalog_service_pb2.ProjectEnvironment(
+            project=project, environment=environment, node_selector=labels, etag=etag
+        )
+        return await self._set(settings, "node_selector")
+
+    async def set_rollout(
+        self,
+        project: str,
+        *,
+        environment: str = DEFAULT_ENVIRONMENT,
+        strategy: RolloutStrategy | Default | None = None,
+        failure_policy: FailurePolicy | Default | None = None,
+        etag: str = "",
+    ) -> ProjectEnvironment:
+        """Set how rollouts go over the nodes of an environment, and what becomes of these when one fails.
+
+        For deployments whose ``Terms`` tell none. What is None stays as it is; ``Default.SERVERS`` goes back
+        to all nodes at once, taken back. With an ``etag`` raises ``SettingsChanged`` where that is not the
+        one any more.
+        """
+        settings = catalog_service_pb2.ProjectEnvironment(project=project, environment=environment, etag=etag)
+        paths = []
+        if strategy is not None:
+            paths.append("strategy")
+            if isinstance(strategy, RolloutStrategy):
+                settings.strategy.CopyFrom(strategy_message(strategy))
+        if failure_policy is not None:
+            paths.append("failure_policy")
+            if isinstance(failure_policy, FailurePolicy):
+                settings.failure_policy = policy_number(failure_policy)
+        if not paths:
+            raise ValueError("give strategy or failure_policy: what is to be set")
+        return await self._set(settings, *paths)
+
     async def _set(self, settings: catalog_service_pb2.ProjectEnvironment, *paths: str) -> ProjectEnvironment:
         answer = await self._connection.unary(
             lambda server: server.catalog.UpdateProjectEnvironment,
@@ -163,25 +213,6 @@ class Decisions(ABC):
             ),
         )
         return catalog_conversion.project_environment(answer.project_environment)
-
-    async def cordon(self, node_name: str, reason: str) -> Node:
-        """Let no rollout cover a node, for ``reason``; an empty one lifts it. Raises ``NodeNotFound``."""
-        answer = await self._connection.unary(
-            lambda server: server.cluster.CordonNode,
-            cluster_service_pb2.CordonNodeRequest(node_name=node_name, reason=reason),
-        )
-        return catalog_conversion.node(answer.node)
-
-    async def remove_node(self, node_name: str) -> bool:
-        """Forget a node that is gone for good; False where there was none of that name.
-
-        Raises ``NodeRunning`` for one that runs.
-        """
-        answer = await self._connection.unary(
-            lambda server: server.cluster.RemoveNode,
-            cluster_service_pb2.RemoveNodeRequest(node_name=node_name),
-        )
-        return answer.was_registered
 
     async def pin(self, project: str, version: str, reason: str) -> Release:
         """Keep a release's payload whatever retention says, for ``reason``; an empty one unpins it."""
@@ -194,11 +225,32 @@ class Decisions(ABC):
     async def promote(self, deployment_id: str, gate_id: str) -> Deployment:
         """Let a deployment pass the gate that it waits at, its ``waiting_gate_id``.
 
+        A staged one is queued, a canary goes on to its next step, before its time too.
         Raises ``GateMismatch`` when it waits at another one, or at none.
         """
         answer = await self._connection.unary(
             lambda server: server.deployments.PromoteDeployment,
             deployment_service_pb2.PromoteDeploymentRequest(deployment_id=deployment_id, gate_id=gate_id),
+        )
+        return conversion.deployment(answer.deployment)
+
+    async def pause(self, deployment_id: str, *, reason: str = "") -> Deployment:
+        """Pause a rollout: nodes end what they were told, then nothing else is begun until ``resume``.
+
+        So it may still be on its way to PAUSED, with ``paused_by`` set. Raises ``StatusConflict`` for what
+        does not roll out.
+        """
+        answer = await self._connection.unary(
+            lambda server: server.deployments.PauseDeployment,
+            deployment_service_pb2.PauseDeploymentRequest(deployment_id=deployment_id, reason=reason),
+        )
+        return conversion.deployment(answer.deployment)
+
+    async def resume(self, deployment_id: str) -> Deployment:
+        """Let a paused rollout go on. Raises ``StatusConflict`` for what neither rolls out nor is paused."""
+        answer = await self._connection.unary(
+            lambda server: server.deployments.ResumeDeployment,
+            deployment_service_pb2.ResumeDeploymentRequest(deployment_id=deployment_id),
         )
         return conversion.deployment(answer.deployment)
 

@@ -17,7 +17,7 @@ from longshore.v1 import deployment_service_pb2
 from .connection import Connection
 from .conversion import event, snapshot
 from .errors import LongshoreError, ProgressCompacted
-from .models import Event, Snapshot, StatusChanged
+from .events import Event, Snapshot, StatusChanged
 from .routing import Route
 from .streaming import SILENCE_S, Stream
 

@@ -12,6 +12,8 @@ from dataclasses import dataclass
 from datetime import datetime
 from enum import StrEnum
 
+from .strategies import FailurePolicy, RolloutStrategy
+
 
 class DeploymentKind(StrEnum):
     """Which call made a deployment."""
@@ -33,8 +35,10 @@ class DeploymentStatus(StrEnum):
     STAGED = "staged"
     QUEUED = "queued"
     ROLLING_OUT = "rolling_out"
+    PAUSED = "paused"
     REVERTING = "reverting"
     SUCCEEDED = "succeeded"
+    PARTIAL = "partial"
     FAILED = "failed"
     CANCELLED = "cancelled"
     SUPERSEDED = "superseded"
@@ -45,19 +49,17 @@ class DeploymentStatus(StrEnum):
         return self in _TERMINAL
 
     @property
-    def waiting(self) -> bool:
-        """Whether the deployment goes on only when a person lets it."""
-        return self is DeploymentStatus.STAGED
+    def successful(self) -> bool:
+        """Whether it ended with its release live (or taken off): PARTIAL too, though some nodes failed."""
+        return self in _SUCCESSFUL
 
 
-_TERMINAL = frozenset(
-    {
-        DeploymentStatus.SUCCEEDED,
-        DeploymentStatus.FAILED,
-        DeploymentStatus.CANCELLED,
-        DeploymentStatus.SUPERSEDED,
-    }
-)
+_SUCCESSFUL = frozenset({DeploymentStatus.SUCCEEDED, DeploymentStatus.PARTIAL})
+_TERMINAL = _SUCCESSFUL | {
+    DeploymentStatus.FAILED,
+    DeploymentStatus.CANCELLED,
+    DeploymentStatus.SUPERSEDED,
+}
 
 
 class ActivationStatus(StrEnum):
@@ -183,7 +185,12 @@ class NodeCounts:
 
 @dataclass(frozen=True, slots=True)
 class Deployment:
-    """One attempt to make a release live in an environment."""
+    """One attempt to make a release live in an environment.
+
+    ``strategy`` and ``failure_policy`` are None until the rollout begins, where its call set none.
+    ``waiting_gate_id`` is what ``Client.promote`` passes; at a canary step with a ``canary_due_time`` it is
+    passed by itself then.
+    """
 
     deployment_id: str
     project: str
@@ -219,6 +226,21 @@ class Deployment:
     retry_of: str
     labels: Mapping[str, str]
     cancelled_by: str
+    strategy: RolloutStrategy | None
+    failure_policy: FailurePolicy | None
+    paused_by: str
+    pause_reason: str
+    passed_canary_steps: int
+    canary_due_time: datetime | None
+
+    @property
+    def waits_for_person(self) -> bool:
+        """Whether it goes on only when a person lets it: staged, paused, or at a gate of a canary."""
+        if self.status is DeploymentStatus.PAUSED:
+            # Without a name it was resumed, and is about to go on.
+            return bool(self.paused_by)
+        at_gate = bool(self.waiting_gate_id) and self.canary_due_time is None
+        return self.status is DeploymentStatus.STAGED or (at_gate and not self.status.terminal)
 
 
 @dataclass(frozen=True, slots=True)
@@ -241,104 +263,3 @@ class Activation:
     message: str
     start_time: datetime | None
     end_time: datetime | None
-
-
-@dataclass(frozen=True, slots=True)
-class StatusChanged:
-    """The deployment's status changed; ``from_status`` is None in the first event."""
-
-    from_status: DeploymentStatus | None
-    to_status: DeploymentStatus
-    reason: str
-
-
-@dataclass(frozen=True, slots=True)
-class NodeStep:
-    """One node took a step; ``message`` says why it failed."""
-
-    node_id: str
-    node_name: str
-    status: ActivationStatus
-    message: str
-
-
-@dataclass(frozen=True, slots=True)
-class NodesStepped:
-    """One or more nodes took a step."""
-
-    steps: tuple[NodeStep, ...]
-
-
-@dataclass(frozen=True, slots=True)
-class ContentExamined:
-    """The payload's content was examined."""
-
-    content_sha256: str
-    entries: int
-    unpacked_size_bytes: int
-    findings: tuple[Finding, ...]
-    total_findings: int
-
-
-class HookKind(StrEnum):
-    """When in an activation a node runs a hook of its settings."""
-
-    UNKNOWN = "unknown"
-    BEFORE_SWITCH = "before_switch"
-    RESTART = "restart"
-    AFTER_SWITCH = "after_switch"
-    CHECK = "check"
-
-
-@dataclass(frozen=True, slots=True)
-class NodeHookOutput:
-    """What one run of a hook on one node did since the last event that told of it.
-
-    ``exit_code`` is None while it runs and where something else ended it; ``outcome`` says how it ended.
-    ``taking_back``: it was run for the release that was live before, after a failure. ``skipped_lines``
-    before ``lines`` were left out.
-    """
-
-    node_id: str
-    node_name: str
-    hook: str
-    kind: HookKind
-    taking_back: bool
-    lines: tuple[str, ...]
-    skipped_lines: int
-    ended: bool
-    exit_code: int | None
-    outcome: str
-
-
-@dataclass(frozen=True, slots=True)
-class HookOutput:
-    """Hooks or health checks of nodes began, went on or ended."""
-
-    outputs: tuple[NodeHookOutput, ...]
-
-
-EventDetail = StatusChanged | NodesStepped | ContentExamined | HookOutput
-
-
-@dataclass(frozen=True, slots=True)
-class Event:
-    """One numbered line of a deployment's progress.
-
-    ``detail`` is None for a kind of event that a newer server sends; ``message`` says it in any case.
-    """
-
-    deployment_id: str
-    sequence: int
-    time: datetime | None
-    message: str
-    detail: EventDetail | None
-
-
-@dataclass(frozen=True, slots=True)
-class Snapshot:
-    """How things stand now, beside the numbered events."""
-
-    deployment: Deployment
-    compacted_through: int
-    activations: tuple[Activation, ...]

@@ -1,4 +1,4 @@
-"""The calls that only read: deployments, projects, releases, nodes, the audit trail."""
+"""The calls that only read: deployments, projects, releases, locks, the audit trail."""
 
 from __future__ import annotations
 
@@ -10,9 +10,10 @@ from types import MappingProxyType
 from longshore.v1 import catalog_service_pb2, cluster_service_pb2, deployment_service_pb2
 
 from . import catalog_conversion, conversion
-from .catalog_models import AuditEntry, Lock, Node, Project, ProjectOverview, Release, ServerInfo
+from .catalog_models import AuditEntry, Lock, Project, ProjectOverview, Release, ServerInfo
 from .connection import Connection
 from .following import BreakCallback
+from .message_fields import timestamp
 from .models import Activation, Deployment, DeploymentStatus, Finding
 from .paging import items_of_pages
 from .watching import watch
@@ -62,8 +63,8 @@ class Reads(ABC):
                     statuses=numbers,
                     version=version or "",
                     deployed_by=deployed_by or "",
-                    since_time=conversion.timestamp(since),
-                    until_time=conversion.timestamp(until),
+                    since_time=timestamp(since),
+                    until_time=timestamp(until),
                     labels=labels,
                     page_size=size,
                     page_token=token,
@@ -200,22 +201,6 @@ class Reads(ABC):
                 ),
             )
             return map(catalog_conversion.audit_entry, answer.entries), answer.next_page_token
-
-        return items_of_pages(read_page, limit)
-
-    def nodes(
-        self, *, environment: str | None = None, limit: int | None = None
-    ) -> AsyncGenerator[Node, None]:
-        """The nodes, by name."""
-
-        async def read_page(size: int, token: str) -> tuple[Iterable[Node], str]:
-            answer = await self._connection.unary(
-                lambda server: server.cluster.ListNodes,
-                cluster_service_pb2.ListNodesRequest(
-                    environment=environment or "", page_size=size, page_token=token
-                ),
-            )
-            return map(catalog_conversion.node, answer.nodes), answer.next_page_token
 
         return items_of_pages(read_page, limit)
 

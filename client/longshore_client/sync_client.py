@@ -15,7 +15,6 @@ from .addresses import DEFAULT_SERVER
 from .catalog_models import (
     AuditEntry,
     Lock,
-    Node,
     PayloadDeletion,
     Project,
     ProjectOverview,
@@ -25,20 +24,20 @@ from .catalog_models import (
 from .client import Client
 from .decisions import DEFAULT_ENVIRONMENT
 from .event_thread import EventThread, each_in_thread
+from .events import Event, Snapshot
 from .following import BreakCallback
 from .models import (
     Activation,
     Deployment,
     DeploymentStatus,
-    Event,
     Finding,
     PayloadFormat,
-    Snapshot,
     Validation,
     VersionBump,
 )
 from .policy import DEFAULT_POLICY, CallPolicy
 from .sync_decisions import SyncDecisions
+from .sync_nodes import SyncNodes
 from .terms import ANY_TERMS, Terms
 from .upload_progress import ProgressCallback, Way
 
@@ -46,7 +45,7 @@ if TYPE_CHECKING:
     from .downloading import Download, DownloadCallback
 
 
-class SyncClient(SyncDecisions):
+class SyncClient(SyncDecisions, SyncNodes):
     """``Client`` in a ``with`` block, or opened at once and closed by ``close``; usable by many threads.
 
     Ctrl-C cancels the call that is waited for, cleans up behind it, and is raised as ``KeyboardInterrupt``.
@@ -298,12 +297,6 @@ class SyncClient(SyncDecisions):
                 limit=limit,
             )
         )
-
-    def nodes(
-        self, *, environment: str | None = None, limit: int | None = None
-    ) -> Generator[Node, None, None]:
-        """See ``Client.nodes``."""
-        return self._thread.iterate(self._client.nodes(environment=environment, limit=limit))
 
     def locks(self, *, limit: int | None = None) -> Generator[Lock, None, None]:
         """See ``Client.locks``."""

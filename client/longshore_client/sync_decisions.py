@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
-from .catalog_models import Default, Node, ProjectEnvironment, Release, Retention
+from collections.abc import Mapping
+
+from .catalog_models import Default, ProjectEnvironment, Release, Retention
 from .client import Client
 from .decisions import DEFAULT_ENVIRONMENT
 from .event_thread import EventThread
 from .models import Deployment
+from .strategies import FailurePolicy, RolloutStrategy
 from .terms import ANY_TERMS, Terms
 
 
@@ -99,13 +102,38 @@ class SyncDecisions:
             )
         )
 
-    def cordon(self, node_name: str, reason: str) -> Node:
-        """See ``Client.cordon``."""
-        return self._thread.run(self._client.cordon(node_name, reason))
+    def select_nodes(
+        self,
+        project: str,
+        labels: Mapping[str, str],
+        *,
+        environment: str = DEFAULT_ENVIRONMENT,
+        etag: str = "",
+    ) -> ProjectEnvironment:
+        """See ``Client.select_nodes``."""
+        return self._thread.run(
+            self._client.select_nodes(project, labels, environment=environment, etag=etag)
+        )
 
-    def remove_node(self, node_name: str) -> bool:
-        """See ``Client.remove_node``."""
-        return self._thread.run(self._client.remove_node(node_name))
+    def set_rollout(
+        self,
+        project: str,
+        *,
+        environment: str = DEFAULT_ENVIRONMENT,
+        strategy: RolloutStrategy | Default | None = None,
+        failure_policy: FailurePolicy | Default | None = None,
+        etag: str = "",
+    ) -> ProjectEnvironment:
+        """See ``Client.set_rollout``."""
+        return self._thread.run(
+            self._client.set_rollout(
+                project,
+                environment=environment,
+                strategy=strategy,
+                failure_policy=failure_policy,
+                etag=etag,
+            )
+        )
 
     def pin(self, project: str, version: str, reason: str) -> Release:
         """See ``Client.pin``."""
@@ -114,6 +142,14 @@ class SyncDecisions:
     def promote(self, deployment_id: str, gate_id: str) -> Deployment:
         """See ``Client.promote``."""
         return self._thread.run(self._client.promote(deployment_id, gate_id))
+
+    def pause(self, deployment_id: str, *, reason: str = "") -> Deployment:
+        """See ``Client.pause``."""
+        return self._thread.run(self._client.pause(deployment_id, reason=reason))
+
+    def resume(self, deployment_id: str) -> Deployment:
+        """See ``Client.resume``."""
+        return self._thread.run(self._client.resume(deployment_id))
 
     def cancel(self, deployment_id: str, *, reason: str = "") -> Deployment:
         """See ``Client.cancel``."""

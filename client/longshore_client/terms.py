@@ -9,6 +9,8 @@ from typing import Any
 from longshore.v1 import deployment_service_pb2
 
 from .models import QueuePolicy
+from .strategies import FailurePolicy, RolloutStrategy
+from .strategy_conversion import policy_number, strategy_message
 
 
 @dataclass(frozen=True, slots=True)
@@ -17,17 +19,20 @@ class Terms:
 
     ``stage_only`` records it and waits for ``Client.promote``. With another thing live than expected the
     call raises ``LiveChanged``, with ``QueuePolicy.FAIL`` beside unfinished deployments ``QueueBusy``.
-    ``labels`` are there to find it by. Rollbacks, undeploys and retries are never
-    staged; a rollback always supersedes.
+    ``labels`` are there to find it by. ``strategy`` is how its rollout goes over the nodes, and
+    ``failure_policy`` what becomes of them when it fails; None as they are set for the project there.
+    Rollbacks, undeploys and retries are never staged; a rollback always supersedes.
     """
 
     stage_only: bool = False
     expected_live: str | None = None
     queue_policy: QueuePolicy = QueuePolicy.WAIT
     labels: Mapping[str, str] = field(default_factory=dict)
+    strategy: RolloutStrategy | None = None
+    failure_policy: FailurePolicy | None = None
 
     def write(self, request: Any) -> None:
-        """Set a request's fields; raises ``ValueError`` for what cannot be staged."""
+        """Set a request's fields; raises ``ValueError`` for what cannot be staged, or rolled out so."""
         fields = request.DESCRIPTOR.fields_by_name
         if "stage_only" in fields:
             request.stage_only = self.stage_only
@@ -40,6 +45,10 @@ class Terms:
         if self.expected_live is not None:
             request.expected_live_deployment_id = self.expected_live
         request.labels.update(self.labels)
+        if self.strategy is not None:
+            request.strategy.CopyFrom(strategy_message(self.strategy))
+        if self.failure_policy is not None:
+            request.failure_policy = policy_number(self.failure_policy)
 
 
 ANY_TERMS = Terms()

@@ -9,6 +9,7 @@ from __future__ import annotations
 import asyncio
 from collections.abc import AsyncGenerator, Sequence
 from contextlib import aclosing
+from typing import Final
 
 from longshore.v1 import deployment_service_pb2
 from longshore_chunks.cutting import CuttingParameters
@@ -32,6 +33,9 @@ from .statuses import translated
 from .upload_call import CallEndedError, UploadCall
 from .upload_progress import ProgressCallback, UploadPhase, UploadProgress, Way
 from .windows import WindowReader
+
+_SENT_UNASKED_BYTES: Final = 32 * 1024
+"""All of a payload this small is sent: to ask which chunks the server lacks would take longer."""
 
 
 class Upload:
@@ -129,7 +133,9 @@ class Upload:
     def _messages(self, reader: PieceReader | WindowReader) -> AsyncGenerator[Message, None]:
         if isinstance(reader, PieceReader):
             return plain_messages(reader.pieces())
-        references = self._vanished_references == 0
+        size_bytes = self._payload.size_bytes
+        is_small = size_bytes is not None and size_bytes <= _SENT_UNASKED_BYTES
+        references = self._vanished_references == 0 and not is_small
         return thrifty_messages(reader.windows(), self._find_missing, references=references)
 
     async def _find_missing(self, digests: Sequence[bytes]) -> Sequence[int]:

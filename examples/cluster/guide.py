@@ -18,13 +18,14 @@ def show_guide(cluster: Cluster, screen: Screen) -> None:
     """The nodes, and how to deploy, follow, look, hold, kill, start again and stop."""
     first, second, third = cluster.nodes
     longshore = _program()
+    what = f"{_SOMETHING} -p {_SOMETHING}"
     hold = _short(cluster.folder.hold)
     screen.title("Three nodes are up")
     screen.table([(node.name, _node(node)) for node in cluster.nodes])
     screen.title("In another terminal, from this folder (deploy tells the ID)")
     screen.table(
         [
-            ("deploy", f"{longshore} --server {first.address} deploy {_SOMETHING} -p {_SOMETHING}"),
+            ("deploy", f"{longshore} --server {first.address} deploy {what} --max-failed 1"),
             ("follow", f"{longshore} --server {second.address} watch ID"),
             ("nodes", f"{longshore} --server {third.address} nodes"),
             ("who drives", f"{longshore} --server {third.address} locks"),

@@ -1,4 +1,4 @@
-"""What people decide about nodes: which no rollout covers for now, and which are gone for good."""
+"""What people decide about nodes: which are left alone or drained for now, and which are gone for good."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ _LONGEST_REASON_BYTES = 500
 
 
 class Fleet:
-    """The use cases CordonNode and RemoveNode."""
+    """The use cases CordonNode, DrainNode and RemoveNode."""
 
     def __init__(self, catalogue: Catalogue, coordination: Coordination, wakeups: Wakeups) -> None:
         self._catalogue = catalogue
@@ -22,17 +22,32 @@ class Fleet:
         self._wakeups = wakeups
 
     async def cordon(self, name: str, reason: str, actor: Actor) -> Node:
-        """Cordon a node for ``reason``, or lift its cordon with an empty one; again, it changes nothing."""
+        """Cordon a node for ``reason``, or lift its cordon, and its drain, with an empty one.
+
+        Done again, it changes nothing; a node that is drained stays so, for the new reason.
+        """
+        if reason and not reason.strip():
+            raise invalid("reason", "says nothing: leave it empty to lift the cordon")
+        return await self._change(name, reason, actor, drains=False)
+
+    async def drain(self, name: str, reason: str, actor: Actor) -> Node:
+        """Cordon a node, and have it take no uploads and drive no rollouts; again, it changes nothing."""
+        if not reason.strip():
+            raise invalid("reason", "is required")
+        return await self._change(name, reason, actor, drains=True)
+
+    async def _change(self, name: str, reason: str, actor: Actor, *, drains: bool) -> Node:
         if len(reason.encode()) > _LONGEST_REASON_BYTES or not reason.isprintable():
             raise invalid("reason", f"must be one line of at most {_LONGEST_REASON_BYTES} bytes of UTF-8")
         reason = reason.strip()
         try:
             async with self._catalogue.transaction() as transaction:
-                node = await _cordon(transaction, name, reason, actor)
+                node = await _change(transaction, name, reason, actor, drains=drains)
         except CommitUnknown:
             # If it took effect, nothing is left to be done.
             async with self._catalogue.transaction() as transaction:
-                node = await _cordon(transaction, name, reason, actor)
+                node = await _change(transaction, name, reason, actor, drains=drains)
+        self._wakeups.send(Kind.NODES, node.id)
         # A rollout that waits for a node may begin, and the node itself catches up.
         self._wakeups.send(Kind.ROLLOUTS, "")
         self._wakeups.send(Kind.ASSIGNMENTS, node.environment)
@@ -57,23 +72,25 @@ class Fleet:
             async with self._catalogue.transaction() as transaction:
                 await _remove(transaction, name, actor)
             was_registered = True
+        self._wakeups.send(Kind.NODES, "")
         self._wakeups.send(Kind.ROLLOUTS, "")
         return was_registered
 
 
-async def _cordon(transaction: Transaction, name: str, reason: str, actor: Actor) -> Node:
+async def _change(transaction: Transaction, name: str, reason: str, actor: Actor, *, drains: bool) -> Node:
     if not name:
         raise invalid("node_name", "is required")
     node = await nodes.lock_node(transaction, name)
     if node is None:
         raise Refusal(Reason.NODE_NOT_FOUND, f"there is no node {name[:100]!r}")
-    if node.cordon_reason == reason:
+    draining = bool(reason) and (drains or node.draining)
+    if (node.cordon_reason, node.draining) == (reason, draining):
         return node
-    changed = await nodes.cordon(transaction, node.id, reason, actor.principal)
+    changed = await nodes.cordon(transaction, node.id, reason, actor.principal, draining=draining)
     await record_audit(
         transaction,
         actor,
-        "node.cordoned" if reason else "node.uncordoned",
+        "node.drained" if drains else "node.cordoned" if reason else "node.uncordoned",
         environment=node.environment,
         message=f"{node.name}: {reason}" if reason else node.name,
     )

@@ -9,6 +9,8 @@ import structlog
 from grpc_health.v1 import health_pb2
 from grpc_health.v1.health import aio as health_aio
 
+from longshore_server.draining import Draining
+from longshore_server.wakeups import woken
 from longshore_storage.catalogue import Catalogue
 from longshore_storage.errors import StorageError
 from longshore_storage.ports import BlobStore
@@ -24,31 +26,35 @@ _CHECK_TIMEOUT_S = 5.0
 class Health:
     """Looks at what the node depends on, every ten seconds, and tells it by gRPC's health service."""
 
-    def __init__(self, catalogue: Catalogue, blobs: BlobStore, *, receives: bool) -> None:
+    def __init__(self, catalogue: Catalogue, blobs: BlobStore, draining: Draining, *, receives: bool) -> None:
         self.servicer = health_aio.HealthServicer()
         self._catalogue = catalogue
         self._blobs = blobs
         self._receives = receives
-        self._draining = False
+        self._draining = draining
         self._told: dict[str, bool] = {}
+        self._look = asyncio.Event()
+        draining.on_change(self._look.set)
 
     async def run(self) -> None:
         """Look until cancelled."""
         await self._tell("", True)
         while True:
+            self._look.clear()
+            if self._draining.takes_no_uploads:
+                await self._tell(UPLOAD, False)
             await self.look()
-            await asyncio.sleep(_CHECK_EVERY_S)
+            await woken(self._look, _CHECK_EVERY_S)
 
     async def look(self) -> None:
         """Look once."""
         read = await self._answers("database", self._catalogue.check)
         blobs = await self._answers("blobs", self._blobs.check) if self._receives else False
         await self._tell(READ, read)
-        await self._tell(UPLOAD, read and blobs and not self._draining)
+        await self._tell(UPLOAD, read and blobs and not self._draining.takes_no_uploads)
 
     async def drain(self) -> None:
-        """Tell that no upload is taken any more."""
-        self._draining = True
+        """Tell that no upload is taken any more, before anything else is looked at."""
         await self._tell(UPLOAD, False)
 
     async def _answers(self, name: str, check: Callable[[], Awaitable[None]]) -> bool:

@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
-import shutil
 from collections.abc import AsyncIterator, Coroutine
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import AsyncExitStack, asynccontextmanager
@@ -30,7 +29,7 @@ from longshore.v1 import (
     deployment_service_pb2_grpc,
 )
 from longshore_bundles import UnpackLimits
-from longshore_storage.catalogue import Catalogue, deployments, nodes
+from longshore_storage.catalogue import Catalogue, deployments
 from longshore_storage.catalogue.rows import Actor
 from longshore_storage.errors import Misconfigured, StorageError
 from longshore_storage.payloads import PayloadStore
@@ -44,17 +43,20 @@ from .deploying.opening import open_uploads, payload_settings
 from .deploying.uploads import Uploads
 from .deploying.visibility import EverythingVisible, Visibility
 from .disk import DataFolder, InstalledTrees
+from .draining import Draining
+from .fleet import Fleet
 from .healing import CompactionTimer, TreeRepair, open_healers
 from .health import Health
 from .identity import Identity
 from .metrics import MeasuredBlobs, Metrics, measure_statements, open_endpoint
-from .progress import ProgressHub
+from .progress import NodeWatching, ProgressHub
+from .registration import Registration, boot
 from .rollout.controller import RolloutController
 from .rpc.catalog_service import CatalogServicer
 from .rpc.cluster_service import ClusterServicer
 from .rpc.deployment_service import DeploymentServicer
 from .rpc.interceptor import CallInterceptor
-from .rpc.messages import progress_message, watch_message
+from .rpc.messages import nodes_message, progress_message, watch_message
 from .rpc.wire_limits import RECEIVE_LIMIT_BYTES
 from .settings import Settings
 from .stores import open_stores
@@ -62,7 +64,6 @@ from .wakeups import Kind, Wakeups
 
 _log = structlog.get_logger(__name__)
 
-_REPORT_EVERY_S = 30.0
 _COUNT_EVERY_S = 15.0
 _POLLS_A_LOOK_FOR_DAMAGE = 12
 # For answers that are on their way. Who follows or downloads goes on at another node, or when this is back.
@@ -78,6 +79,7 @@ class Node:
     server: grpc.aio.Server
     uploads: Uploads
     health: Health
+    draining: Draining
     metrics_address: str = ""
 
     async def drain(self, timeout_s: float) -> None:
@@ -86,7 +88,7 @@ class Node:
         Till then everything else is answered, so that a new upload is told to go elsewhere and who follows
         a running one sees its end.
         """
-        self.uploads.drain()
+        self.draining.stop()
         await self.health.drain()
         _log.info("node.draining", timeout_s=timeout_s)
         with contextlib.suppress(TimeoutError):
@@ -104,7 +106,10 @@ async def running_node(settings: Settings, *, visibility: Visibility | None = No
     async with AsyncExitStack() as stack:
         folder = stack.enter_context(DataFolder.open(settings.data_dir))
         stores = await open_stores(settings, stack, holder=folder.node_id)
-        identity = await _boot(settings, stores.catalogue, folder)
+        row = await boot(settings, stores.catalogue, folder)
+        identity = Identity(row.id, row.name, row.environment, tuple(row.roles), row.boot_number)
+        draining = Draining()
+        draining.obey(drained=row.draining, others_drive=row.draining)
         metrics = Metrics(identity, __version__)
         if settings.metrics.listen:
             stores = replace(stores, blobs=MeasuredBlobs(stores.blobs, metrics))
@@ -133,6 +138,7 @@ async def running_node(settings: Settings, *, visibility: Visibility | None = No
                 wakeups,
                 visibility or EverythingVisible(),
                 metrics,
+                draining,
                 scratch=folder.staging,
                 limits=limits,
                 receives="receive" in identity.roles,
@@ -145,15 +151,16 @@ async def running_node(settings: Settings, *, visibility: Visibility | None = No
             watch_message,
             most_followers=settings.progress.most_followers,
         )
+        watching_nodes = NodeWatching(stores.catalogue, stores.coordination, wakeups, nodes_message)
         places = payloads.places
         metrics.gauge("longshore_uploads_running", "Uploads under way here.", lambda: uploads.running)
         metrics.gauge("longshore_uploads_waiting", "Uploads that wait for a place.", lambda: places.waiting)
         metrics.gauge(
             "longshore_followers",
-            "Streams of progress and of deployments as they change.",
+            "Streams of progress, and of deployments and nodes as they change.",
             lambda: hub.followers,
         )
-        health = Health(stores.catalogue, stores.blobs, receives="receive" in identity.roles)
+        health = Health(stores.catalogue, stores.blobs, draining, receives="receive" in identity.roles)
         calls = CallInterceptor(metrics)
         server = grpc.aio.server(interceptors=[calls], options=_SERVER_OPTIONS)
         deployment_service_pb2_grpc.add_DeploymentServiceServicer_to_server(
@@ -175,7 +182,9 @@ async def running_node(settings: Settings, *, visibility: Visibility | None = No
             ClusterServicer(
                 stores.catalogue,
                 stores.coordination,
-                wakeups,
+                Fleet(stores.catalogue, stores.coordination, wakeups),
+                hub,
+                watching_nodes,
                 identity,
                 settings.uploads,
                 payloads.settings,
@@ -192,7 +201,7 @@ async def running_node(settings: Settings, *, visibility: Visibility | None = No
             _log.info("metrics.told", address=told_at)
 
         await health.look()
-        node = Node(identity, address, server, uploads, health, told_at)
+        node = Node(identity, address, server, uploads, health, draining, told_at)
         member = Member(
             identity.node_id,
             identity.name,
@@ -200,7 +209,8 @@ async def running_node(settings: Settings, *, visibility: Visibility | None = No
             {"address": address, "environment": identity.environment, "version": __version__},
         )
         await stack.enter_async_context(stores.coordination.membership(member))
-        tasks = [health.run(), hub.run(), _report(settings, stores.catalogue, identity, address)]
+        tasks = [health.run(), hub.run(), watching_nodes.run()]
+        controller: RolloutController | None = None
         if "control" in identity.roles:
             controller = RolloutController(
                 stores.catalogue,
@@ -211,7 +221,9 @@ async def running_node(settings: Settings, *, visibility: Visibility | None = No
                 poll_s=settings.poll_s,
                 progress_deadline_s=settings.rollout.progress_deadline_s,
                 on_end=metrics.deployment_ended,
+                hands_over=lambda: draining.hands_rollouts_over,
             )
+            draining.on_change(controller.look)
             metrics.gauge(
                 "longshore_rollouts_driven", "Rollouts that this node drives.", lambda: controller.held
             )
@@ -268,6 +280,18 @@ async def running_node(settings: Settings, *, visibility: Visibility | None = No
                     poll_s=settings.poll_s,
                 ).run()
             )
+        registration = Registration(
+            stores.catalogue,
+            stores.coordination,
+            wakeups,
+            folder,
+            identity,
+            draining,
+            address=address,
+            uploads=lambda: uploads.running,
+            rollouts=lambda: controller.held if controller is not None else 0,
+        )
+        tasks.append(registration.run())
         await stack.enter_async_context(_background(tasks))
         await server.start()
         _log.info("node.started", address=address, node_id=identity.node_id, boot=identity.boot_number)
@@ -278,45 +302,6 @@ async def running_node(settings: Settings, *, visibility: Visibility | None = No
             # Handlers that were cut off still put things right in the stores, which close next.
             await calls.ended()
             _log.info("node.stopped")
-
-
-async def _boot(settings: Settings, catalogue: Catalogue, folder: DataFolder) -> Identity:
-    roles = tuple(sorted(settings.node.roles))
-    async with catalogue.transaction() as transaction:
-        boot_number = await nodes.boot(
-            transaction,
-            folder.node_id,
-            name=settings.node.name,
-            environment=settings.node.environment,
-            roles=roles,
-            address=settings.listen,
-            server_version=__version__,
-            free_disk_bytes=shutil.disk_usage(folder.path).free,
-        )
-    return Identity(folder.node_id, settings.node.name, settings.node.environment, roles, boot_number)
-
-
-async def _report(settings: Settings, catalogue: Catalogue, identity: Identity, address: str) -> None:
-    """Refresh the node's row now and then; stop for good when a clone of its data folder took it over."""
-    while True:
-        try:
-            async with catalogue.transaction() as transaction:
-                mine = await nodes.report(
-                    transaction,
-                    identity.node_id,
-                    identity.boot_number,
-                    free_disk_bytes=shutil.disk_usage(settings.data_dir).free,
-                    address=address,
-                )
-        except StorageError as error:
-            _log.warning("node.unreported", error=str(error))
-        else:
-            if not mine:
-                raise Misconfigured(
-                    f"node {identity.node_id} was started a second time elsewhere: two data folders have the "
-                    "same node.json, remove it from the copy"
-                )
-        await asyncio.sleep(_REPORT_EVERY_S)
 
 
 async def _tell_unfinished(catalogue: Catalogue, metrics: Metrics) -> None:

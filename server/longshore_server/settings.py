@@ -35,6 +35,7 @@ from pydantic_settings import (
 )
 
 from longshore_bundles import BundleError, check_environment
+from longshore_server.deploying.labels import trouble_with_labels
 from longshore_server.hooks import CheckSettings, HookSettings, ProjectHooks, RestartSettings, hooks_of
 from longshore_storage.errors import Misconfigured
 from longshore_storage.payloads import PayloadSettings
@@ -59,11 +60,20 @@ class BlobSettings(_Section):
     """Where payloads are; key and secret win over those in the URL. The times count for S3 only."""
 
     url: SecretStr = SecretStr("")
+    read_urls: tuple[SecretStr, ...] = ()
     access_key: str = ""
     secret_key: SecretStr = SecretStr("")
     # Together far below the hour after which collecting takes a put for dead.
     silence_timeout_s: float = Field(default=30, gt=0, le=600)
     retry_for_s: float = Field(default=20, ge=0, le=600)
+
+    @field_validator("read_urls", mode="before")
+    @classmethod
+    def _listed(cls, value: Any) -> Any:
+        if not isinstance(value, str):
+            return value
+        # A comma also stands between the servers of one URL.
+        return [url for url in re.split(r",\s*(?=[a-z0-9+]+://)", value) if url]
 
 
 class CoordinationSettings(_Section):
@@ -84,6 +94,7 @@ class NodeSettings(_Section):
     name: str = Field(default_factory=socket.gethostname, pattern=r"^[A-Za-z0-9][A-Za-z0-9._-]{0,99}$")
     environment: str = "default"
     roles: frozenset[Literal["receive", "control", "install"]] = frozenset({"receive", "control", "install"})
+    labels: dict[str, str] = Field(default_factory=dict)
     kept_releases: int = Field(default=5, ge=0)
     hooks: tuple[HookSettings, ...] = ()
     restarts: tuple[RestartSettings, ...] = ()
@@ -102,6 +113,25 @@ class NodeSettings(_Section):
             return json.loads(value)
         except ValueError:
             raise ValueError("must be a list; as a variable it is written as JSON") from None
+
+    @field_validator("labels", mode="before")
+    @classmethod
+    def _decoded_labels(cls, value: Any) -> Any:
+        if not isinstance(value, str):
+            return value
+        try:
+            return json.loads(value)
+        except ValueError:
+            raise ValueError(
+                'must be keys and values; as a variable it is JSON, like {"zone": "eu"}'
+            ) from None
+
+    @field_validator("labels")
+    @classmethod
+    def _labels(cls, value: dict[str, str]) -> dict[str, str]:
+        if trouble := trouble_with_labels(value):
+            raise ValueError(trouble)
+        return value
 
     @field_validator("environment")
     @classmethod
@@ -326,6 +356,11 @@ class Settings(BaseSettings):
     def blobs_url(self) -> str:
         """The blob store's URL, by default in the data folder."""
         return self.blobs.url.get_secret_value() or f"file://{self.data_dir.absolute()}/blobs"
+
+    @property
+    def blobs_read_urls(self) -> tuple[str, ...]:
+        """Where payloads are read from before that, nearest first."""
+        return tuple(url.get_secret_value() for url in self.blobs.read_urls)
 
 
 def load_settings(config: Path | None, options: Mapping[str, Any]) -> Settings:

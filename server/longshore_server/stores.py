@@ -72,6 +72,7 @@ async def open_blobs(settings: Settings, stack: AsyncExitStack) -> BlobStore:
     return await stack.enter_async_context(
         open_blob_store(
             settings.blobs_url,
+            read_urls=settings.blobs_read_urls,
             access_key=settings.blobs.access_key,
             secret_key=settings.blobs.secret_key.get_secret_value(),
             read_timeout_s=settings.blobs.silence_timeout_s,

@@ -10,7 +10,17 @@ from sqlalchemy import select
 
 from longshore_storage.catalogue import Transaction, deployments, tables
 from longshore_storage.catalogue.deployments import NodeCount
+from longshore_storage.catalogue.lifecycle import UPLOADING
+from longshore_storage.catalogue.prepared import PreparedForSome
 from longshore_storage.catalogue.rows import Deployment
+
+_r, _u = tables.release, tables.upload
+_STORED = PreparedForSome(
+    lambda ids: select(_r.c.id).where(_r.c.id.in_(ids), _r.c.stored_payload.is_not(None))
+)
+_DURABLE = PreparedForSome(
+    lambda ids: select(_u.c.deployment_id, _u.c.durable_bytes).where(_u.c.deployment_id.in_(ids))
+)
 
 
 @dataclass(frozen=True, slots=True)
@@ -38,20 +48,14 @@ async def views(transaction: Transaction, page: Sequence[Deployment]) -> Sequenc
     for count in await deployments.node_counts(transaction, ids):
         counts[count.deployment_id].append(count)
     live = await deployments.live_ids(transaction, ids)
-    r, u = tables.release, tables.upload
-    recorded = {deployment.release_id for deployment in page if deployment.release_id is not None}
-    stored = {
-        row.id
-        for row in await transaction.all(
-            select(r.c.id).where(r.c.id.in_(recorded), r.c.stored_payload.is_not(None))
-        )
-    }
-    durable = {
-        row.deployment_id: row.durable_bytes
-        for row in await transaction.all(
-            select(u.c.deployment_id, u.c.durable_bytes).where(u.c.deployment_id.in_(ids))
-        )
-    }
+    recorded = [deployment.release_id for deployment in page if deployment.release_id is not None]
+    stored = {row.id for row in await transaction.all(*_STORED.of(recorded))} if recorded else set()
+    uploading = [deployment.id for deployment in page if deployment.status in UPLOADING]
+    durable = (
+        {row.deployment_id: row.durable_bytes for row in await transaction.all(*_DURABLE.of(uploading))}
+        if uploading
+        else {}
+    )
     return [
         DeploymentView(
             deployment=deployment,

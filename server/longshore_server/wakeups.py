@@ -2,7 +2,8 @@
 
 Kinds: ``rollouts`` (ident ``environment/project``: the queue, a request or a node's report changed),
 ``assignments`` (ident the environment: its nodes look at what they should have), ``progress`` (ident a
-deployment's id: its followers look for events).
+deployment's id: its followers look for events), ``nodes`` (ident a node's id: it looks at its row, and who
+watches nodes looks, too).
 """
 
 from __future__ import annotations
@@ -22,6 +23,8 @@ _log = structlog.get_logger(__name__)
 # At most four signals a second for one thing.
 _SPACING_S = 0.25
 _RETRY_S = 1.0
+# As a signal; no environment, project or id is called so.
+_EVERYTHING = "*"
 
 
 async def woken(event: asyncio.Event, within_s: float) -> bool:
@@ -44,6 +47,7 @@ class Kind(StrEnum):
     ROLLOUTS = "rollouts"
     ASSIGNMENTS = "assignments"
     PROGRESS = "progress"
+    NODES = "nodes"
 
 
 def rollout_ident(project: str, environment: str) -> str:
@@ -66,9 +70,11 @@ class Wakeups:
         self._tasks: set[asyncio.Task[None]] = set()
 
     def send(self, kind: Kind, ident: str) -> None:
-        """Signal; to other nodes several within a quarter of a second become two at most."""
+        """Signal, "" for everything; to other nodes several in a quarter of a second become two at most."""
         for wake in self._listeners[kind]:
             wake(ident)
+        if self._coordination.is_alone:
+            return
         key = (kind, ident)
         if key in self._sending:
             self._sending[key] = True
@@ -102,7 +108,8 @@ class Wakeups:
             while True:
                 self._sending[key] = False
                 try:
-                    await self._coordination.signal(*key)
+                    kind, ident = key
+                    await self._coordination.signal(kind, ident or _EVERYTHING)
                 except StorageError as error:
                     _log.warning("signal.lost", kind=key[0], ident=key[1], error=str(error))
                 await asyncio.sleep(_SPACING_S)
@@ -116,7 +123,7 @@ class Wakeups:
             try:
                 async with self._coordination.signals(kind) as idents:
                     async for ident in idents:
-                        wake(ident)
+                        wake("" if ident == _EVERYTHING else ident)
             except StorageError as error:
                 _log.warning("signals.away", kind=kind, error=str(error))
             await asyncio.sleep(_RETRY_S)

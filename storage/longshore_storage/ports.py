@@ -40,9 +40,13 @@ class BlobStore(Protocol):
         """
         ...
 
-    async def get(self, key: str, offset: int = 0, length: int | None = None) -> bytes:
+    async def get(
+        self, key: str, offset: int = 0, length: int | None = None, *, first_hand: bool = False
+    ) -> bytes:
         """Read ``length`` bytes from ``offset`` (to the end when None).
 
+        A replicated store may give them from a replica, which may be damaged where the store is not:
+        whoever judges the store, or has found the bytes wrong, asks for them ``first_hand``.
         Raises ``BlobNotFound``; ``CorruptBlob`` when the object is shorter than the range asked for.
         """
         ...
@@ -134,6 +138,11 @@ class Coordination(Protocol):
 
     async def members(self) -> Sequence[Member]:
         """Every member whose lease is alive now, by node id."""
+        ...
+
+    @property
+    def is_alone(self) -> bool:
+        """Whether no other client can ever hear its signals."""
         ...
 
     async def signal(self, kind: str, ident: str) -> None:

@@ -15,7 +15,18 @@ import pytest
 
 from benchmarks.packages import Package
 from benchmarks.results import Measured
-from benchmarks.rows import ROWS, collecting, idle, latency, lists
+from benchmarks.rows import (
+    ROWS,
+    collecting,
+    fan_out,
+    fleet,
+    idle,
+    latency,
+    lists,
+    no_bytes,
+    peer_edits,
+    takeover,
+)
 from benchmarks.services import Services
 from benchmarks.sizes import MIB, ReleasePair, Sizes
 from benchmarks.stage import Bench
@@ -27,8 +38,15 @@ from tests.services.postgres_service import PostgresService
 
 # One of the rivals is kept away below.
 NEED_RIVALS = {"releases.wire"}
+ON_PEERS = {
+    "fan-out": fan_out.measure_on,
+    "peer-edits": peer_edits.measure_on,
+    "no-bytes": no_bytes.measure_on,
+}
+# Measured by tests of their own, on the session's services.
+ON_SERVICES = ("gc", "lists", "latency", "idle", "followers-10000", "takeover", "fleet", *ON_PEERS)
 # What differs from another row by a number only is measured by it.
-ON_MINIO = [name for name in ROWS if name not in ("gc", "lists", "latency", "idle", "followers-10000")]
+ON_MINIO = [name for name in ROWS if name not in ON_SERVICES]
 
 
 @pytest.fixture
@@ -80,6 +98,10 @@ def bench(
         bundles=1,
         kept_files=20,
         idle_s=1,
+        fleets=(2, 3),
+        fan_out_nodes=2,
+        fan_out_payload_bytes=MIB,
+        fan_out_bytes_per_s=4 * MIB,
         # The other one differs by an option: every process that is started costs a second.
         ways=(Way.THRIFTY,),
         tree=(older, archives("other", "1.0.0")),
@@ -113,6 +135,26 @@ async def test_latency(bench: Bench, postgres_service: PostgresService, etcd_clu
 async def test_idle(bench: Bench, postgres_service: PostgresService, etcd_cluster: EtcdCluster) -> None:
     started = Services(postgres_service, etcd_cluster)
     assert_measured("idle", await idle.measure_on(bench, started))
+
+
+async def test_takeover(bench: Bench, postgres_service: PostgresService, etcd_cluster: EtcdCluster) -> None:
+    started = Services(postgres_service, etcd_cluster)
+    assert_measured("takeover", await takeover.measure_on(bench, started))
+
+
+async def test_fleet(bench: Bench, postgres_service: PostgresService, etcd_cluster: EtcdCluster) -> None:
+    started = Services(postgres_service, etcd_cluster)
+    assert_measured("fleet", await fleet.measure_on(bench, started))
+
+
+@pytest.mark.parametrize("name", ON_PEERS)
+async def test_a_row_on_peers(
+    name: str, bench: Bench, postgres_service: PostgresService, etcd_cluster: EtcdCluster
+) -> None:
+    measured = await ON_PEERS[name](bench, Services(postgres_service, etcd_cluster))
+    assert_measured(name, measured)
+    if name == "no-bytes":
+        assert {value for values in measured.figures.values() for value in values} == {0}
 
 
 def assert_measured(name: str, measured: Measured) -> None:

@@ -10,12 +10,15 @@ import struct
 import sys
 import termios
 import threading
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
+from typing import TypeVar
 
 import pytest
 
 from longshore_client.cli.program import run_program
+
+_Result = TypeVar("_Result")
 
 _LINES = 40
 _QUESTION = b"[y/N]"
@@ -30,6 +33,12 @@ class Screen:
 
     def run(self, *arguments: str | Path, typed: str = "") -> tuple[int, str]:
         """Run a command, and type when it asks: its exit code, and all that it wrote."""
+        return self.shows(run_program, *arguments, typed=typed)
+
+    def shows(
+        self, work: Callable[[], _Result], *arguments: str | Path, typed: str = ""
+    ) -> tuple[_Result, str]:
+        """Do any other work there: what it gives, and all that it wrote."""
         with self._monkeypatch.context() as patch, _terminal(self._columns, typed) as read:
             for name in ("NO_COLOR", "COLUMNS", "LINES"):
                 patch.delenv(name, raising=False)
@@ -40,10 +49,10 @@ class Screen:
                 stream = open(number, mode, encoding="utf-8", closefd=False)  # noqa: SIM115 (stays open)
                 patch.setattr(sys, name, stream)
                 patch.setattr(sys, f"__{name}__", stream)
-            code = run_program()
+            result = work()
             for stream in (sys.stdout, sys.stderr):
                 stream.flush()
-        return code, b"".join(read).decode()
+        return result, b"".join(read).decode()
 
 
 @contextlib.contextmanager

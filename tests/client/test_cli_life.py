@@ -111,6 +111,30 @@ def test_a_node_is_cordoned(run: Run, project: str, tree: Path) -> None:
     assert (nowhere.code, "`longshore nodes`" in nowhere.err) == (3, True)
 
 
+def test_a_node_is_drained(run: Run, project: str, tree: Path) -> None:
+    (node,) = run("nodes", "-q").out.split()
+    drained = run("drain", node, "--reason", "new disk", "--wait")
+    assert (drained.code, drained.out) == (0, f"{node} is drained\n")
+    assert "drained" in run("nodes").out
+    refused = run("deploy", tree, "-p", project, "--timeout", "1")
+    assert (refused.code != 0, "is drained or shuts down" in refused.err) == (True, True)
+    assert run("uncordon", node).out == f"{node} is not cordoned\n"
+    assert run("deploy", tree, "-p", project).code == 0
+    assert run("drain", node, "--reason", " ").code == 2
+
+
+def test_a_project_goes_to_nodes_with_labels(run: Run, project: str, tree: Path) -> None:
+    run("deploy", tree, "-p", project)
+    chosen = run("select", project, "--node-label", "zone=eu", "--node-label", "disk=ssd")
+    assert (chosen.code, chosen.out) == (0, f"{project} goes to nodes with disk=ssd, zone=eu of default\n")
+    assert "ONLY NODES" in run("projects", project).out
+    assert run("select", project).out == chosen.out
+    assert run("select", project, "--every-node").out == f"{project} goes to every node of default\n"
+    assert run("select", project, "--every-node", "--node-label", "a=b").code == 2
+    assert "--node-label zone: write KEY=VALUE" in run("select", project, "--node-label", "zone").err
+    assert run("select", project, "-e", "nowhere").code == 3
+
+
 def test_a_node_that_is_gone_is_forgotten(run: Run) -> None:
     (node,) = run("nodes", "-q").out.split()
     unasked = run("remove-node", node)

@@ -48,7 +48,7 @@ def test_names_are_the_servers(run: Run, server: ServerProcess, project: str, tr
     assert completed(server.address, "deploy-release", project, "1") == ["1.0.0"]
     assert completed(server.address, "get", deployment_id[:6]) == [deployment_id]
     (node,) = run("nodes", "-q").out.split()
-    for command in ("cordon", "uncordon", "remove-node"):
+    for command in ("cordon", "drain", "uncordon", "remove-node"):
         assert completed(server.address, command, node[:1]) == [node]
     assert "--environment" in completed(server.address, "rollback", "--env")
 

@@ -38,14 +38,22 @@ COMMANDS = {
     "deploy-release --detach": ["web", "1.0.0"],
     "promote": [ID, "--yes"],
     "promote --detach": [ID, "--yes"],
+    "pause": [ID, "--reason", "x"],
+    "resume": [ID],
+    "resume --detach": [ID],
     "cancel": [ID, "--yes"],
     "cancel --detach": [ID, "--yes"],
     "retry": [ID],
     "rollback": ["web"],
     "undeploy": ["web", "--yes"],
+    "strategy": ["web", "-e", TEXT],
+    "strategy --default": ["web"],
     "freeze": ["web", "--reason", "x"],
     "unfreeze": ["web"],
+    "select": ["web"],
+    "select --every-node": ["web"],
     "cordon": ["web-1", "--reason", "x"],
+    "drain": ["web-1", "--reason", "x"],
     "uncordon": ["web-1"],
     "remove-node": ["web-1", "--yes"],
     "pin": ["web", "1.0.0", "--reason", "x"],
@@ -64,7 +72,10 @@ def bad_in(text: str) -> set[str]:
     return {each for each in text if unicodedata.category(each) in ("Cc", "Cf", "Zl", "Zp")} - {"\n"}
 
 
-@pytest.fixture(params=["SUCCEEDED", "FAILED", "STAGED", "ROLLING_OUT", "CANCELLED", "SUPERSEDED"])
+STATUSES = ("SUCCEEDED", "PARTIAL", "FAILED", "STAGED", "ROLLING_OUT", "PAUSED", "CANCELLED", "SUPERSEDED")
+
+
+@pytest.fixture(params=STATUSES)
 def hostile(request: pytest.FixtureRequest) -> Iterator[str]:
     with hostile_server(DeploymentStatus.Value(f"DEPLOYMENT_STATUS_{request.param}")) as address:
         yield address
@@ -97,7 +108,7 @@ def test_objects(run: Run, hostile: str, tmp_path: Path, monkeypatch: pytest.Mon
             assert TEXT in as_json.objects[0].values()
 
 
-@pytest.mark.parametrize("command", ["watch", "list --watch", "cancel", "promote", "get", "nodes"])
+@pytest.mark.parametrize("command", ["watch", "list --watch", "cancel", "promote", "resume", "get", "nodes"])
 def test_what_moves(
     hostile: str, monkeypatch: pytest.MonkeyPatch, capfd: pytest.CaptureFixture[str], command: str
 ) -> None:

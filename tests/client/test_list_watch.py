@@ -52,5 +52,34 @@ def test_a_line_a_change(run: Run, server: ServerProcess, project: str, tree: Pa
         process.stdout.close()  # type: ignore[union-attr]
 
 
+def test_nodes_as_they_change(run: Run, server: ServerProcess) -> None:
+    (node,) = run("nodes", "-q").out.split()
+    asked = [PROGRAM, "--server", server.address, "nodes", "--watch"]
+    lines = subprocess.Popen(asked, stdout=subprocess.PIPE, text=True)
+    objects = subprocess.Popen([*asked, "-o", "json"], stdout=subprocess.PIPE, text=True)
+    moving = Terminal(80, ["--server", server.address, "nodes", "--watch"])
+    assert lines.stdout is not None
+    assert objects.stdout is not None
+    assert lines.stdout.readline().endswith(f"{node} in default: alive\n")
+    assert json.loads(objects.stdout.readline())["node_name"] == node
+    moving.wait_for("alive")
+    run("drain", node, "--reason", "new disk")
+    for line in lines.stdout:
+        if line.endswith(f"{node} in default: drained\n"):
+            break
+    for line in objects.stdout:
+        if (told := json.loads(line))["draining"]:
+            assert told["cordon_reason"] == "new disk"
+            break
+    moving.wait_for("drained")
+    run("uncordon", node)
+    moving.type(CTRL_C)
+    assert moving.ended()[0] == 130
+    for process in (lines, objects):
+        process.terminate()
+        process.wait(20)
+        process.stdout.close()  # type: ignore[union-attr]
+
+
 def test_it_begins_with_the_newest(run: Run) -> None:
     assert run("list", "--watch", "--since", "1h").code == 2

@@ -18,7 +18,8 @@ WIDTHS = [40, 60, 80, 120, 200]
 # What these say in one sentence is a line however long it is: it is there to be copied.
 SENTENCES = {
     *("deploy", "deploy-release", "watch", "promote", "cancel", "retry", "rollback", "undeploy"),
-    *("cordon", "uncordon", "remove-node"),
+    *("pause", "resume"),
+    *("cordon", "drain", "uncordon", "remove-node", "select"),
     *("freeze", "unfreeze", "pin", "unpin", "delete-payload", "download", "checksum"),
     *("context set", "context use", "context remove"),
 }
@@ -71,12 +72,14 @@ def test_the_whole_command_set(
     with capfd.disabled():
         _, node = screen.run("nodes", "-q")
     shows("cordon", node.strip(), "--reason", "a new disk is on its way to us", command="cordon")
+    shows("drain", node.strip(), "--reason", "a new disk is on its way to us", "--wait", command="drain")
     assert "\x1b[33m" in shows("nodes", command="nodes")
     shows("uncordon", node.strip(), command="uncordon")
     assert "nothing was changed" in shows("remove-node", "w-9", typed="n\n", command="remove-node", code=130)
     shows("remove-node", "w-9", typed="y\n", command="remove-node")
     shows("locks", command="locks")
     shows("keep", project, command="keep")
+    shows("select", project, command="select")
     shows("keep", project, "--releases", "7", command="keep")
     shows("deploy-release", project, "1.0.0", command="deploy-release")
     shows("rollback", project, "--to", "1.0.0", command="rollback")
@@ -100,6 +103,17 @@ def test_the_whole_command_set(
     with capfd.disabled():
         _, listed = screen.run("list", project, "-qn1")
     shows("promote", listed.strip(), typed="y\n", command="promote")
+    shows("strategy", project, "--canary", "1", "--failure-domain", "availability-zone", command="strategy")
+    shows("deploy-release", project, "1.0.0", command="deploy-release")
+    with capfd.disabled():
+        _, listed = screen.run("list", project, "-qn1")
+    canary = listed.strip()
+    assert "\x1b[35mrol" in shows("list", project, command="list")
+    shows("pause", canary, "--reason", "errors on the new page of the shop", command="pause")
+    shows("get", canary, command="get")
+    shows("resume", canary, command="resume")
+    shows("promote", canary, typed="y\n", command="promote")
+    shows("strategy", project, "--default", command="strategy")
     shows("undeploy", project, "--yes", command="undeploy")
     shows("delete-payload", project, "1.0.0", "--force", typed="y\n", command="delete-payload")
     long = "a-rather-long-name.example:7420,another-rather-long-name.example:7420"

@@ -19,6 +19,7 @@ import yaml
 from pydantic import BaseModel
 
 from longshore_server.settings import Settings
+from longshore_storage.blobs.urls import S3Location, parse_blob_url
 
 ROOT = Path(__file__).parents[2]
 PREFIX = "LONGSHORE_"
@@ -58,17 +59,6 @@ def load(monkeypatch: pytest.MonkeyPatch) -> Any:
 
 def variables(service: Service) -> dict[str, str]:
     return {name: value for name, value in service.get("environment", {}).items() if name.startswith(PREFIX)}
-
-
-def addresses(services: Mapping[str, Service]) -> set[str]:
-    """Every name under which one service can reach another."""
-    aliases = {
-        alias
-        for service in services.values()
-        for network in service.get("networks", {}).values()
-        for alias in network["aliases"]
-    }
-    return set(services) | aliases
 
 
 def mounts(service: Service) -> Iterator[tuple[str, str]]:
@@ -203,7 +193,6 @@ def test_the_migration_goes_to_the_nodes_database(services: dict[str, Service], 
 
 def test_nodes_reach_the_services_of_this_file(services: dict[str, Service], load: Any) -> None:
     settings: Settings = load(variables(services["node1"]))
-    known = addresses(services)
     database = urlsplit(settings.database_url)
     postgres = services["postgres"]["environment"]
     assert database.hostname == "postgres"
@@ -212,23 +201,27 @@ def test_nodes_reach_the_services_of_this_file(services: dict[str, Service], loa
         postgres["POSTGRES_PASSWORD"],
     )
     assert database.path == f"/{postgres['POSTGRES_DB']}"
-    blobs = urlsplit(settings.blobs_url)
+    blobs = parse_blob_url(settings.blobs_url)
     minio = services["minio1"]["environment"]
-    assert blobs.hostname in known
-    assert (blobs.username, blobs.password) == (minio["MINIO_ROOT_USER"], minio["MINIO_ROOT_PASSWORD"])
+    assert isinstance(blobs, S3Location)
+    # Each by its own name, so that one that is away is gone past.
+    assert list(blobs.endpoints) == [f"{name}:9000" for name in MINIO]
+    assert (blobs.access_key, blobs.secret_key) == (minio["MINIO_ROOT_USER"], minio["MINIO_ROOT_PASSWORD"])
     etcd = urlsplit(settings.coordination.url)
     assert [member.split(":")[0] for member in etcd.netloc.split(",")] == ETCD
 
 
 def test_the_bucket_is_the_nodes_bucket(services: dict[str, Service], load: Any) -> None:
-    blobs = urlsplit(load(variables(services["node1"])).blobs_url)
+    blobs = parse_blob_url(load(variables(services["node1"])).blobs_url)
+    assert isinstance(blobs, S3Location)
     job = services["bucket"]
     program, verb, _, target = job["entrypoint"]
     alias, _, bucket = target.partition("/")
     assert (program, verb) == ("mc", "mb")
-    assert f"/{bucket}" == blobs.path
+    assert bucket == blobs.bucket
     store = urlsplit(job["environment"][f"MC_HOST_{alias}"])
-    assert store.netloc == blobs.netloc
+    assert (store.username, store.password) == (blobs.access_key, blobs.secret_key)
+    assert f"{store.hostname}:{store.port}" in blobs.endpoints
 
 
 def test_etcd_members_know_each_other(services: dict[str, Service]) -> None:
@@ -242,7 +235,6 @@ def test_etcd_members_know_each_other(services: dict[str, Service]) -> None:
 
 
 def test_minio_spreads_over_four_servers(services: dict[str, Service]) -> None:
-    """Four drives are the fewest that erasure coding protects; all four go by one name."""
+    """Four drives are the fewest of which one may be lost without a pause."""
     for name in MINIO:
         assert services[name]["command"] == ["server", "http://minio{1...4}:9000/data"]
-        assert services[name]["networks"] == {"default": {"aliases": ["blobs"]}}

@@ -41,11 +41,16 @@ class Uploading:
     project: str = PROJECT
     file_name: str = ""
     is_declared: bool = True
+    queue_policy: pb.QueuePolicy.ValueType = pb.QUEUE_POLICY_UNSPECIFIED
     deployment_id: str = field(default_factory=lambda: str(uuid.uuid4()))
 
     def header(self, attempt: int) -> pb.DeployRequest:
         header = pb.DeployHeader(
-            deployment_id=self.deployment_id, attempt=attempt, project=self.project, file_name=self.file_name
+            deployment_id=self.deployment_id,
+            attempt=attempt,
+            project=self.project,
+            file_name=self.file_name,
+            queue_policy=self.queue_policy,
         )
         if self.file_name:
             header.payload_format = deployment_pb2.PAYLOAD_FORMAT_FILE

@@ -21,6 +21,7 @@ from longshore_storage.ports import BlobStore
 
 _ROLLING = {"ROLLING_OUT", "PAUSED", "REVERTING"}
 _UPLOADING = {"PENDING", "RECEIVING", "VALIDATING"}
+_WENT_LIVE = {"SUCCEEDED", "PARTIAL"}
 _TERMINAL = {"SUCCEEDED", "PARTIAL", "FAILED", "CANCELLED", "SUPERSEDED"}
 _NODE_DONE = {"LIVE", "FAILED", "SUPERSEDED", "REMOVED"}
 
@@ -109,7 +110,7 @@ def _rollouts(state: State) -> Iterator[str]:
             yield f"{row.id} is {row.status} with release, version, record time {facts}"
         if (row.end_time is not None) != (row.status in _TERMINAL):
             yield f"{row.id} is {row.status} with end time {row.end_time}"
-        if row.status not in {*_UPLOADING, "QUEUED"} and row.record_time and not row.generation:
+        if row.status not in {*_UPLOADING, "QUEUED"} and row.start_time and not row.generation:
             yield f"{row.id} is {row.status} without a generation"
 
 
@@ -119,7 +120,7 @@ def _live(state: State) -> Iterator[str]:
             row
             for row in state["deployment"]
             if (row.project, row.environment) == (place.project, place.environment)
-            and row.status == "SUCCEEDED"
+            and row.status in _WENT_LIVE
         ]
         newest = max(succeeded, key=lambda row: row.generation, default=None)
         expected = (newest.id, newest.release_id, newest.generation) if newest else (None, None, 0)
@@ -136,7 +137,9 @@ def _events(state: State) -> Iterator[str]:
         events[row.deployment_id].append(row)
     audit: dict[str, list[str]] = defaultdict(list)
     for row in sorted(state["audit_entry"], key=lambda row: row.id):
-        audit[row.deployment_id].append(row.to_status)
+        # What somebody asked for changes no status yet.
+        if row.from_status != row.to_status:
+            audit[row.deployment_id].append(row.to_status)
     for row in state["deployment"]:
         numbers = [event.sequence for event in events[row.id]]
         if numbers != list(range(1, row.last_sequence + 1)):
@@ -223,15 +226,22 @@ def _uploads(state: State) -> Iterator[str]:
 def _nodes(state: State) -> Iterator[str]:
     generations = {(row.project, row.environment): row.generation for row in state["project_environment"]}
     assigned = {(row.node_id, row.environment, row.project): row for row in state["assignment"]}
+    assigned_anew = {row.deployment_id for row in state["event"] if row.kind == "assigned_anew"}
     newest: dict[tuple[str, str, str], _Row] = {}
     for row in sorted(state["activation"], key=lambda row: row.generation):
         key = (row.node_id, row.environment, row.project)
         if key in newest and newest[key].status not in _NODE_DONE:
             yield f"generation {newest[key].generation} is {newest[key].status} beside {row.generation}"
         newest[key] = row
+        # What a node assigned itself is of no deployment.
         deployment = state.deployment(row.deployment_id)
-        if deployment is None or row.generation not in (deployment.generation, deployment.revert_generation):
-            yield f"generation {row.generation} is of {row.deployment_id}, which has another"
+        if deployment is None:
+            if row.deployment_id:
+                yield f"generation {row.generation} is of {row.deployment_id}, which is not there"
+        elif row.generation > deployment.last_generation or (
+            row.generation < deployment.generation and row.deployment_id not in assigned_anew
+        ):
+            yield f"generation {row.generation} is of {row.deployment_id}, which has others"
         elif deployment.status == "SUCCEEDED" and row.status != "LIVE":
             yield f"{deployment.id} succeeded, and a node is {row.status}"
     if newest.keys() != assigned.keys():

@@ -13,6 +13,8 @@ from collections.abc import AsyncIterator, Iterator, Mapping, Sequence
 from contextlib import asynccontextmanager, contextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
+from types import MappingProxyType
+from typing import Any, Final
 
 from tests.services.child import Child, Command
 
@@ -20,6 +22,9 @@ _ROOT = Path(__file__).resolve().parents[2]
 _LISTENING = re.compile(r"listening on (?P<address>\S+:\d+)\s*\n")
 _POLL_S = 0.01
 _TAIL_LINES = 40
+_AS_IT_IS: Final[Mapping[str, Any]] = MappingProxyType(
+    {"crash": "", "driving": "", "compare_every_s": None, "small_packs": False}
+)
 
 
 @dataclass(frozen=True, slots=True)
@@ -110,6 +115,8 @@ class Nursery:
         *args: str,
         env: Mapping[str, str] | None = None,
         crash: str = "",
+        driving: str = "",
+        compare_every_s: float | None = None,
         small_packs: bool = False,
         deadline_s: float = 40,
     ) -> AsyncIterator[NodeProcess]:
@@ -118,7 +125,13 @@ class Nursery:
         One with a ``crash`` may end as it likes, and makes ``small_packs`` anyway. Raises ``EndedTooEarly``.
         """
         argv = ["serve", "--data-dir", str(data_dir), "--listen", "127.0.0.1:0", *args]
-        async with self._process(argv, data_dir, env or {}, crash=crash, small_packs=small_packs) as node:
+        wishes = {
+            "crash": crash,
+            "driving": driving,
+            "compare_every_s": compare_every_s,
+            "small_packs": small_packs,
+        }
+        async with self._process(argv, data_dir, env or {}, wishes) as node:
             async with asyncio.timeout(deadline_s):
                 while not (match := _LISTENING.match(node.stdout)):
                     if not node.running:
@@ -138,9 +151,8 @@ class Nursery:
         argv: Sequence[str],
         data_dir: Path,
         env: Mapping[str, str],
+        wishes: Mapping[str, Any] = _AS_IT_IS,
         *,
-        crash: str = "",
-        small_packs: bool = False,
         uid: int | None = None,
     ) -> AsyncIterator[NodeProcess]:
         name = uuid.uuid4().hex
@@ -151,9 +163,8 @@ class Nursery:
             "stdout": str(logs[0]),
             "stderr": str(logs[1]),
             "data_dir": str(data_dir),
-            "crash": crash,
-            "small_packs": small_packs,
             "uid": uid,
+            **wishes,
         }
         reader, writer = await asyncio.open_unix_connection(str(self._socket))
         writer.write(json.dumps(wish).encode() + b"\n")

@@ -31,14 +31,14 @@ V2: Tree = {
 PAYLOAD_1, PAYLOAD_2 = make_tar(V1), make_tar(V2)
 
 
-def live_tree(data_dir: Path) -> Tree | None:
+def live_tree(data_dir: Path, project: str = PROJECT) -> Tree | None:
     """What ``live/`` shows of the project; None where it shows nothing."""
-    link = data_dir / "live" / PROJECT
+    link = data_dir / "live" / project
     return _read(link) if link.is_symlink() else None
 
 
 def leftovers(data_dir: Path) -> list[str]:
-    """What a start should have removed, and trees without a record or records without a tree."""
+    """What a start should have removed, and trees without a record or the other way round."""
     left = [str(path) for path in (data_dir / "staging").iterdir()]
     for name in ("live", "intents", "blobs/.tmp"):
         folder = data_dir / name
@@ -47,8 +47,10 @@ def leftovers(data_dir: Path) -> list[str]:
                 str(path) for path in folder.iterdir() if path.name.startswith(".") or ".tmp" in path.parts
             ]
     names = {path.name for path in (data_dir / "installed").iterdir()}
-    trees = {name for name in names if not name.endswith("~record.jsonl")}
-    return left + sorted(names ^ (trees | {f"{name}~record.jsonl" for name in trees}))
+    trees = {name for name in names if "~" not in name}
+    # Not every tree is a seed.
+    lists = names & {f"{name}~chunks" for name in trees}
+    return left + sorted(names ^ (trees | lists | {f"{name}~record.jsonl" for name in trees}))
 
 
 def _read(root: Path) -> Tree:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import AsyncIterator
-from contextlib import asynccontextmanager
+from contextlib import AbstractAsyncContextManager, asynccontextmanager
 from pathlib import Path
 from typing import Any
 
@@ -14,7 +14,8 @@ from longshore_server.deploying.visibility import Visibility
 from longshore_server.node import running_node
 from longshore_server.settings import load_settings
 from longshore_storage.catalogue import Catalogue, open_catalogue
-from tests.server.running import RunningNode, StartNode
+from tests.server.running import RunningNode, Serve, StartNode
+from tests.services.processes import ServerProcess, serve
 
 
 @pytest.fixture(params=["embedded", "services"])
@@ -88,3 +89,32 @@ async def catalogue(database_url: str) -> AsyncIterator[Catalogue]:
         yield catalogue
     finally:
         await catalogue.close()
+
+
+@pytest.fixture
+async def database(postgres_database: str) -> AsyncIterator[Catalogue]:
+    catalogue = open_catalogue(postgres_database)
+    await catalogue.migrate()
+    yield catalogue
+    await catalogue.close()
+
+
+@pytest.fixture
+def start(database: Catalogue, postgres_database: str, s3_url: str, etcd_url: str, tmp_path: Path) -> Serve:
+    """Start a node as a process: its data folder is its name's."""
+
+    def serve_as(name: str, **env: str) -> AbstractAsyncContextManager[ServerProcess]:
+        return serve(
+            data_dir=tmp_path / name,
+            env={
+                "LONGSHORE_DATABASE__URL": postgres_database,
+                "LONGSHORE_BLOBS__URL": s3_url,
+                "LONGSHORE_COORDINATION__URL": etcd_url,
+                "LONGSHORE_COORDINATION__LEASE_S": "2",
+                "LONGSHORE_POLL_S": "0.5",
+                "LONGSHORE_NODE__NAME": name,
+                **{f"LONGSHORE_{key}": value for key, value in env.items()},
+            },
+        )
+
+    return serve_as

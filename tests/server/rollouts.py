@@ -6,12 +6,13 @@ import hashlib
 from typing import Any
 from uuid import uuid4
 
-from sqlalchemy import literal, select
+from sqlalchemy import literal, select, update
 
 from longshore_bundles import order_key
 from longshore_server.deploying.cancelling import Cancellation
 from longshore_server.deploying.environment_settings import EnvironmentSettings, SettingsRequest
 from longshore_server.deploying.gates import Gates
+from longshore_server.deploying.pausing import Pausing
 from longshore_server.deploying.release_deployments import ReleaseDeployments
 from longshore_server.deploying.requests import (
     CancelRequest,
@@ -57,6 +58,7 @@ class Place:
         self.undeploys = Undeploys(catalogue, wakeups)
         self.cancellation = Cancellation(catalogue, wakeups)
         self.gates = Gates(catalogue, wakeups)
+        self.pausing = Pausing(catalogue, wakeups)
         self.settings = EnvironmentSettings(catalogue, wakeups)
 
     def step(self, *, name: str = "c1", progress_deadline_s: float = 600) -> RolloutStep:
@@ -76,6 +78,7 @@ class Place:
             await nodes.boot(
                 transaction,
                 name,
+                await nodes.next_boot(transaction, name, last=None),
                 name=name,
                 environment=ENVIRONMENT,
                 roles=roles,
@@ -83,6 +86,17 @@ class Place:
                 server_version="",
                 free_disk_bytes=0,
             )
+
+    async def label(self, name: str, labels: dict[str, str]) -> None:
+        """The node's settings name labels from now on."""
+        n = tables.node
+        async with self.catalogue.transaction() as transaction:
+            await transaction.execute(update(n).where(n.c.id == name).values(labels=labels))
+
+    async def remove(self, name: str) -> None:
+        """The node is forgotten."""
+        async with self.catalogue.transaction() as transaction:
+            assert await nodes.remove(transaction, name)
 
     async def release(self, version: str) -> None:
         """A release with the rows of a stored payload."""
@@ -185,8 +199,15 @@ class Place:
 
     async def activations(self, generation: int) -> dict[str, Activation]:
         async with self.catalogue.reading() as transaction:
-            found = await assignments.activations_of_generation(transaction, PROJECT, ENVIRONMENT, generation)
-        return {one.node_id: one for one in found}
+            act = tables.activation
+            found = await transaction.all(
+                select(act).where(
+                    act.c.project == PROJECT,
+                    act.c.environment == ENVIRONMENT,
+                    act.c.generation == generation,
+                )
+            )
+        return {row.node_id: Activation.of(row) for row in found}
 
     async def events(self, deployment_id: str) -> list[Event]:
         async with self.catalogue.reading() as transaction:

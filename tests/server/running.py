@@ -6,6 +6,7 @@ from collections.abc import Callable
 from contextlib import AbstractAsyncContextManager
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Protocol
 
 import grpc
 import pytest
@@ -14,6 +15,7 @@ from sqlalchemy import Table, func, select
 from longshore.v1 import catalog_service_pb2_grpc, cluster_service_pb2_grpc, deployment_service_pb2_grpc
 from longshore_server.node import Node
 from longshore_storage.catalogue import Catalogue, tables
+from tests.services.processes import ServerProcess
 
 embedded = pytest.mark.parametrize("stores", ["embedded"], indirect=True)
 services = pytest.mark.parametrize("stores", ["services"], indirect=True)
@@ -62,6 +64,10 @@ class RunningNode(Stubs):
 
 
 StartNode = Callable[..., AbstractAsyncContextManager[RunningNode]]
+
+
+class Serve(Protocol):
+    def __call__(self, name: str, **env: str) -> AbstractAsyncContextManager[ServerProcess]: ...
 
 
 async def count(catalogue: Catalogue, table: Table) -> int:

@@ -5,18 +5,22 @@ from __future__ import annotations
 from collections.abc import AsyncIterator
 from datetime import timedelta
 from typing import Any
+from uuid import uuid4
 
 import pytest
 from sqlalchemy import select, update
 
+from longshore_server.deploying.environment_settings import SettingsRequest
+from longshore_server.deploying.requests import RollbackRequest
+from longshore_server.refusal import Refusal
 from longshore_server.rollout.step import Progress
 from longshore_server.wakeups import Wakeups
 from longshore_storage.catalogue import Catalogue, assignments, converging, journal, nodes, tables
-from longshore_storage.catalogue.lifecycle import ActivationStatus
+from longshore_storage.catalogue.lifecycle import ActivationStatus, FailurePolicy
 from longshore_storage.catalogue.rows import Activation, Actor
 from longshore_storage.coordination import open_coordination
 
-from .rollouts import ENVIRONMENT, PROJECT, Place
+from .rollouts import ACTOR, ENVIRONMENT, PROJECT, Place
 
 LIVE, FAILED, REMOVED = ActivationStatus.LIVE, ActivationStatus.FAILED, ActivationStatus.REMOVED
 
@@ -195,3 +199,135 @@ async def test_one_that_was_forgotten_comes_back(place: Place) -> None:
         assigned = await assignments.assigned_releases(transaction, PROJECT, ENVIRONMENT)
     live = await place.live()
     assert sorted(assigned) == [("a", live.live_release_id), ("b", live.live_release_id)]
+
+
+async def select_nodes(place: Place, **labels: str) -> None:
+    """Set which nodes the project goes to."""
+    request = SettingsRequest(PROJECT, ENVIRONMENT, "", {"node_selector": labels})
+    await place.settings.update(request.checked(), ACTOR)
+
+
+async def newest(place: Place, node: str) -> tuple[str, int]:
+    """The version that a node was assigned last, empty for nothing, and the generation."""
+    activation = (await activations(place, node))[-1]
+    return activation.version, activation.generation
+
+
+async def test_a_project_comes_to_the_nodes_that_match_and_goes_from_others(place: Place) -> None:
+    await place.node("b")
+    await place.label("b", {"zone": "eu", "disk": "ssd"})
+    await roll_out(place, "1.0.0", on=("a", "b"))
+    generation = (await place.live()).generation
+    await select_nodes(place, zone="eu")
+    assert not await catch_up(place, "b"), "it matches"
+    assert await catch_up(place, "a")
+    assert await newest(place, "a") == ("", generation + 1)
+    assert await place.report("a", REMOVED)
+    assert not await catch_up(place, "a"), "it was taken off"
+    assert (await place.live()).live_generation == generation, "what is live did not change"
+
+    # A rollout covers who matches; who does not is no further behind than before.
+    await roll_out(place, "1.1.0", on=("b",))
+    assert not await catch_up(place, "a")
+    await place.node("c")
+    assert not await catch_up(place, "c"), "one that joins and does not match has nothing to do"
+    await place.label("c", {"zone": "eu"})
+    assert await catch_up(place, "c")
+
+    # Labels that change have it taken off too, and the selector's end brings it to every node.
+    await place.label("b", {"zone": "us"})
+    assert await catch_up(place, "b")
+    assert (await newest(place, "b"))[0] == ""
+    await select_nodes(place)
+    for node in ("a", "b"):
+        assert await catch_up(place, node)
+        assert (await newest(place, node))[0] == "1.1.0"
+        assert await place.report(node, LIVE)
+        assert not await catch_up(place, node)
+    async with place.catalogue.reading() as transaction:
+        audit = await journal.list_audit(transaction, limit=500)
+    told = [entry.message for entry in audit if entry.action == "node.taken_off"]
+    assert told == [f"{node} does not match the project's selector, zone=eu" for node in ("b", "a")]
+    chosen = [entry.message for entry in audit if entry.action == "environment.selector_changed"]
+    assert chosen == ["node_selector: every node", "node_selector: zone=eu"]
+
+
+async def test_nodes_that_do_not_match_give_a_rollback_nothing_to_do(place: Place) -> None:
+    await place.node("b")
+    await place.label("b", {"zone": "eu"})
+    await roll_out(place, "1.0.0", on=("a", "b"))
+    await select_nodes(place, zone="eu")
+    assert await catch_up(place, "a")
+    request = RollbackRequest(str(uuid4()), PROJECT, ENVIRONMENT, "1.0.0", "")
+    assert await place.rollbacks.roll_back(request, ACTOR) is None
+    await place.label("b", {"zone": "us"})
+    assert await catch_up(place, "b")
+    assert await place.rollbacks.roll_back(request, ACTOR) is not None, "no node has it"
+
+
+async def test_a_selector_that_returns_after_nothing_else_changed(place: Place) -> None:
+    """What is live is given anew with a generation that the node obeys, though it is no newer."""
+    await roll_out(place, "1.0.0")
+    before = await place.live()
+    await select_nodes(place, zone="eu")
+    assert await catch_up(place, "a")
+    await select_nodes(place)
+    assert await catch_up(place, "a")
+    assert await newest(place, "a") == ("1.0.0", before.generation + 2)
+    assert (await place.live()).live_generation == before.live_generation
+    assert await place.report("a", LIVE)
+    assert not await catch_up(place, "a")
+
+
+async def test_who_drives_a_rollout_sees_to_nodes_that_do_not_match(place: Place) -> None:
+    await place.node("b")
+    await roll_out(place, "1.0.0", on=("a", "b"))
+    deployment_id = await place.queue("1.1.0")
+    step = place.step()
+    await step.take()
+    await place.label("b", {"zone": "eu"})
+    await select_nodes(place, zone="eu")
+    assert not await catch_up(place, "a"), "the rollout covers it"
+    for node in ("a", "b"):
+        assert await place.report(node, LIVE)
+    await step.take()
+    assert (await place.get(deployment_id)).status == "SUCCEEDED"
+    assert await catch_up(place, "a")
+    assert (await newest(place, "a"))[0] == ""
+    assert not await catch_up(place, "b")
+
+
+async def test_a_cordoned_node_keeps_what_no_longer_goes_to_it(place: Place) -> None:
+    await roll_out(place, "1.0.0")
+    await cordon(place, "a", "new disk")
+    await select_nodes(place, zone="eu")
+    assert not await catch_up(place, "a")
+    await cordon(place, "a", "")
+    assert await catch_up(place, "a")
+
+
+async def test_what_a_failed_deployment_kept_is_left_alone(place: Place) -> None:
+    """Converging takes nothing for taken off that a deployment has assigned."""
+    await roll_out(place, "1.0.0")
+    undeploy = await place.undeploy(failure_policy=FailurePolicy.KEEP)
+    step = place.step()
+    await step.take()
+    assert await place.report("a", REMOVED)
+    await place.cancel(undeploy)
+    await step.take()
+    assert (await place.get(undeploy)).status == "CANCELLED"
+    assert not await catch_up(place, "a")
+
+
+@pytest.mark.parametrize(
+    ("labels", "why"),
+    [
+        ({f"key-{number}": "" for number in range(9)}, "at most 8, got 9"),
+        ({"Zone": "eu"}, "the key 'Zone' does not match"),
+        ({"zone": "e\nu"}, "holds control characters"),
+    ],
+)
+def test_a_selector_is_made_of_labels(labels: dict[str, str], why: str) -> None:
+    request = SettingsRequest(PROJECT, ENVIRONMENT, "", {"node_selector": labels})
+    with pytest.raises(Refusal, match=why):
+        request.checked()

@@ -9,7 +9,8 @@ from uuid import uuid4
 import pytest
 
 from longshore_server.refusal import Reason, Refusal
-from longshore_server.rollout.step import FROZEN, Progress
+from longshore_server.rollout.queue_head import FROZEN
+from longshore_server.rollout.step import Progress
 from longshore_server.wakeups import Wakeups
 from longshore_storage.catalogue import Catalogue
 from longshore_storage.catalogue.journal import StatusMoved, list_audit

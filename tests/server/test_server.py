@@ -91,7 +91,7 @@ async def test_health_by_service_and_reflection(node: RunningNode) -> None:
 @embedded
 async def test_a_draining_node_takes_no_uploads_and_reads_go_on(node: RunningNode) -> None:
     made = await deploy_to_end(node, canonical_tar(small_tree()))
-    node.node.uploads.drain()
+    node.node.draining.stop()
     with refused(S.UNAVAILABLE, "DRAINING") as told:
         await deploy(node, canonical_tar(small_tree("more")))
     assert told.retry_after_s == 1

@@ -3,25 +3,17 @@
 from __future__ import annotations
 
 import asyncio
-import json
-import shutil
-from collections.abc import AsyncIterator
-from contextlib import AbstractAsyncContextManager
 from pathlib import Path
-from typing import Protocol
 
-import pytest
 from sqlalchemy import select
 
 from longshore.v1 import catalog_service_pb2 as catalog
 from longshore.v1 import cluster_service_pb2 as cluster
 from longshore.v1 import deployment_pb2 as d
 from longshore.v1 import deployment_service_pb2 as pb
-from longshore_server import node as composition
-from longshore_storage.catalogue import Catalogue, open_catalogue, tables
-from longshore_storage.errors import Misconfigured
+from longshore_storage.catalogue import Catalogue, tables
 from tests.bundles.trees import File
-from tests.services.processes import ServerExitedError, ServerProcess, serve
+from tests.services.processes import ServerProcess
 
 from .calls import (
     UploadCall,
@@ -39,42 +31,9 @@ from .calls import (
     until,
 )
 from .contents import canonical_tar, installed, large_tree, random_bytes, small_tree, with_a_change
-from .running import StartNode, services
+from .running import Serve
 
 MIB = 1 << 20
-
-
-class Serve(Protocol):
-    def __call__(self, name: str, **env: str) -> AbstractAsyncContextManager[ServerProcess]: ...
-
-
-@pytest.fixture
-async def database(postgres_database: str) -> AsyncIterator[Catalogue]:
-    catalogue = open_catalogue(postgres_database)
-    await catalogue.migrate()
-    yield catalogue
-    await catalogue.close()
-
-
-@pytest.fixture
-def start(database: Catalogue, postgres_database: str, s3_url: str, etcd_url: str, tmp_path: Path) -> Serve:
-    """Start a node as a process: its data folder is its name's."""
-
-    def serve_as(name: str, **env: str) -> AbstractAsyncContextManager[ServerProcess]:
-        return serve(
-            data_dir=tmp_path / name,
-            env={
-                "LONGSHORE_DATABASE__URL": postgres_database,
-                "LONGSHORE_BLOBS__URL": s3_url,
-                "LONGSHORE_COORDINATION__URL": etcd_url,
-                "LONGSHORE_COORDINATION__LEASE_S": "2",
-                "LONGSHORE_POLL_S": "0.5",
-                "LONGSHORE_NODE__NAME": name,
-                **{f"LONGSHORE_{key}": value for key, value in env.items()},
-            },
-        )
-
-    return serve_as
 
 
 def live_tree(server: ServerProcess, project: str = "netops") -> Path:
@@ -213,35 +172,3 @@ async def test_an_upload_goes_on_at_the_other_node(start: Serve) -> None:
         async with start("one") as again, channel_to(again.address) as first:
             assert (await ended(first, deployment_id)).status == d.DEPLOYMENT_STATUS_SUCCEEDED
             assert (live_tree(again) / "large").read_bytes() == random_bytes(40 * MIB)
-
-
-async def test_a_name_is_one_nodes(start: Serve) -> None:
-    async with start("one"):
-        with pytest.raises(ServerExitedError) as caught:
-            async with start("other", NODE__NAME="one"):
-                pass
-    assert caught.value.returncode == 1
-    assert "another node is registered under the name 'one'" in caught.value.stderr
-    assert "`node.name`" in caught.value.stderr
-    assert "Traceback" not in caught.value.stderr
-    assert caught.value.stdout == ""
-
-
-@services
-async def test_a_copied_data_folder_is_found_out(
-    start_node: StartNode, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    monkeypatch.setattr(composition, "_REPORT_EVERY_S", 0.1)
-
-    async def run_both() -> None:
-        async with start_node("one"):
-            shutil.copytree(tmp_path / "one", tmp_path / "copy")
-            async with start_node("copy") as copy, asyncio.timeout(20):
-                assert copy.node.identity.boot_number == 2
-                await asyncio.Event().wait()
-
-    with pytest.raises(ExceptionGroup) as caught:
-        await run_both()
-    assert caught.group_contains(Misconfigured, match="two data folders have the same node.json")
-    told = json.loads((tmp_path / "one" / "node.json").read_bytes())
-    assert told == json.loads((tmp_path / "copy" / "node.json").read_bytes())

@@ -1,10 +1,11 @@
-"""Waiting for a wake-up: never longer than asked, and never over a cancellation."""
+"""Wake-ups: waited for never longer than asked, never over a cancellation, and each heard once."""
 
 from __future__ import annotations
 
 import asyncio
 
-from longshore_server.wakeups import woken
+from longshore_server.wakeups import Kind, Wakeups, woken
+from longshore_storage.coordination.local import LocalCoordination, LocalHub
 
 
 async def test_it_tells_whether_the_event_came() -> None:
@@ -39,3 +40,29 @@ async def test_a_cancellation_that_meets_the_event_ends_the_loop() -> None:
         done, _ = await asyncio.wait([task], timeout=2)
         assert done
         assert task.cancelled()
+
+
+async def test_who_is_alone_hears_a_signal_once() -> None:
+    wakeups = Wakeups(LocalCoordination())
+    heard: list[str] = []
+    async with wakeups.listening(Kind.ROLLOUTS, heard.append):
+        # An echo would take the listening task's turn, the sending one's, and the listening one's again.
+        await asyncio.sleep(0)
+        wakeups.send(Kind.ROLLOUTS, "test/one")
+        for _ in range(20):
+            await asyncio.sleep(0)
+        assert heard == ["test/one"]
+    await wakeups.close()
+
+
+async def test_others_hear_a_signal_too() -> None:
+    hub = LocalHub()
+    here, there = Wakeups(LocalCoordination(hub)), Wakeups(LocalCoordination(hub))
+    heard: asyncio.Queue[str] = asyncio.Queue()
+    async with there.listening(Kind.ROLLOUTS, heard.put_nowait):
+        await asyncio.sleep(0)
+        here.send(Kind.ROLLOUTS, "test/one")
+        async with asyncio.timeout(10):
+            assert await heard.get() == "test/one"
+    await here.close()
+    await there.close()

@@ -63,6 +63,9 @@ async def test_the_walk(node: RunningNode) -> None:
     assert second.transfer.stored_bytes <= second.transfer.received_bytes
     assert (second.previous_deployment_id, second.previous_version) == (first.deployment_id, "1.0.0")
     assert installed(node.live("netops")) == new
+    (activation,) = await activations_of(node, second.deployment_id)
+    assert 0 < activation.fetched_bytes < len(tar_2) / 5
+    assert len(tar_2) * 4 / 5 < activation.reused_bytes < activation.installed_bytes == len(tar_2)
     assert not (await get(node, first.deployment_id)).live
 
     # Back, without moving a byte.

@@ -7,6 +7,7 @@ says how to get it; with ``LONGSHORE_REQUIRE_SERVICES=1`` it fails.
 from __future__ import annotations
 
 import os
+import tempfile
 from collections.abc import Generator, Iterator
 from pathlib import Path
 from typing import NoReturn
@@ -17,6 +18,7 @@ from .binaries import ETCD, GRPCURL, MINIO, TOXIPROXY, Program, ServiceMissingEr
 from .etcd_cluster import EtcdCluster
 from .etcd_tls_cluster import EtcdTlsCluster
 from .folders import session_folder
+from .minio_cluster import MinioCluster
 from .minio_service import MinioService
 from .postgres_programs import find_postgres
 from .postgres_service import PostgresService
@@ -34,6 +36,15 @@ def services_folder() -> Iterator[Path]:
 def minio_service(services_folder: Path, pytestconfig: pytest.Config) -> Iterator[MinioService]:
     with MinioService(_find(MINIO, pytestconfig), services_folder / "minio") as service:
         yield service
+
+
+@pytest.fixture(scope="module")
+def minio_cluster(services_folder: Path, pytestconfig: pytest.Config) -> Iterator[MinioCluster]:
+    """Four servers with erasure coding, for the tests of one file: they take 450 MB of memory."""
+    program = _find(MINIO, pytestconfig)
+    folder = Path(tempfile.mkdtemp(prefix="minio-cluster-", dir=services_folder))
+    with MinioCluster(program, folder) as cluster:
+        yield cluster
 
 
 @pytest.fixture(scope="session")

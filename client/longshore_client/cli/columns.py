@@ -14,8 +14,9 @@ from longshore_client.models import (
     Severity,
 )
 
+from .rollout_words import canary_step_number, is_at_canary_step
 from .tables import Column
-from .wording import ago, short_id, size, stamp, words
+from .wording import ago, count, labels_words, short_id, size, stamp, words
 
 _WIDTH_FOR_WHOLE_IDS: Final = 110
 
@@ -25,8 +26,9 @@ _STATUS_COLORS: Final = {
     DeploymentStatus.REVERTING: "red",
     DeploymentStatus.SUPERSEDED: "yellow",
     DeploymentStatus.CANCELLED: "yellow",
-    DeploymentStatus.STAGED: "magenta",
+    DeploymentStatus.PARTIAL: "yellow",
 }
+_WAITING_COLOR: Final = "magenta"
 _ACTIVATION_COLORS: Final = {
     ActivationStatus.LIVE: "green",
     ActivationStatus.FAILED: "red",
@@ -38,7 +40,10 @@ _ACTIVATION_COLORS: Final = {
 def status_words(deployment: Deployment) -> str:
     """A deployment's status as words, with the reason where there is one."""
     if deployment.live:
-        return "live"
+        return "live (partial)" if deployment.status is DeploymentStatus.PARTIAL else "live"
+    if is_at_canary_step(deployment):
+        total = len(deployment.strategy.canary_steps) if deployment.strategy else 0
+        return f"{words(deployment.status)} (canary {canary_step_number(deployment)}/{total})"
     reason = f" ({words(deployment.status_reason)})" if deployment.status_reason else ""
     return f"{words(deployment.status)}{reason}"
 
@@ -47,6 +52,8 @@ def status_color(deployment: Deployment) -> str | None:
     """The colour of a deployment's status."""
     if deployment.status is DeploymentStatus.SUCCEEDED and not deployment.live:
         return None
+    if deployment.waits_for_person:
+        return _WAITING_COLOR
     return _STATUS_COLORS.get(deployment.status, "cyan")
 
 
@@ -107,15 +114,33 @@ ENVIRONMENT_COLUMNS: Final[list[Column[ProjectEnvironment]]] = [
     Column("LIVE", lambda e: e.live_version or "-", color=lambda _: "green"),
     Column("SINCE", lambda e: ago(e.live_time), importance=1),
     Column("FROZEN", lambda e: e.freeze_reason, color=lambda _: "yellow", flexible=True, remark=True),
+    Column("ONLY NODES", lambda e: labels_words(e.node_selector), importance=2, flexible=True, remark=True),
     Column("DEPLOYMENT", lambda e: e.live_deployment_id, importance=2),
 ]
+
+
+def node_words(node: Node) -> str:
+    """How a node stands: whether it is alive, and what a drain waits for."""
+    alive = "alive" if node.alive else "away"
+    if not node.draining:
+        return alive
+    left = [count(node.upload_count, "upload")] if node.upload_count else []
+    left += [count(node.rollout_count, "rollout")] if node.rollout_count else []
+    how = "drained" if node.is_drained else f"draining ({', '.join(left)})" if left else "draining"
+    return how if node.alive else f"{alive}, {how}"
+
+
+def _node_color(node: Node) -> str:
+    return "yellow" if node.alive and node.draining else "green" if node.alive else "red"
+
 
 NODE_COLUMNS: Final[list[Column[Node]]] = [
     Column("NODE", lambda n: n.node_name, flexible=True),
     Column("ENVIRONMENT", lambda n: n.environment),
-    Column("STATE", lambda n: "alive" if n.alive else "away", color=lambda n: "green" if n.alive else "red"),
+    Column("STATE", node_words, color=_node_color),
     Column("CORDON", lambda n: n.cordon_reason, color=lambda _: "yellow", flexible=True, remark=True),
     Column("ROLES", lambda n: ",".join(n.roles), importance=3),
+    Column("LABELS", lambda n: labels_words(n.labels), importance=3, flexible=True),
     Column("FREE DISK", lambda n: size(n.free_disk_bytes), importance=2, right=True),
     Column("VERSION", lambda n: n.server_version, importance=4),
     Column("ADDRESS", lambda n: n.address, importance=1),

@@ -9,17 +9,14 @@ from typing import IO, Final, Protocol
 import click
 
 from longshore_client.errors import LongshoreError, ProgressCompacted
+from longshore_client.events import Event, HookOutput, NodeHookOutput, NodesStepped, Snapshot
 from longshore_client.models import (
     ActivationStatus,
-    Event,
-    HookOutput,
-    NodeHookOutput,
-    NodesStepped,
-    Snapshot,
 )
 from longshore_client.upload_progress import UploadPhase, UploadProgress
 
 from .columns import activation_color
+from .rollout_words import waiting_words
 from .wording import clock, duration, safe, share, size, words
 
 _UPLOAD_LINE_EVERY_S: Final = 5.0
@@ -82,7 +79,7 @@ class PlainDisplay:
             for line in event_lines(update):
                 self.say(line)
             return
-        waiting = waiting_words(update)
+        waiting = waiting_words(update.deployment)
         if waiting and waiting != self._waiting:
             self.say(waiting)
         self._waiting = waiting
@@ -148,14 +145,6 @@ def broken_words(error: LongshoreError | None, server: str = "") -> str:
         return "older events were compacted: of those behind the last number the changes of status are left"
     what = safe(error.message) if error else "the connection broke"
     return f"{what}; trying again" + (f" at {server}" if server and server not in what else "")
-
-
-def waiting_words(snapshot: Snapshot) -> str:
-    """What a deployment waits for that only people can change; empty for nothing."""
-    deployment = snapshot.deployment
-    if not deployment.status_reason:
-        return ""
-    return f"waiting: {safe(deployment.status_message or words(deployment.status_reason))}"
 
 
 def event_lines(event: Event) -> list[str]:

@@ -13,6 +13,7 @@ CONFLICT: Final = 5
 UNAVAILABLE: Final = 6
 NOT_PERMITTED: Final = 7
 SERVER_FAULT: Final = 8
+PARTLY_LIVE: Final = 9
 INTERRUPTED: Final = 130
 OUTPUT_LOST: Final = 141
 
@@ -26,6 +27,7 @@ EXIT_CODES: Final = {
     UNAVAILABLE: "the server or a service behind it is not available: try again",
     NOT_PERMITTED: "not permitted",
     SERVER_FAULT: "a fault of the server's or this program's own, or damaged data",
+    PARTLY_LIVE: "the deployment is live, but a few nodes failed, no more than its strategy allows",
     INTERRUPTED: "interrupted (Ctrl-C), or a question was answered with no",
     OUTPUT_LOST: "the output is lost: whoever read it went away, or it could not be written",
 }

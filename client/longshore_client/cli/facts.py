@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
-from longshore_client.models import Deployment
+from longshore_client.models import Deployment, DeploymentKind, NodeCounts
 
 from .columns import nodes_words, status_color, status_words
+from .rollout_words import policy_words, strategy_words, waiting_words
 from .tables import Fact
-from .wording import ago, count, duration, moment, safe, share, size, words
+from .wording import ago, count, duration, labels_words, moment, safe, share, size, words
 
 
 def deployment_facts(deployment: Deployment) -> list[Fact]:
@@ -21,8 +22,11 @@ def deployment_facts(deployment: Deployment) -> list[Fact]:
         Fact("kind", words(d.kind)),
         Fact("status", status_words(d), status_color(d)),
         Fact("", d.status_message if not d.error else ""),
+        Fact("waits", waiting_words(d) if d.waits_for_person or d.canary_due_time else ""),
         Fact("error", f"{d.error.reason}: {d.error.message}" if d.error else ""),
         Fact("nodes", _nodes_facts(d)),
+        Fact("strategy", strategy_words(d.strategy) if d.strategy else ""),
+        Fact("on failure", policy_words(d.failure_policy) if d.failure_policy else ""),
         Fact("payload", _payload_words(d)),
         Fact("content", f"sha256:{d.content_sha256}" if d.content_sha256 else ""),
         Fact("transfer", transfer_words(d)),
@@ -30,7 +34,7 @@ def deployment_facts(deployment: Deployment) -> list[Fact]:
         Fact("takes back", d.rollback_of),
         Fact("tries again", d.retry_of),
         Fact("waits at gate", d.waiting_gate_id),
-        Fact("labels", ", ".join(f"{key}={value}" for key, value in sorted(d.labels.items()))),
+        Fact("labels", labels_words(d.labels)),
         Fact("cancelled by", d.cancelled_by),
         Fact("taken back by", d.rolled_back_by),
         Fact("by", f"{d.deployed_by} from {d.peer}" if d.peer else d.deployed_by),
@@ -55,16 +59,19 @@ def outcome_words(deployment: Deployment) -> str:
     d = deployment
     what = safe(f"{d.project} {d.version}".strip())
     counts = d.node_counts
-    if d.status.value == "succeeded" and d.kind.value == "undeploy":
-        return f"{what} is off the nodes of {safe(d.environment)}: {count(counts.removed, 'node')}"
-    if d.status.value == "succeeded":
-        live = count(counts.live, "node")
-        if counts.live < counts.expected:
-            live = f"{counts.live} of {count(counts.expected, 'node')}"
-        return f"{what} is live in {safe(d.environment)} on {live}"
-    if d.kind.value == "undeploy":
+    if d.status.successful and d.kind is DeploymentKind.UNDEPLOY:
+        return f"{what} is off the nodes of {safe(d.environment)}: {_of_nodes(counts.removed, counts)}"
+    if d.status.successful:
+        return f"{what} is live in {safe(d.environment)} on {_of_nodes(counts.live, counts)}"
+    if d.kind is DeploymentKind.UNDEPLOY:
         return f"{what} is not off the nodes of {safe(d.environment)}: the undeploy {_ended_words(d)}"
     return f"{what} is not live in {safe(d.environment)}: the deployment {_ended_words(d)}"
+
+
+def _of_nodes(done: int, counts: NodeCounts) -> str:
+    if done >= counts.expected:
+        return count(done, "node")
+    return f"{done} of {count(counts.expected, 'node')}"
 
 
 def _ended_words(deployment: Deployment) -> str:
@@ -76,8 +83,10 @@ def _nodes_facts(deployment: Deployment) -> str:
     counts = deployment.node_counts
     if not counts.expected:
         return ""
-    where = "taken off" if deployment.kind.value == "undeploy" else "live on"
-    return f"{where} {nodes_words(deployment)}" + (f", failed on {counts.failed}" if counts.failed else "")
+    where = "taken off" if deployment.kind is DeploymentKind.UNDEPLOY else "live on"
+    to_come = f", {counts.pending} to come" if counts.pending and not deployment.status.terminal else ""
+    failed = f", failed on {counts.failed}" if counts.failed else ""
+    return f"{where} {nodes_words(deployment)}{failed}{to_come}"
 
 
 def _payload_words(deployment: Deployment) -> str:

@@ -114,8 +114,19 @@ def print_error(error: errors.LongshoreError) -> None:
 
 def problem(message: str) -> None:
     """Print the line that every failure begins with."""
-    head, *rest = _fitting(f"error: {safe(message)}")
-    click.echo(head.replace("error:", click.style("error:", fg="red", bold=True), 1), err=True)
+    _head("error:", message, color="red")
+
+
+def warn(message: str, notes: Sequence[str]) -> None:
+    """Say on standard error what is not as it should be, though what was asked is done."""
+    _head("warning:", message, color="yellow")
+    for note in notes:
+        _tell(safe(note))
+
+
+def _head(label: str, message: str, *, color: str) -> None:
+    head, *rest = _fitting(f"{label} {safe(message)}")
+    click.echo(head.replace(label, click.style(label, fg=color, bold=True), 1), err=True)
     for line in rest:
         click.echo(f"  {line}", err=True)
 

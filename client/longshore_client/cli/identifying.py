@@ -1,4 +1,4 @@
-"""Deployments named by the beginning of their id, as tables show it."""
+"""What people name: deployments by the beginning of their id, as tables show it, and places."""
 
 from __future__ import annotations
 
@@ -6,8 +6,9 @@ import uuid
 from contextlib import aclosing
 from typing import Final
 
+from longshore_client.catalog_models import ProjectEnvironment
 from longshore_client.client import Client
-from longshore_client.errors import DeploymentNotFound, InvalidRequest
+from longshore_client.errors import DeploymentNotFound, EnvironmentNotFound, InvalidRequest
 
 _LEAST_CHARACTERS: Final = 4
 _NEWEST: Final = 500
@@ -35,3 +36,11 @@ async def whole_id(client: Client, beginning: str) -> str:
     if len(found) > 1:
         raise InvalidRequest(f"{len(found)} deployments have an id that begins with {beginning!r}: give more")
     return found[0]
+
+
+async def place_of(client: Client, project: str, environment: str) -> ProjectEnvironment:
+    """A project in an environment; raises ``EnvironmentNotFound`` where it never was."""
+    for each in (await client.project(project)).environments:
+        if each.environment == environment:
+            return each
+    raise EnvironmentNotFound(f"{project} was never in an environment {environment!r}")

@@ -18,7 +18,7 @@ from enum import Enum
 from pathlib import Path
 from typing import Any, Final, Union, get_args, get_origin, get_type_hints
 
-from longshore_client import catalog_models, models
+from longshore_client import catalog_models, events, models
 from longshore_client.downloading import Download
 
 from .choosing import Chosen
@@ -36,18 +36,22 @@ OUTPUTS: Final[Mapping[str, tuple[_Alternative, ...]]] = {
     "deploy": (models.Deployment, models.Validation),
     "deploy-release": _MADE,
     "promote": _MADE,
+    "pause": _MADE,
+    "resume": _MADE,
     "cancel": _MADE,
     "retry": _MADE,
     "rollback": _MADE_UNLESS_NOTHING,
     "undeploy": _MADE_UNLESS_NOTHING,
+    "strategy": (catalog_models.ProjectEnvironment,),
     "freeze": (catalog_models.ProjectEnvironment,),
     "unfreeze": (catalog_models.ProjectEnvironment,),
     "cordon": (catalog_models.Node,),
+    "drain": (catalog_models.Node,),
     "uncordon": (catalog_models.Node,),
     "remove-node": (RemovedNode,),
     "watch": (
-        (models.Event, {"type": {"const": "event"}}),
-        (models.Snapshot, {"type": {"const": "snapshot"}}),
+        (events.Event, {"type": {"const": "event"}}),
+        (events.Snapshot, {"type": {"const": "snapshot"}}),
     ),
     "list": (models.Deployment,),
     "get": (
@@ -56,12 +60,13 @@ OUTPUTS: Final[Mapping[str, tuple[_Alternative, ...]]] = {
     "projects": (catalog_models.Project, catalog_models.ProjectOverview),
     "releases": ((catalog_models.Release, {"live_in": {"type": "array", "items": {"type": "string"}}}),),
     "findings": (models.Finding,),
-    "nodes": (catalog_models.Node,),
+    "nodes": (catalog_models.Node, catalog_models.NodeRemoved),
     "locks": (catalog_models.Lock,),
     "audit": (catalog_models.AuditEntry,),
     "download": (Download,),
     "pin": (catalog_models.Release,),
     "unpin": (catalog_models.Release,),
+    "select": (catalog_models.ProjectEnvironment,),
     "keep": (catalog_models.ProjectEnvironment,),
     "delete-payload": (catalog_models.PayloadDeletion,),
     "checksum": (Checksum,),
@@ -115,7 +120,7 @@ class _Types:
         if origin is not None and issubclass(origin, Mapping):
             return {"type": "object", "additionalProperties": self.of(arguments[1])}
         if dataclasses.is_dataclass(hint) and isinstance(hint, type):
-            more = {"kind": {"const": detail_kind(hint)}} if hint in get_args(models.EventDetail) else {}
+            more = {"kind": {"const": detail_kind(hint)}} if hint in get_args(events.EventDetail) else {}
             self._define(hint, more)
         elif isinstance(hint, type) and issubclass(hint, Enum):
             self.definitions[hint.__name__] = {

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Iterable
+from datetime import UTC, datetime
 from types import TracebackType
 from typing import IO, Final, Self
 
@@ -16,18 +17,19 @@ from rich.table import Column
 from rich.text import Text
 
 from longshore_client.errors import LongshoreError
+from longshore_client.events import Event, Snapshot, StatusChanged
 from longshore_client.models import (
     Activation,
     ActivationStatus,
+    Deployment,
+    DeploymentKind,
     DeploymentStatus,
-    Event,
-    Snapshot,
-    StatusChanged,
 )
 from longshore_client.upload_progress import UploadPhase, UploadProgress
 
-from .display import accepted_words, broken_words, done_words, event_lines, sent_words, waiting_words
+from .display import accepted_words, broken_words, done_words, event_lines, sent_words
 from .phases import Phases
+from .rollout_words import waiting_words
 from .wording import safe, share, shortened, size, words
 
 _MOST_NODES_SHOWN: Final = 8
@@ -58,7 +60,6 @@ class LiveDisplay:
         self._nodes: dict[str, TaskID] = {}
         self._total: TaskID | None = None
         self._rate = _Rate()
-        self._waiting = ""
 
     def __enter__(self) -> Self:
         self._progress.start()
@@ -104,10 +105,7 @@ class LiveDisplay:
                 self.say(line)
             return
         self._phases.move(update.deployment.status, update.deployment.kind)
-        waiting = waiting_words(update)
-        if waiting and waiting != self._waiting:
-            self.say(waiting)
-        self._waiting = waiting
+        self._progress.deployment = update.deployment
         self._show_nodes(update)
 
     def broken(self, error: LongshoreError) -> None:
@@ -158,13 +156,14 @@ class LiveDisplay:
         if counts.expected > 1:
             if self._total is None:
                 self._total = self._progress.add_task("nodes", amount="")
-            failed = f", {counts.failed} failed" if counts.failed else ""
-            self._progress.update(
-                self._total,
-                total=counts.expected,
-                completed=counts.live,
-                amount=f"{counts.live} of {counts.expected} live{failed}",
-            )
+            removal = snapshot.deployment.kind is DeploymentKind.UNDEPLOY
+            done = counts.removed if removal else counts.live
+            amount = f"{done} of {counts.expected} {'off' if removal else 'live'}"
+            if counts.failed:
+                amount += f", {counts.failed} failed"
+            if counts.pending and self._wide:
+                amount += f", {counts.pending} to come"
+            self._progress.update(self._total, total=counts.expected, completed=done, amount=amount)
 
 
 def _node_amount(activation: Activation) -> str:
@@ -174,18 +173,22 @@ def _node_amount(activation: Activation) -> str:
 
 
 class _Bars(Progress):
-    """The bars, with the phases above them."""
+    """The bars, above them the phases, and what the ``deployment`` waits for."""
 
     def __init__(self, phases: Phases, began_s: float, *columns: ProgressColumn, console: Console) -> None:
         # Drawn as soon as it is made.
         self._phases = phases
         self._began_s = began_s
         self._console = console
+        self.deployment: Deployment | None = None
         super().__init__(*columns, console=console, transient=True, expand=True)
 
     def get_renderables(self) -> Iterable[RenderableType]:
         """What is drawn, from top to bottom."""
         yield self._phases.line(self._console.width, time.monotonic() - self._began_s)
+        waiting = waiting_words(self.deployment, datetime.now(UTC)) if self.deployment else ""
+        if waiting:
+            yield Text(waiting, "magenta")
         yield from super().get_renderables()
 
 

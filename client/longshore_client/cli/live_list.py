@@ -6,21 +6,16 @@ import sys
 from collections.abc import AsyncIterable, Collection
 
 import click
-from rich.console import Console
-from rich.live import Live
-from rich.text import Text
 
 from longshore_client.errors import LongshoreError
 from longshore_client.models import Deployment, DeploymentStatus
 
 from .columns import deployment_columns, status_words
 from .display import broken_words
+from .live_table import live_table
 from .printer import Printer
 from .screen import moves
-from .tables import draw
 from .wording import clock, short_id
-
-_REFRESHED_A_SECOND = 2
 
 
 def tell_broken(error: LongshoreError) -> None:
@@ -44,22 +39,12 @@ async def show_changes(
 async def _show_table(
     changes: AsyncIterable[Deployment], *, statuses: Collection[DeploymentStatus], most: int
 ) -> None:
-    console = Console(highlight=False, markup=False, emoji=False)
     newest: dict[str, Deployment] = {}
 
-    def table() -> Text:
-        rows = [each for each in newest.values() if not statuses or each.status in statuses]
-        if not rows:
-            return Text("no deployments", "dim")
-        lines = draw(deployment_columns(console.width), rows[: console.height - 2], width=console.width)
-        return Text("\n").join(map(Text.from_ansi, lines))
+    def rows() -> list[Deployment]:
+        return [each for each in newest.values() if not statuses or each.status in statuses]
 
-    with Live(
-        console=console,
-        get_renderable=table,
-        refresh_per_second=_REFRESHED_A_SECOND,
-        vertical_overflow="crop",
-    ):
+    with live_table(deployment_columns, rows, nothing="no deployments"):
         async for deployment in changes:
             # Made anew, because it is drawn in another thread.
             known = {**newest, deployment.deployment_id: deployment}

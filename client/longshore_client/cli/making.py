@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any, NoReturn, TypeVar
 import click
 
 from .exit_codes import INTERRUPTED
+from .rollouts import RolloutChoice
 from .session import Session
 from .wording import safe
 
@@ -82,7 +83,12 @@ def yes_option(function: _Command) -> _Command:
 
 
 def terms_of(
-    expect_live: str | None, labels: tuple[str, ...], *, queue: str = "wait", stage: bool = False
+    expect_live: str | None,
+    labels: tuple[str, ...],
+    rollout: RolloutChoice,
+    *,
+    queue: str = "wait",
+    stage: bool = False,
 ) -> Terms:
     """The terms that the options tell; raises ``click.UsageError`` for a label that is none."""
     from longshore_client.models import QueuePolicy
@@ -93,14 +99,16 @@ def terms_of(
         expected_live="" if expect_live == "none" else expect_live,
         queue_policy=QueuePolicy(queue),
         labels=labels_of(labels),
+        strategy=rollout.strategy,
+        failure_policy=rollout.failure_policy,
     )
 
 
-def labels_of(labels: tuple[str, ...]) -> dict[str, str]:
-    """``KEY=VALUE`` taken apart."""
+def labels_of(labels: tuple[str, ...], *, option: str = "--label") -> dict[str, str]:
+    """``KEY=VALUE`` of an option taken apart."""
     for label in labels:
         if "=" not in label:
-            raise click.UsageError(f"--label {label}: write KEY=VALUE")
+            raise click.UsageError(f"{option} {label}: write KEY=VALUE")
     return dict(label.split("=", 1) for label in labels)
 
 

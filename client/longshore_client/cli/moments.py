@@ -17,7 +17,7 @@ _POWERS: Final = {"": 0, "k": 1, "m": 2, "g": 3, "t": 4, "p": 5}
 _Value = TypeVar("_Value")
 
 
-class _Written(click.ParamType[_Value], Generic[_Value]):
+class Written(click.ParamType[_Value], Generic[_Value]):
     """A value that people write in a form of its own; ``like`` shows the form to who writes another."""
 
     def __init__(self, name: str, parsed: Callable[[str], _Value], like: str) -> None:
@@ -46,7 +46,8 @@ class Unless(click.ParamType[Any]):
         return value if value in self._words else self._inner.convert(value, param, ctx)
 
 
-def _span(text: str) -> timedelta:
+def span_of(text: str) -> timedelta:
+    """A span of time; raises ``ValueError`` for what is none."""
     if span := _SPAN.fullmatch(text):
         return timedelta(**{_UNITS[span[2]]: float(span[1])})
     raise ValueError(text)
@@ -54,7 +55,7 @@ def _span(text: str) -> timedelta:
 
 def _moment(text: str) -> datetime:
     if _SPAN.fullmatch(text):
-        return datetime.now(UTC) - _span(text)
+        return datetime.now(UTC) - span_of(text)
     # Of the local zone, where it names none.
     return datetime.fromisoformat(text).astimezone()
 
@@ -65,6 +66,6 @@ def _size_bytes(text: str) -> int:
     raise ValueError(text)
 
 
-MOMENT: Final = _Written("time", _moment, "2026-01-31T14:00, or 2h for two hours ago")
-SPAN: Final = _Written("span", _span, "12h or 30d")
-SIZE: Final = _Written("size", _size_bytes, "500MB or 20GB")
+MOMENT: Final = Written("time", _moment, "2026-01-31T14:00, or 2h for two hours ago")
+SPAN: Final = Written("span", span_of, "12h or 30d")
+SIZE: Final = Written("size", _size_bytes, "500MB or 20GB")

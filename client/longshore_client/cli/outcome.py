@@ -5,16 +5,20 @@ from __future__ import annotations
 import asyncio
 from contextlib import aclosing
 from dataclasses import dataclass
-from typing import Final
+from typing import Final, NoReturn
 
 import click
 
 from longshore_client.client import Client
 from longshore_client.errors import DeploymentFailed, LongshoreError, StatusConflict, TimedOut
 from longshore_client.models import ActivationStatus, Deployment, DeploymentKind, DeploymentStatus
+from longshore_client.strategies import FailurePolicy
 
 from .display import Display
+from .exit_codes import PARTLY_LIVE
 from .facts import outcome_words
+from .failing import warn
+from .rollout_words import canary_words, is_at_canary_step, paused_words
 from .session import Session
 from .wording import count, safe, short_id, words
 
@@ -26,8 +30,9 @@ _MOST_NODES_READ: Final = 500
 class Followed:
     """One deployment, from the moment it is recorded until it ended or waits for a person.
 
-    ``deployment`` is how it stands, None before it is recorded, and ``error`` what it ended without success
-    by. In quiet runs its id is printed when it is recorded, so that a script has it whatever comes.
+    ``deployment`` is how it stands, None before it is recorded; ``error`` is what it ended without success
+    by, and ``warning`` what is said where it is live but for a few nodes. In quiet runs its id is printed
+    when it is recorded, so that a script has it whatever comes.
     """
 
     session: Session
@@ -35,38 +40,67 @@ class Followed:
     timeout_s: float | None
     deployment: Deployment | None = None
     error: DeploymentFailed | None = None
+    warning: PartlyLive | None = None
 
-    async def to_end(self, client: Client, deployment: Deployment, shown: Display) -> None:
-        """Follow what was recorded, unless nobody wants to. Raises ``TimedOut``."""
+    async def to_end(
+        self, client: Client, deployment: Deployment, shown: Display, *, from_here: bool = False
+    ) -> None:
+        """Follow what was recorded, unless nobody wants to; ``from_here`` leaves out what was told before.
+
+        Raises ``TimedOut``.
+        """
         self.deployment = deployment
         if self.session.printer.quiet:
             click.echo(safe(deployment.deployment_id))
         if not self.detach:
             self.deployment = await follow_to_end(
-                client, deployment.deployment_id, shown, timeout_s=self.timeout_s
+                client,
+                deployment.deployment_id,
+                shown,
+                after=deployment.last_sequence if from_here else 0,
+                timeout_s=self.timeout_s,
             )
         self.error = await failure(client, self.deployment)
+        self.warning = await partly_live(client, self.deployment)
 
     def print_outcome(self) -> None:
-        """Print how it stands, or ended. Raises ``DeploymentFailed`` when it ended without success."""
+        """Print how it stands, or ended; end the command with a code of its own where it is partly live.
+
+        Raises ``DeploymentFailed`` when it ended without success.
+        """
         assert self.deployment is not None
         if self.error is None or self.session.printer.for_programs:
             # In quiet runs the id was printed when it was recorded.
             self.session.printer.result(self.deployment, sentence=standing_words(self.deployment))
         if self.error is not None:
             raise self.error
+        if self.warning is not None:
+            self.warning.end_command()
+
+
+@dataclass(frozen=True)
+class PartlyLive:
+    """A deployment that is live, or taken off, but for a few nodes: ``notes`` tell which, and what comes."""
+
+    message: str
+    notes: tuple[str, ...]
+
+    def end_command(self) -> NoReturn:
+        """Tell it on standard error, and end the command with the exit code for it."""
+        warn(self.message, self.notes)
+        click.get_current_context().exit(PARTLY_LIVE)
 
 
 async def follow_to_end(
-    client: Client, deployment_id: str, shown: Display, *, timeout_s: float | None
+    client: Client, deployment_id: str, shown: Display, *, after: int = 0, timeout_s: float | None
 ) -> Deployment:
     """Follow a deployment and give it back as it ended, or as it waits for a person.
 
-    Raises ``TimedOut`` after ``timeout_s``.
+    Events up to number ``after`` are left out. Raises ``TimedOut`` after ``timeout_s``.
     """
     try:
         async with asyncio.timeout(timeout_s):
-            updates = client.follow(deployment_id, until_waiting=True, on_break=shown.broken)
+            updates = client.follow(deployment_id, after=after, until_waiting=True, on_break=shown.broken)
             async with aclosing(updates):
                 async for update in updates:
                     shown.update(update)
@@ -85,6 +119,8 @@ def outcome_of_cancelling(session: Session, deployment: Deployment) -> None:
             session.printer.print_object(d)
         raise StatusConflict(f"deployment {d.deployment_id} {words(d.status)} before it could be cancelled")
     live = f"; {safe(d.previous_version)} is live" if d.previous_version else ""
+    if kept := kept_words(d):
+        live += f"; {kept}"
     ended = f"{safe(f'{d.project} {d.version}'.strip())} in {safe(d.environment)} is cancelled{live}"
     going_on = f"it is being taken back; {how_to_follow(d.deployment_id)}"
     session.printer.result(d, sentence=ended if d.status.terminal else going_on, name=d.deployment_id)
@@ -93,20 +129,44 @@ def outcome_of_cancelling(session: Session, deployment: Deployment) -> None:
 async def failure(client: Client, deployment: Deployment) -> DeploymentFailed | None:
     """What ends a command whose deployment ended without success: why, on which nodes, what to do next."""
     d = deployment
-    if not d.status.terminal or d.status is DeploymentStatus.SUCCEEDED:
+    if not d.status.terminal or d.status.successful:
         return None
     told = await _failed_nodes(client, d) if d.node_counts.failed else []
     why = d.error.message if d.error else d.status_message
     if told:
         # What they said is told for each.
-        why = f"{d.node_counts.failed} of {count(d.node_counts.expected, 'node')} failed"
+        why = _failed_words(d)
     error = DeploymentFailed(f"{outcome_words(d)}{f': {why}' if why else ''}", d)
     for note in told:
         error.add_note(note)
     if d.previous_version:
         error.add_note(f"what was live before: {d.previous_version}")
+    if kept_words(d):
+        error.add_note(kept_words(d))
     error.add_note(f"what to do: {next_step(d)}")
     return error
+
+
+async def partly_live(client: Client, deployment: Deployment) -> PartlyLive | None:
+    """What is said beside the success of a deployment of which a few nodes failed; else None."""
+    d = deployment
+    if d.status is not DeploymentStatus.PARTIAL:
+        return None
+    again = f"`longshore retry {short_id(d.deployment_id)}` tries them at once"
+    told = await _failed_nodes(client, d)
+    return PartlyLive(_failed_words(d), (*told, f"they are tried again by themselves; {again}"))
+
+
+def kept_words(deployment: Deployment) -> str:
+    """What became of the nodes where they were not taken back; empty where nothing is to be said."""
+    if deployment.failure_policy is not FailurePolicy.KEEP or deployment.start_time is None:
+        return ""
+    return "nodes that it had reached are kept as they are"
+
+
+def _failed_words(deployment: Deployment) -> str:
+    counts = deployment.node_counts
+    return f"{counts.failed} of {count(counts.expected, 'node')} failed"
 
 
 def next_step(deployment: Deployment) -> str:
@@ -131,14 +191,21 @@ def how_to_follow(deployment_id: str) -> str:
 def standing_words(deployment: Deployment) -> str:
     """How a deployment stands that ended well or has not ended, and what somebody does next."""
     d = deployment
-    if d.status is DeploymentStatus.SUCCEEDED:
+    if d.status.successful:
         return outcome_words(d)
     what = f"{safe(d.project)} {safe(d.version)}".strip()
     if d.kind is DeploymentKind.UNDEPLOY:
         what = f"the undeploy of {safe(d.project)}"
     standing = f"{what} is {words(d.status)} in {safe(d.environment)}"
-    if d.status.waiting:
-        return f"{standing} and waits for a person: longshore promote {safe(d.deployment_id)}"
+    if is_at_canary_step(d):
+        standing += f" ({canary_words(d)})"
+    if pausing := paused_words(d):
+        standing = f"{what} in {safe(d.environment)} is {pausing}"
+    elif d.status is DeploymentStatus.PAUSED:
+        standing = f"{what} in {safe(d.environment)} is about to go on"
+    if d.waits_for_person:
+        command = "resume" if d.status is DeploymentStatus.PAUSED else "promote"
+        return f"{standing} and waits for a person: longshore {command} {safe(d.deployment_id)}"
     return f"{standing}; {how_to_follow(d.deployment_id)}"
 
 

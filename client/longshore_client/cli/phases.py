@@ -18,6 +18,7 @@ _NAMES: Final = {
     DeploymentStatus.RECEIVING: "uploading",
     DeploymentStatus.VALIDATING: "examining",
     DeploymentStatus.SUCCEEDED: "live",
+    DeploymentStatus.PARTIAL: "partly live",
     DeploymentStatus.REVERTING: "going back",
 }
 _WRONG: Final = (DeploymentStatus.REVERTING, DeploymentStatus.FAILED, DeploymentStatus.CANCELLED)
@@ -64,8 +65,9 @@ class Phases:
         path = self._path()
         at = path.index(self._status)
         phases = [_Phase("✓", self._name(each), "green") for each in path[:at]]
-        if self._status is DeploymentStatus.SUCCEEDED:
-            phases.append(_Phase("✓", self._name(self._status), "green"))
+        if self._status.successful:
+            style = "green" if self._status is DeploymentStatus.SUCCEEDED else "yellow"
+            phases.append(_Phase("✓", self._name(self._status), style))
         elif self._status in _WRONG:
             phases.append(_Phase("✗", self._name(self._status), "red"))
         else:
@@ -82,9 +84,14 @@ class Phases:
         if self._status is DeploymentStatus.STAGED:
             path.insert(path.index(DeploymentStatus.QUEUED), self._status)
             return path
+        if self._status is DeploymentStatus.PAUSED:
+            path.insert(path.index(DeploymentStatus.SUCCEEDED), self._status)
+            return path
+        if self._status is DeploymentStatus.PARTIAL:
+            return [*path[:-1], self._status]
         return [*(each for each in path if each in self._seen), self._status]
 
     def _name(self, status: DeploymentStatus) -> str:
-        if self._is_removal and status is DeploymentStatus.SUCCEEDED:
-            return "removed"
+        if self._is_removal and status.successful:
+            return "removed" if status is DeploymentStatus.SUCCEEDED else "partly removed"
         return _NAMES.get(status, words(status))

@@ -26,7 +26,7 @@ from .wording import UNPRINTED
 if TYPE_CHECKING:
     from yaml import SafeDumper, ScalarNode
 
-    from longshore_client.models import Event, Snapshot
+    from longshore_client.events import Event, Snapshot
 
 # What JSON and YAML may hold but a terminal must not get.
 _UNSAFE: Final = re.compile(f"[{UNPRINTED}]")
@@ -53,7 +53,7 @@ def plain(value: object) -> Any:
 
 def plain_update(update: Event | Snapshot) -> dict[str, Any]:
     """A line of progress: ``type``, and for an event what ``kind`` of detail it has."""
-    from longshore_client.models import Event
+    from longshore_client.events import Event
 
     fields: dict[str, Any] = plain(update)
     if isinstance(update, Event):

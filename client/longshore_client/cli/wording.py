@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import re
 import unicodedata
-from datetime import UTC, datetime
+from collections.abc import Mapping
+from datetime import UTC, datetime, timedelta
 from typing import Final
 
 UNPRINTED: Final = "\x7f-\x9f\u061c\u200b-\u200f\u2028-\u202e\u2060-\u206f\ufeff\ufff9-\ufffb"
@@ -51,6 +52,22 @@ def duration(seconds: float) -> str:
     return f"{hours} h {minutes} min" if hours < 48 else f"{hours // 24} days"
 
 
+def span(time: timedelta) -> str:
+    """A span that somebody has set, to the second, like 90 s as 1 min 30 s."""
+    minutes, seconds = divmod(round(time.total_seconds()), 60)
+    hours, minutes = divmod(minutes, 60)
+    days, hours = divmod(hours, 24)
+    parts = ((days, "days" if days > 1 else "day"), (hours, "h"), (minutes, "min"), (seconds, "s"))
+    return " ".join(f"{number} {unit}" for number, unit in parts if number) or "0 s"
+
+
+def countdown(seconds: float) -> str:
+    """What is left of a time, like 4:32 or 1:04:32; 0:00 when it is over."""
+    minutes, rest = divmod(max(round(seconds), 0), 60)
+    hours, minutes = divmod(minutes, 60)
+    return f"{hours}:{minutes:02}:{rest:02}" if hours else f"{minutes}:{rest:02}"
+
+
 def ago(time: datetime | None, now: datetime | None = None) -> str:
     """How long ago, like 3 min ago; empty for no time."""
     if time is None:
@@ -87,6 +104,11 @@ def short_id(deployment_id: str) -> str:
 def words(value: str) -> str:
     """An enum's value as words: rolling_out becomes rolling out."""
     return value.replace("_", " ")
+
+
+def labels_words(labels: Mapping[str, str]) -> str:
+    """Labels with their values, by key."""
+    return ", ".join(f"{key}={value}" for key, value in sorted(labels.items()))
 
 
 def count(number: int, noun: str) -> str:

@@ -28,7 +28,7 @@ from google.protobuf import timestamp_pb2 as google_dot_protobuf_dot_timestamp__
 from longshore.v1 import deployment_pb2 as longshore_dot_v1_dot_deployment__pb2
 
 
-DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n\"longshore/v1/catalog_service.proto\x12\x0clongshore.v1\x1a\x1egoogle/protobuf/duration.proto\x1a google/protobuf/field_mask.proto\x1a\x1fgoogle/protobuf/timestamp.proto\x1a\x1dlongshore/v1/deployment.proto\"a\n\x07Project\x12\x0f\n\x07project\x18\x01 \x01(\t\x12\x14\n\x0c\x64isplay_name\x18\x02 \x01(\t\x12/\n\x0b\x63reate_time\x18\x03 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\"\x87\x03\n\x12ProjectEnvironment\x12\x0f\n\x07project\x18\x01 \x01(\t\x12\x13\n\x0b\x65nvironment\x18\x02 \x01(\t\x12\x14\n\x0clive_version\x18\x03 \x01(\t\x12\x1a\n\x12live_deployment_id\x18\x04 \x01(\t\x12\x17\n\x0flive_generation\x18\x05 \x01(\x03\x12-\n\tlive_time\x18\x06 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12\x0c\n\x04\x65tag\x18\x07 \x01(\t\x12\x15\n\rfreeze_reason\x18\x08 \x01(\t\x12\x11\n\tfrozen_by\x18\t \x01(\t\x12/\n\x0b\x66reeze_time\x18\n \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12*\n\tretention\x18\x0b \x01(\x0b\x32\x17.longshore.v1.Retention\x12\"\n\x15kept_rollback_targets\x18\x0c \x01(\x05H\x00\x88\x01\x01\x42\x18\n\x16_kept_rollback_targets\"\xa6\x01\n\tRetention\x12\x1a\n\rkeep_releases\x18\x01 \x01(\x05H\x00\x88\x01\x01\x12/\n\x07max_age\x18\x02 \x01(\x0b\x32\x19.google.protobuf.DurationH\x01\x88\x01\x01\x12\x1b\n\x0emax_size_bytes\x18\x03 \x01(\x03H\x02\x88\x01\x01\x42\x10\n\x0e_keep_releasesB\n\n\x08_max_ageB\x11\n\x0f_max_size_bytes\"\x89\x03\n\x07Release\x12\x0f\n\x07project\x18\x01 \x01(\t\x12\x0f\n\x07version\x18\x02 \x01(\t\x12\x16\n\x0epayload_sha256\x18\x03 \x01(\t\x12\x16\n\x0e\x63ontent_sha256\x18\x04 \x01(\t\x12\x1a\n\x12payload_size_bytes\x18\x05 \x01(\x03\x12\x17\n\x0fpayload_present\x18\x06 \x01(\x08\x12\x33\n\x0epayload_format\x18\x07 \x01(\x0e\x32\x1b.longshore.v1.PayloadFormat\x12\x11\n\tfile_name\x18\x08 \x01(\t\x12\x0f\n\x07\x65ntries\x18\t \x01(\x03\x12\x1b\n\x13unpacked_size_bytes\x18\n \x01(\x03\x12/\n\x0b\x63reate_time\x18\x0b \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12\x12\n\ncreated_by\x18\x0c \x01(\t\x12\x15\n\rdeployment_id\x18\r \x01(\t\x12\x12\n\npin_reason\x18\x0e \x01(\t\x12\x11\n\tpinned_by\x18\x0f \x01(\t\"<\n\x13ListProjectsRequest\x12\x11\n\tpage_size\x18\x01 \x01(\x05\x12\x12\n\npage_token\x18\x02 \x01(\t\"X\n\x14ListProjectsResponse\x12\'\n\x08projects\x18\x01 \x03(\x0b\x32\x15.longshore.v1.Project\x12\x17\n\x0fnext_page_token\x18\x02 \x01(\t\"$\n\x11GetProjectRequest\x12\x0f\n\x07project\x18\x01 \x01(\t\"t\n\x12GetProjectResponse\x12&\n\x07project\x18\x01 \x01(\x0b\x32\x15.longshore.v1.Project\x12\x36\n\x0c\x65nvironments\x18\x02 \x03(\x0b\x32 .longshore.v1.ProjectEnvironment\"\x91\x01\n\x1fUpdateProjectEnvironmentRequest\x12=\n\x13project_environment\x18\x01 \x01(\x0b\x32 .longshore.v1.ProjectEnvironment\x12/\n\x0bupdate_mask\x18\x02 \x01(\x0b\x32\x1a.google.protobuf.FieldMask\"a\n UpdateProjectEnvironmentResponse\x12=\n\x13project_environment\x18\x01 \x01(\x0b\x32 .longshore.v1.ProjectEnvironment\"M\n\x13ListReleasesRequest\x12\x0f\n\x07project\x18\x01 \x01(\t\x12\x11\n\tpage_size\x18\x02 \x01(\x05\x12\x12\n\npage_token\x18\x03 \x01(\t\"X\n\x14ListReleasesResponse\x12\'\n\x08releases\x18\x01 \x03(\x0b\x32\x15.longshore.v1.Release\x12\x17\n\x0fnext_page_token\x18\x02 \x01(\t\"5\n\x11GetReleaseRequest\x12\x0f\n\x07project\x18\x01 \x01(\t\x12\x0f\n\x07version\x18\x02 \x01(\t\"<\n\x12GetReleaseResponse\x12&\n\x07release\x18\x01 \x01(\x0b\x32\x15.longshore.v1.Release\"E\n\x11PinReleaseRequest\x12\x0f\n\x07project\x18\x01 \x01(\t\x12\x0f\n\x07version\x18\x02 \x01(\t\x12\x0e\n\x06reason\x18\x03 \x01(\t\"<\n\x12PinReleaseResponse\x12&\n\x07release\x18\x01 \x01(\x0b\x32\x15.longshore.v1.Release2\xca\x04\n\x0e\x43\x61talogService\x12Z\n\x0cListProjects\x12!.longshore.v1.ListProjectsRequest\x1a\".longshore.v1.ListProjectsResponse\"\x03\x90\x02\x01\x12T\n\nGetProject\x12\x1f.longshore.v1.GetProjectRequest\x1a .longshore.v1.GetProjectResponse\"\x03\x90\x02\x01\x12~\n\x18UpdateProjectEnvironment\x12-.longshore.v1.UpdateProjectEnvironmentRequest\x1a..longshore.v1.UpdateProjectEnvironmentResponse\"\x03\x90\x02\x02\x12Z\n\x0cListReleases\x12!.longshore.v1.ListReleasesRequest\x1a\".longshore.v1.ListReleasesResponse\"\x03\x90\x02\x01\x12T\n\nGetRelease\x12\x1f.longshore.v1.GetReleaseRequest\x1a .longshore.v1.GetReleaseResponse\"\x03\x90\x02\x01\x12T\n\nPinRelease\x12\x1f.longshore.v1.PinReleaseRequest\x1a .longshore.v1.PinReleaseResponse\"\x03\x90\x02\x02\x42<\n\x10\x64\x65v.longshore.v1P\x01Z&longshore.dev/longshore/v1;longshorev1b\x06proto3')
+DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n\"longshore/v1/catalog_service.proto\x12\x0clongshore.v1\x1a\x1egoogle/protobuf/duration.proto\x1a google/protobuf/field_mask.proto\x1a\x1fgoogle/protobuf/timestamp.proto\x1a\x1dlongshore/v1/deployment.proto\"a\n\x07Project\x12\x0f\n\x07project\x18\x01 \x01(\t\x12\x14\n\x0c\x64isplay_name\x18\x02 \x01(\t\x12/\n\x0b\x63reate_time\x18\x03 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\"\xed\x04\n\x12ProjectEnvironment\x12\x0f\n\x07project\x18\x01 \x01(\t\x12\x13\n\x0b\x65nvironment\x18\x02 \x01(\t\x12\x14\n\x0clive_version\x18\x03 \x01(\t\x12\x1a\n\x12live_deployment_id\x18\x04 \x01(\t\x12\x17\n\x0flive_generation\x18\x05 \x01(\x03\x12-\n\tlive_time\x18\x06 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12\x0c\n\x04\x65tag\x18\x07 \x01(\t\x12\x15\n\rfreeze_reason\x18\x08 \x01(\t\x12\x11\n\tfrozen_by\x18\t \x01(\t\x12/\n\x0b\x66reeze_time\x18\n \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12*\n\tretention\x18\x0b \x01(\x0b\x32\x17.longshore.v1.Retention\x12\"\n\x15kept_rollback_targets\x18\x0c \x01(\x05H\x00\x88\x01\x01\x12/\n\x08strategy\x18\r \x01(\x0b\x32\x1d.longshore.v1.RolloutStrategy\x12\x33\n\x0e\x66\x61ilure_policy\x18\x0e \x01(\x0e\x32\x1b.longshore.v1.FailurePolicy\x12I\n\rnode_selector\x18\x0f \x03(\x0b\x32\x32.longshore.v1.ProjectEnvironment.NodeSelectorEntry\x1a\x33\n\x11NodeSelectorEntry\x12\x0b\n\x03key\x18\x01 \x01(\t\x12\r\n\x05value\x18\x02 \x01(\t:\x02\x38\x01\x42\x18\n\x16_kept_rollback_targets\"\xa6\x01\n\tRetention\x12\x1a\n\rkeep_releases\x18\x01 \x01(\x05H\x00\x88\x01\x01\x12/\n\x07max_age\x18\x02 \x01(\x0b\x32\x19.google.protobuf.DurationH\x01\x88\x01\x01\x12\x1b\n\x0emax_size_bytes\x18\x03 \x01(\x03H\x02\x88\x01\x01\x42\x10\n\x0e_keep_releasesB\n\n\x08_max_ageB\x11\n\x0f_max_size_bytes\"\x89\x03\n\x07Release\x12\x0f\n\x07project\x18\x01 \x01(\t\x12\x0f\n\x07version\x18\x02 \x01(\t\x12\x16\n\x0epayload_sha256\x18\x03 \x01(\t\x12\x16\n\x0e\x63ontent_sha256\x18\x04 \x01(\t\x12\x1a\n\x12payload_size_bytes\x18\x05 \x01(\x03\x12\x17\n\x0fpayload_present\x18\x06 \x01(\x08\x12\x33\n\x0epayload_format\x18\x07 \x01(\x0e\x32\x1b.longshore.v1.PayloadFormat\x12\x11\n\tfile_name\x18\x08 \x01(\t\x12\x0f\n\x07\x65ntries\x18\t \x01(\x03\x12\x1b\n\x13unpacked_size_bytes\x18\n \x01(\x03\x12/\n\x0b\x63reate_time\x18\x0b \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12\x12\n\ncreated_by\x18\x0c \x01(\t\x12\x15\n\rdeployment_id\x18\r \x01(\t\x12\x12\n\npin_reason\x18\x0e \x01(\t\x12\x11\n\tpinned_by\x18\x0f \x01(\t\"<\n\x13ListProjectsRequest\x12\x11\n\tpage_size\x18\x01 \x01(\x05\x12\x12\n\npage_token\x18\x02 \x01(\t\"X\n\x14ListProjectsResponse\x12\'\n\x08projects\x18\x01 \x03(\x0b\x32\x15.longshore.v1.Project\x12\x17\n\x0fnext_page_token\x18\x02 \x01(\t\"$\n\x11GetProjectRequest\x12\x0f\n\x07project\x18\x01 \x01(\t\"t\n\x12GetProjectResponse\x12&\n\x07project\x18\x01 \x01(\x0b\x32\x15.longshore.v1.Project\x12\x36\n\x0c\x65nvironments\x18\x02 \x03(\x0b\x32 .longshore.v1.ProjectEnvironment\"\x91\x01\n\x1fUpdateProjectEnvironmentRequest\x12=\n\x13project_environment\x18\x01 \x01(\x0b\x32 .longshore.v1.ProjectEnvironment\x12/\n\x0bupdate_mask\x18\x02 \x01(\x0b\x32\x1a.google.protobuf.FieldMask\"a\n UpdateProjectEnvironmentResponse\x12=\n\x13project_environment\x18\x01 \x01(\x0b\x32 .longshore.v1.ProjectEnvironment\"M\n\x13ListReleasesRequest\x12\x0f\n\x07project\x18\x01 \x01(\t\x12\x11\n\tpage_size\x18\x02 \x01(\x05\x12\x12\n\npage_token\x18\x03 \x01(\t\"X\n\x14ListReleasesResponse\x12\'\n\x08releases\x18\x01 \x03(\x0b\x32\x15.longshore.v1.Release\x12\x17\n\x0fnext_page_token\x18\x02 \x01(\t\"5\n\x11GetReleaseRequest\x12\x0f\n\x07project\x18\x01 \x01(\t\x12\x0f\n\x07version\x18\x02 \x01(\t\"<\n\x12GetReleaseResponse\x12&\n\x07release\x18\x01 \x01(\x0b\x32\x15.longshore.v1.Release\"E\n\x11PinReleaseRequest\x12\x0f\n\x07project\x18\x01 \x01(\t\x12\x0f\n\x07version\x18\x02 \x01(\t\x12\x0e\n\x06reason\x18\x03 \x01(\t\"<\n\x12PinReleaseResponse\x12&\n\x07release\x18\x01 \x01(\x0b\x32\x15.longshore.v1.Release2\xca\x04\n\x0e\x43\x61talogService\x12Z\n\x0cListProjects\x12!.longshore.v1.ListProjectsRequest\x1a\".longshore.v1.ListProjectsResponse\"\x03\x90\x02\x01\x12T\n\nGetProject\x12\x1f.longshore.v1.GetProjectRequest\x1a .longshore.v1.GetProjectResponse\"\x03\x90\x02\x01\x12~\n\x18UpdateProjectEnvironment\x12-.longshore.v1.UpdateProjectEnvironmentRequest\x1a..longshore.v1.UpdateProjectEnvironmentResponse\"\x03\x90\x02\x02\x12Z\n\x0cListReleases\x12!.longshore.v1.ListReleasesRequest\x1a\".longshore.v1.ListReleasesResponse\"\x03\x90\x02\x01\x12T\n\nGetRelease\x12\x1f.longshore.v1.GetReleaseRequest\x1a .longshore.v1.GetReleaseResponse\"\x03\x90\x02\x01\x12T\n\nPinRelease\x12\x1f.longshore.v1.PinReleaseRequest\x1a .longshore.v1.PinReleaseResponse\"\x03\x90\x02\x02\x42<\n\x10\x64\x65v.longshore.v1P\x01Z&longshore.dev/longshore/v1;longshorev1b\x06proto3')
 
 _globals = globals()
 _builder.BuildMessageAndEnumDescriptors(DESCRIPTOR, _globals)
@@ -36,6 +36,8 @@ _builder.BuildTopDescriptorsAndMessages(DESCRIPTOR, 'longshore.v1.catalog_servic
 if not _descriptor._USE_C_DESCRIPTORS:
   _globals['DESCRIPTOR']._loaded_options = None
   _globals['DESCRIPTOR']._serialized_options = b'\n\020dev.longshore.v1P\001Z&longshore.dev/longshore/v1;longshorev1'
+  _globals['_PROJECTENVIRONMENT_NODESELECTORENTRY']._loaded_options = None
+  _globals['_PROJECTENVIRONMENT_NODESELECTORENTRY']._serialized_options = b'8\001'
   _globals['_CATALOGSERVICE'].methods_by_name['ListProjects']._loaded_options = None
   _globals['_CATALOGSERVICE'].methods_by_name['ListProjects']._serialized_options = b'\220\002\001'
   _globals['_CATALOGSERVICE'].methods_by_name['GetProject']._loaded_options = None
@@ -51,35 +53,37 @@ if not _descriptor._USE_C_DESCRIPTORS:
   _globals['_PROJECT']._serialized_start=182
   _globals['_PROJECT']._serialized_end=279
   _globals['_PROJECTENVIRONMENT']._serialized_start=282
-  _globals['_PROJECTENVIRONMENT']._serialized_end=673
-  _globals['_RETENTION']._serialized_start=676
-  _globals['_RETENTION']._serialized_end=842
-  _globals['_RELEASE']._serialized_start=845
-  _globals['_RELEASE']._serialized_end=1238
-  _globals['_LISTPROJECTSREQUEST']._serialized_start=1240
-  _globals['_LISTPROJECTSREQUEST']._serialized_end=1300
-  _globals['_LISTPROJECTSRESPONSE']._serialized_start=1302
-  _globals['_LISTPROJECTSRESPONSE']._serialized_end=1390
-  _globals['_GETPROJECTREQUEST']._serialized_start=1392
-  _globals['_GETPROJECTREQUEST']._serialized_end=1428
-  _globals['_GETPROJECTRESPONSE']._serialized_start=1430
-  _globals['_GETPROJECTRESPONSE']._serialized_end=1546
-  _globals['_UPDATEPROJECTENVIRONMENTREQUEST']._serialized_start=1549
-  _globals['_UPDATEPROJECTENVIRONMENTREQUEST']._serialized_end=1694
-  _globals['_UPDATEPROJECTENVIRONMENTRESPONSE']._serialized_start=1696
-  _globals['_UPDATEPROJECTENVIRONMENTRESPONSE']._serialized_end=1793
-  _globals['_LISTRELEASESREQUEST']._serialized_start=1795
-  _globals['_LISTRELEASESREQUEST']._serialized_end=1872
-  _globals['_LISTRELEASESRESPONSE']._serialized_start=1874
-  _globals['_LISTRELEASESRESPONSE']._serialized_end=1962
-  _globals['_GETRELEASEREQUEST']._serialized_start=1964
-  _globals['_GETRELEASEREQUEST']._serialized_end=2017
-  _globals['_GETRELEASERESPONSE']._serialized_start=2019
-  _globals['_GETRELEASERESPONSE']._serialized_end=2079
-  _globals['_PINRELEASEREQUEST']._serialized_start=2081
-  _globals['_PINRELEASEREQUEST']._serialized_end=2150
-  _globals['_PINRELEASERESPONSE']._serialized_start=2152
-  _globals['_PINRELEASERESPONSE']._serialized_end=2212
-  _globals['_CATALOGSERVICE']._serialized_start=2215
-  _globals['_CATALOGSERVICE']._serialized_end=2801
+  _globals['_PROJECTENVIRONMENT']._serialized_end=903
+  _globals['_PROJECTENVIRONMENT_NODESELECTORENTRY']._serialized_start=826
+  _globals['_PROJECTENVIRONMENT_NODESELECTORENTRY']._serialized_end=877
+  _globals['_RETENTION']._serialized_start=906
+  _globals['_RETENTION']._serialized_end=1072
+  _globals['_RELEASE']._serialized_start=1075
+  _globals['_RELEASE']._serialized_end=1468
+  _globals['_LISTPROJECTSREQUEST']._serialized_start=1470
+  _globals['_LISTPROJECTSREQUEST']._serialized_end=1530
+  _globals['_LISTPROJECTSRESPONSE']._serialized_start=1532
+  _globals['_LISTPROJECTSRESPONSE']._serialized_end=1620
+  _globals['_GETPROJECTREQUEST']._serialized_start=1622
+  _globals['_GETPROJECTREQUEST']._serialized_end=1658
+  _globals['_GETPROJECTRESPONSE']._serialized_start=1660
+  _globals['_GETPROJECTRESPONSE']._serialized_end=1776
+  _globals['_UPDATEPROJECTENVIRONMENTREQUEST']._serialized_start=1779
+  _globals['_UPDATEPROJECTENVIRONMENTREQUEST']._serialized_end=1924
+  _globals['_UPDATEPROJECTENVIRONMENTRESPONSE']._serialized_start=1926
+  _globals['_UPDATEPROJECTENVIRONMENTRESPONSE']._serialized_end=2023
+  _globals['_LISTRELEASESREQUEST']._serialized_start=2025
+  _globals['_LISTRELEASESREQUEST']._serialized_end=2102
+  _globals['_LISTRELEASESRESPONSE']._serialized_start=2104
+  _globals['_LISTRELEASESRESPONSE']._serialized_end=2192
+  _globals['_GETRELEASEREQUEST']._serialized_start=2194
+  _globals['_GETRELEASEREQUEST']._serialized_end=2247
+  _globals['_GETRELEASERESPONSE']._serialized_start=2249
+  _globals['_GETRELEASERESPONSE']._serialized_end=2309
+  _globals['_PINRELEASEREQUEST']._serialized_start=2311
+  _globals['_PINRELEASEREQUEST']._serialized_end=2380
+  _globals['_PINRELEASERESPONSE']._serialized_start=2382
+  _globals['_PINRELEASERESPONSE']._serialized_end=2442
+  _globals['_CATALOGSERVICE']._serialized_start=2445
+  _globals['_CATALOGSERVICE']._serialized_end=3031
 # @@protoc_insertion_point(module_scope)

@@ -60,6 +60,26 @@ class ProjectEnvironment(_message.Message):
 
     DESCRIPTOR: _descriptor.Descriptor
 
+    @_typing.final
+    class NodeSelectorEntry(_message.Message):
+        DESCRIPTOR: _descriptor.Descriptor
+
+        KEY_FIELD_NUMBER: _builtins.int
+        VALUE_FIELD_NUMBER: _builtins.int
+        key: _builtins.str
+        value: _builtins.str
+        def __init__(
+            self,
+            *,
+            key: _builtins.str = ...,
+            value: _builtins.str = ...,
+        ) -> None: ...
+        _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+        def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+        _ClearFieldArgType: _TypeAlias = _typing.Literal["key", b"key", "value", b"value"]  # noqa: Y015
+        def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+        def WhichOneof(self, oneof_group: _Never) -> None: ...
+
     PROJECT_FIELD_NUMBER: _builtins.int
     ENVIRONMENT_FIELD_NUMBER: _builtins.int
     LIVE_VERSION_FIELD_NUMBER: _builtins.int
@@ -72,6 +92,9 @@ class ProjectEnvironment(_message.Message):
     FREEZE_TIME_FIELD_NUMBER: _builtins.int
     RETENTION_FIELD_NUMBER: _builtins.int
     KEPT_ROLLBACK_TARGETS_FIELD_NUMBER: _builtins.int
+    STRATEGY_FIELD_NUMBER: _builtins.int
+    FAILURE_POLICY_FIELD_NUMBER: _builtins.int
+    NODE_SELECTOR_FIELD_NUMBER: _builtins.int
     project: _builtins.str
     """The project."""
     environment: _builtins.str
@@ -96,6 +119,10 @@ class ProjectEnvironment(_message.Message):
     """How many of the releases that were live here before stay, payload and all, so that they can be rolled back
     to at once, 0 to 100; unset: as the servers' settings say. Settable.
     """
+    failure_policy: _deployment_pb2.FailurePolicy.ValueType
+    """What becomes of the nodes when a rollout fails, where a deployment does not say otherwise; unspecified:
+    they are taken back. Settable.
+    """
     @_builtins.property
     def live_time(self) -> _timestamp_pb2.Timestamp:
         """When it became live."""
@@ -107,6 +134,18 @@ class ProjectEnvironment(_message.Message):
     @_builtins.property
     def retention(self) -> Global___Retention:
         """For how long payloads are kept here, where it differs from what the servers' settings say. Settable."""
+
+    @_builtins.property
+    def strategy(self) -> _deployment_pb2.RolloutStrategy:
+        """How rollouts here go over the nodes, where a deployment does not say otherwise; unset: all nodes at once.
+        Settable.
+        """
+
+    @_builtins.property
+    def node_selector(self) -> _containers.ScalarMap[_builtins.str, _builtins.str]:
+        """The labels that a node must have, each with that value, for the project to go to it: at most 8. Empty:
+        every node of the environment. A node that does not match (any more) has the project taken off. Settable.
+        """
 
     def __init__(
         self,
@@ -123,10 +162,13 @@ class ProjectEnvironment(_message.Message):
         freeze_time: _timestamp_pb2.Timestamp | None = ...,
         retention: Global___Retention | None = ...,
         kept_rollback_targets: _builtins.int | None = ...,
+        strategy: _deployment_pb2.RolloutStrategy | None = ...,
+        failure_policy: _deployment_pb2.FailurePolicy.ValueType = ...,
+        node_selector: _abc.Mapping[_builtins.str, _builtins.str] | None = ...,
     ) -> None: ...
-    _HasFieldArgType: _TypeAlias = _typing.Literal["_kept_rollback_targets", b"_kept_rollback_targets", "freeze_time", b"freeze_time", "kept_rollback_targets", b"kept_rollback_targets", "live_time", b"live_time", "retention", b"retention"]  # noqa: Y015
+    _HasFieldArgType: _TypeAlias = _typing.Literal["_kept_rollback_targets", b"_kept_rollback_targets", "freeze_time", b"freeze_time", "kept_rollback_targets", b"kept_rollback_targets", "live_time", b"live_time", "retention", b"retention", "strategy", b"strategy"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["_kept_rollback_targets", b"_kept_rollback_targets", "environment", b"environment", "etag", b"etag", "freeze_reason", b"freeze_reason", "freeze_time", b"freeze_time", "frozen_by", b"frozen_by", "kept_rollback_targets", b"kept_rollback_targets", "live_deployment_id", b"live_deployment_id", "live_generation", b"live_generation", "live_time", b"live_time", "live_version", b"live_version", "project", b"project", "retention", b"retention"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["_kept_rollback_targets", b"_kept_rollback_targets", "environment", b"environment", "etag", b"etag", "failure_policy", b"failure_policy", "freeze_reason", b"freeze_reason", "freeze_time", b"freeze_time", "frozen_by", b"frozen_by", "kept_rollback_targets", b"kept_rollback_targets", "live_deployment_id", b"live_deployment_id", "live_generation", b"live_generation", "live_time", b"live_time", "live_version", b"live_version", "node_selector", b"node_selector", "project", b"project", "retention", b"retention", "strategy", b"strategy"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     _WhichOneofReturnType__kept_rollback_targets: _TypeAlias = _typing.Literal["kept_rollback_targets"]  # noqa: Y015
     _WhichOneofArgType__kept_rollback_targets: _TypeAlias = _typing.Literal["_kept_rollback_targets", b"_kept_rollback_targets"]  # noqa: Y015
@@ -379,8 +421,8 @@ class UpdateProjectEnvironmentRequest(_message.Message):
 
     @_builtins.property
     def update_mask(self) -> _field_mask_pb2.FieldMask:
-        """Which fields are set: `freeze_reason`, `kept_rollback_targets`, `retention` or fields of it. One that is named
-        and unset goes back to its default. Required.
+        """Which fields are set: `freeze_reason`, `kept_rollback_targets`, `retention` or fields of it, `strategy`,
+        `failure_policy`, `node_selector`. One that is named and unset goes back to its default. Required.
         """
 
     def __init__(

@@ -26,7 +26,7 @@ from google.protobuf import duration_pb2 as google_dot_protobuf_dot_duration__pb
 from google.protobuf import timestamp_pb2 as google_dot_protobuf_dot_timestamp__pb2
 
 
-DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n\"longshore/v1/cluster_service.proto\x12\x0clongshore.v1\x1a\x1egoogle/protobuf/duration.proto\x1a\x1fgoogle/protobuf/timestamp.proto\"\x16\n\x14GetServerInfoRequest\"\xf2\x01\n\x15GetServerInfoResponse\x12\x16\n\x0eserver_version\x18\x01 \x01(\t\x12\x0f\n\x07node_id\x18\x02 \x01(\t\x12\x11\n\tnode_name\x18\x03 \x01(\t\x12\x13\n\x0b\x65nvironment\x18\x04 \x01(\t\x12%\n\x05roles\x18\x05 \x03(\x0e\x32\x16.longshore.v1.NodeRole\x12;\n\x12\x63utting_parameters\x18\x06 \x01(\x0b\x32\x1f.longshore.v1.CuttingParameters\x12$\n\x06limits\x18\x07 \x01(\x0b\x32\x14.longshore.v1.Limits\"\x9a\x01\n\x11\x43uttingParameters\x12\x11\n\talgorithm\x18\x01 \x01(\t\x12\x16\n\x0emin_size_bytes\x18\x02 \x01(\x05\x12\x1a\n\x12\x61verage_size_bytes\x18\x03 \x01(\x05\x12\x16\n\x0emax_size_bytes\x18\x04 \x01(\x05\x12\x17\n\x0f\x64igest_function\x18\x05 \x01(\t\x12\r\n\x05\x63odec\x18\x06 \x01(\t\"\x91\x03\n\x06Limits\x12\x1e\n\x16max_payload_size_bytes\x18\x01 \x01(\x03\x12\x1e\n\x16max_message_size_bytes\x18\x02 \x01(\x05\x12 \n\x18max_find_missing_digests\x18\x03 \x01(\x05\x12\x1b\n\x13max_archive_entries\x18\x04 \x01(\x03\x12\x1f\n\x17max_unpacked_size_bytes\x18\x05 \x01(\x03\x12\x36\n\x13upload_idle_timeout\x18\x06 \x01(\x0b\x32\x19.google.protobuf.Duration\x12\x12\n\nmax_chunks\x18\x07 \x01(\x03\x12\x1b\n\x13max_uploads_at_once\x18\x08 \x01(\x05\x12\x1b\n\x13max_uploads_waiting\x18\t \x01(\x05\x12 \n\x18upload_memory_size_bytes\x18\n \x01(\x03\x12\x1a\n\x12staging_size_bytes\x18\x0b \x01(\x03\x12#\n\x1bmin_upload_bytes_per_second\x18\x0c \x01(\x03\"\x89\x03\n\x04Node\x12\x0f\n\x07node_id\x18\x01 \x01(\t\x12\x11\n\tnode_name\x18\x02 \x01(\t\x12\x13\n\x0b\x65nvironment\x18\x03 \x01(\t\x12%\n\x05roles\x18\x04 \x03(\x0e\x32\x16.longshore.v1.NodeRole\x12\x0f\n\x07\x61\x64\x64ress\x18\x05 \x01(\t\x12\x16\n\x0eserver_version\x18\x06 \x01(\t\x12\r\n\x05\x61live\x18\x07 \x01(\x08\x12\x13\n\x0b\x62oot_number\x18\x08 \x01(\x03\x12-\n\tboot_time\x18\t \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12\x17\n\x0f\x66ree_disk_bytes\x18\n \x01(\x03\x12/\n\x0breport_time\x18\x0b \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12\x15\n\rcordon_reason\x18\x0c \x01(\t\x12\x13\n\x0b\x63ordoned_by\x18\r \x01(\t\x12/\n\x0b\x63ordon_time\x18\x0e \x01(\x0b\x32\x1a.google.protobuf.Timestamp\"N\n\x10ListNodesRequest\x12\x13\n\x0b\x65nvironment\x18\x01 \x01(\t\x12\x11\n\tpage_size\x18\x02 \x01(\x05\x12\x12\n\npage_token\x18\x03 \x01(\t\"O\n\x11ListNodesResponse\x12!\n\x05nodes\x18\x01 \x03(\x0b\x32\x12.longshore.v1.Node\x12\x17\n\x0fnext_page_token\x18\x02 \x01(\t\"\x85\x01\n\x04Lock\x12\x0c\n\x04name\x18\x01 \x01(\t\x12\x0e\n\x06holder\x18\x02 \x01(\t\x12\x11\n\tnode_name\x18\x03 \x01(\t\x12\x0f\n\x07project\x18\x04 \x01(\t\x12\x13\n\x0b\x65nvironment\x18\x05 \x01(\t\x12\x15\n\rdeployment_id\x18\x06 \x01(\t\x12\x0f\n\x07waiting\x18\x07 \x01(\x05\"9\n\x10ListLocksRequest\x12\x11\n\tpage_size\x18\x01 \x01(\x05\x12\x12\n\npage_token\x18\x02 \x01(\t\"O\n\x11ListLocksResponse\x12!\n\x05locks\x18\x01 \x03(\x0b\x32\x12.longshore.v1.Lock\x12\x17\n\x0fnext_page_token\x18\x02 \x01(\t\"6\n\x11\x43ordonNodeRequest\x12\x11\n\tnode_name\x18\x01 \x01(\t\x12\x0e\n\x06reason\x18\x02 \x01(\t\"6\n\x12\x43ordonNodeResponse\x12 \n\x04node\x18\x01 \x01(\x0b\x32\x12.longshore.v1.Node\"&\n\x11RemoveNodeRequest\x12\x11\n\tnode_name\x18\x01 \x01(\t\",\n\x12RemoveNodeResponse\x12\x16\n\x0ewas_registered\x18\x01 \x01(\x08*j\n\x08NodeRole\x12\x19\n\x15NODE_ROLE_UNSPECIFIED\x10\x00\x12\x15\n\x11NODE_ROLE_RECEIVE\x10\x01\x12\x15\n\x11NODE_ROLE_CONTROL\x10\x02\x12\x15\n\x11NODE_ROLE_INSTALL\x10\x03\x32\xc1\x03\n\x0e\x43lusterService\x12]\n\rGetServerInfo\x12\".longshore.v1.GetServerInfoRequest\x1a#.longshore.v1.GetServerInfoResponse\"\x03\x90\x02\x01\x12Q\n\tListNodes\x12\x1e.longshore.v1.ListNodesRequest\x1a\x1f.longshore.v1.ListNodesResponse\"\x03\x90\x02\x01\x12T\n\nCordonNode\x12\x1f.longshore.v1.CordonNodeRequest\x1a .longshore.v1.CordonNodeResponse\"\x03\x90\x02\x02\x12T\n\nRemoveNode\x12\x1f.longshore.v1.RemoveNodeRequest\x1a .longshore.v1.RemoveNodeResponse\"\x03\x90\x02\x02\x12Q\n\tListLocks\x12\x1e.longshore.v1.ListLocksRequest\x1a\x1f.longshore.v1.ListLocksResponse\"\x03\x90\x02\x01\x42<\n\x10\x64\x65v.longshore.v1P\x01Z&longshore.dev/longshore/v1;longshorev1b\x06proto3')
+DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n\"longshore/v1/cluster_service.proto\x12\x0clongshore.v1\x1a\x1egoogle/protobuf/duration.proto\x1a\x1fgoogle/protobuf/timestamp.proto\"\x16\n\x14GetServerInfoRequest\"\xf2\x01\n\x15GetServerInfoResponse\x12\x16\n\x0eserver_version\x18\x01 \x01(\t\x12\x0f\n\x07node_id\x18\x02 \x01(\t\x12\x11\n\tnode_name\x18\x03 \x01(\t\x12\x13\n\x0b\x65nvironment\x18\x04 \x01(\t\x12%\n\x05roles\x18\x05 \x03(\x0e\x32\x16.longshore.v1.NodeRole\x12;\n\x12\x63utting_parameters\x18\x06 \x01(\x0b\x32\x1f.longshore.v1.CuttingParameters\x12$\n\x06limits\x18\x07 \x01(\x0b\x32\x14.longshore.v1.Limits\"\x9a\x01\n\x11\x43uttingParameters\x12\x11\n\talgorithm\x18\x01 \x01(\t\x12\x16\n\x0emin_size_bytes\x18\x02 \x01(\x05\x12\x1a\n\x12\x61verage_size_bytes\x18\x03 \x01(\x05\x12\x16\n\x0emax_size_bytes\x18\x04 \x01(\x05\x12\x17\n\x0f\x64igest_function\x18\x05 \x01(\t\x12\r\n\x05\x63odec\x18\x06 \x01(\t\"\x91\x03\n\x06Limits\x12\x1e\n\x16max_payload_size_bytes\x18\x01 \x01(\x03\x12\x1e\n\x16max_message_size_bytes\x18\x02 \x01(\x05\x12 \n\x18max_find_missing_digests\x18\x03 \x01(\x05\x12\x1b\n\x13max_archive_entries\x18\x04 \x01(\x03\x12\x1f\n\x17max_unpacked_size_bytes\x18\x05 \x01(\x03\x12\x36\n\x13upload_idle_timeout\x18\x06 \x01(\x0b\x32\x19.google.protobuf.Duration\x12\x12\n\nmax_chunks\x18\x07 \x01(\x03\x12\x1b\n\x13max_uploads_at_once\x18\x08 \x01(\x05\x12\x1b\n\x13max_uploads_waiting\x18\t \x01(\x05\x12 \n\x18upload_memory_size_bytes\x18\n \x01(\x03\x12\x1a\n\x12staging_size_bytes\x18\x0b \x01(\x03\x12#\n\x1bmin_upload_bytes_per_second\x18\x0c \x01(\x03\"\xa7\x04\n\x04Node\x12\x0f\n\x07node_id\x18\x01 \x01(\t\x12\x11\n\tnode_name\x18\x02 \x01(\t\x12\x13\n\x0b\x65nvironment\x18\x03 \x01(\t\x12%\n\x05roles\x18\x04 \x03(\x0e\x32\x16.longshore.v1.NodeRole\x12\x0f\n\x07\x61\x64\x64ress\x18\x05 \x01(\t\x12\x16\n\x0eserver_version\x18\x06 \x01(\t\x12\r\n\x05\x61live\x18\x07 \x01(\x08\x12\x13\n\x0b\x62oot_number\x18\x08 \x01(\x03\x12-\n\tboot_time\x18\t \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12\x17\n\x0f\x66ree_disk_bytes\x18\n \x01(\x03\x12/\n\x0breport_time\x18\x0b \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12\x15\n\rcordon_reason\x18\x0c \x01(\t\x12\x13\n\x0b\x63ordoned_by\x18\r \x01(\t\x12/\n\x0b\x63ordon_time\x18\x0e \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12.\n\x06labels\x18\x0f \x03(\x0b\x32\x1e.longshore.v1.Node.LabelsEntry\x12\x10\n\x08\x64raining\x18\x10 \x01(\x08\x12\x14\n\x0cupload_count\x18\x11 \x01(\x05\x12\x15\n\rrollout_count\x18\x12 \x01(\x05\x1a-\n\x0bLabelsEntry\x12\x0b\n\x03key\x18\x01 \x01(\t\x12\r\n\x05value\x18\x02 \x01(\t:\x02\x38\x01\"N\n\x10ListNodesRequest\x12\x13\n\x0b\x65nvironment\x18\x01 \x01(\t\x12\x11\n\tpage_size\x18\x02 \x01(\x05\x12\x12\n\npage_token\x18\x03 \x01(\t\"O\n\x11ListNodesResponse\x12!\n\x05nodes\x18\x01 \x03(\x0b\x32\x12.longshore.v1.Node\x12\x17\n\x0fnext_page_token\x18\x02 \x01(\t\"\x85\x01\n\x04Lock\x12\x0c\n\x04name\x18\x01 \x01(\t\x12\x0e\n\x06holder\x18\x02 \x01(\t\x12\x11\n\tnode_name\x18\x03 \x01(\t\x12\x0f\n\x07project\x18\x04 \x01(\t\x12\x13\n\x0b\x65nvironment\x18\x05 \x01(\t\x12\x15\n\rdeployment_id\x18\x06 \x01(\t\x12\x0f\n\x07waiting\x18\x07 \x01(\x05\"9\n\x10ListLocksRequest\x12\x11\n\tpage_size\x18\x01 \x01(\x05\x12\x12\n\npage_token\x18\x02 \x01(\t\"O\n\x11ListLocksResponse\x12!\n\x05locks\x18\x01 \x03(\x0b\x32\x12.longshore.v1.Lock\x12\x17\n\x0fnext_page_token\x18\x02 \x01(\t\"6\n\x11\x43ordonNodeRequest\x12\x11\n\tnode_name\x18\x01 \x01(\t\x12\x0e\n\x06reason\x18\x02 \x01(\t\"6\n\x12\x43ordonNodeResponse\x12 \n\x04node\x18\x01 \x01(\x0b\x32\x12.longshore.v1.Node\"5\n\x10\x44rainNodeRequest\x12\x11\n\tnode_name\x18\x01 \x01(\t\x12\x0e\n\x06reason\x18\x02 \x01(\t\"5\n\x11\x44rainNodeResponse\x12 \n\x04node\x18\x01 \x01(\x0b\x32\x12.longshore.v1.Node\"(\n\x11WatchNodesRequest\x12\x13\n\x0b\x65nvironment\x18\x01 \x01(\t\"g\n\x12WatchNodesResponse\x12!\n\x05nodes\x18\x01 \x03(\x0b\x32\x12.longshore.v1.Node\x12\x1a\n\x12removed_node_names\x18\x02 \x03(\t\x12\x12\n\nup_to_date\x18\x03 \x01(\x08\"&\n\x11RemoveNodeRequest\x12\x11\n\tnode_name\x18\x01 \x01(\t\",\n\x12RemoveNodeResponse\x12\x16\n\x0ewas_registered\x18\x01 \x01(\x08*j\n\x08NodeRole\x12\x19\n\x15NODE_ROLE_UNSPECIFIED\x10\x00\x12\x15\n\x11NODE_ROLE_RECEIVE\x10\x01\x12\x15\n\x11NODE_ROLE_CONTROL\x10\x02\x12\x15\n\x11NODE_ROLE_INSTALL\x10\x03\x32\xec\x04\n\x0e\x43lusterService\x12]\n\rGetServerInfo\x12\".longshore.v1.GetServerInfoRequest\x1a#.longshore.v1.GetServerInfoResponse\"\x03\x90\x02\x01\x12Q\n\tListNodes\x12\x1e.longshore.v1.ListNodesRequest\x1a\x1f.longshore.v1.ListNodesResponse\"\x03\x90\x02\x01\x12T\n\nCordonNode\x12\x1f.longshore.v1.CordonNodeRequest\x1a .longshore.v1.CordonNodeResponse\"\x03\x90\x02\x02\x12V\n\nWatchNodes\x12\x1f.longshore.v1.WatchNodesRequest\x1a .longshore.v1.WatchNodesResponse\"\x03\x90\x02\x01\x30\x01\x12Q\n\tDrainNode\x12\x1e.longshore.v1.DrainNodeRequest\x1a\x1f.longshore.v1.DrainNodeResponse\"\x03\x90\x02\x02\x12T\n\nRemoveNode\x12\x1f.longshore.v1.RemoveNodeRequest\x1a .longshore.v1.RemoveNodeResponse\"\x03\x90\x02\x02\x12Q\n\tListLocks\x12\x1e.longshore.v1.ListLocksRequest\x1a\x1f.longshore.v1.ListLocksResponse\"\x03\x90\x02\x01\x42<\n\x10\x64\x65v.longshore.v1P\x01Z&longshore.dev/longshore/v1;longshorev1b\x06proto3')
 
 _globals = globals()
 _builder.BuildMessageAndEnumDescriptors(DESCRIPTOR, _globals)
@@ -34,18 +34,24 @@ _builder.BuildTopDescriptorsAndMessages(DESCRIPTOR, 'longshore.v1.cluster_servic
 if not _descriptor._USE_C_DESCRIPTORS:
   _globals['DESCRIPTOR']._loaded_options = None
   _globals['DESCRIPTOR']._serialized_options = b'\n\020dev.longshore.v1P\001Z&longshore.dev/longshore/v1;longshorev1'
+  _globals['_NODE_LABELSENTRY']._loaded_options = None
+  _globals['_NODE_LABELSENTRY']._serialized_options = b'8\001'
   _globals['_CLUSTERSERVICE'].methods_by_name['GetServerInfo']._loaded_options = None
   _globals['_CLUSTERSERVICE'].methods_by_name['GetServerInfo']._serialized_options = b'\220\002\001'
   _globals['_CLUSTERSERVICE'].methods_by_name['ListNodes']._loaded_options = None
   _globals['_CLUSTERSERVICE'].methods_by_name['ListNodes']._serialized_options = b'\220\002\001'
   _globals['_CLUSTERSERVICE'].methods_by_name['CordonNode']._loaded_options = None
   _globals['_CLUSTERSERVICE'].methods_by_name['CordonNode']._serialized_options = b'\220\002\002'
+  _globals['_CLUSTERSERVICE'].methods_by_name['WatchNodes']._loaded_options = None
+  _globals['_CLUSTERSERVICE'].methods_by_name['WatchNodes']._serialized_options = b'\220\002\001'
+  _globals['_CLUSTERSERVICE'].methods_by_name['DrainNode']._loaded_options = None
+  _globals['_CLUSTERSERVICE'].methods_by_name['DrainNode']._serialized_options = b'\220\002\002'
   _globals['_CLUSTERSERVICE'].methods_by_name['RemoveNode']._loaded_options = None
   _globals['_CLUSTERSERVICE'].methods_by_name['RemoveNode']._serialized_options = b'\220\002\002'
   _globals['_CLUSTERSERVICE'].methods_by_name['ListLocks']._loaded_options = None
   _globals['_CLUSTERSERVICE'].methods_by_name['ListLocks']._serialized_options = b'\220\002\001'
-  _globals['_NODEROLE']._serialized_start=1978
-  _globals['_NODEROLE']._serialized_end=2084
+  _globals['_NODEROLE']._serialized_start=2393
+  _globals['_NODEROLE']._serialized_end=2499
   _globals['_GETSERVERINFOREQUEST']._serialized_start=117
   _globals['_GETSERVERINFOREQUEST']._serialized_end=139
   _globals['_GETSERVERINFORESPONSE']._serialized_start=142
@@ -55,25 +61,35 @@ if not _descriptor._USE_C_DESCRIPTORS:
   _globals['_LIMITS']._serialized_start=544
   _globals['_LIMITS']._serialized_end=945
   _globals['_NODE']._serialized_start=948
-  _globals['_NODE']._serialized_end=1341
-  _globals['_LISTNODESREQUEST']._serialized_start=1343
-  _globals['_LISTNODESREQUEST']._serialized_end=1421
-  _globals['_LISTNODESRESPONSE']._serialized_start=1423
-  _globals['_LISTNODESRESPONSE']._serialized_end=1502
-  _globals['_LOCK']._serialized_start=1505
-  _globals['_LOCK']._serialized_end=1638
-  _globals['_LISTLOCKSREQUEST']._serialized_start=1640
-  _globals['_LISTLOCKSREQUEST']._serialized_end=1697
-  _globals['_LISTLOCKSRESPONSE']._serialized_start=1699
-  _globals['_LISTLOCKSRESPONSE']._serialized_end=1778
-  _globals['_CORDONNODEREQUEST']._serialized_start=1780
-  _globals['_CORDONNODEREQUEST']._serialized_end=1834
-  _globals['_CORDONNODERESPONSE']._serialized_start=1836
-  _globals['_CORDONNODERESPONSE']._serialized_end=1890
-  _globals['_REMOVENODEREQUEST']._serialized_start=1892
-  _globals['_REMOVENODEREQUEST']._serialized_end=1930
-  _globals['_REMOVENODERESPONSE']._serialized_start=1932
-  _globals['_REMOVENODERESPONSE']._serialized_end=1976
-  _globals['_CLUSTERSERVICE']._serialized_start=2087
-  _globals['_CLUSTERSERVICE']._serialized_end=2536
+  _globals['_NODE']._serialized_end=1499
+  _globals['_NODE_LABELSENTRY']._serialized_start=1454
+  _globals['_NODE_LABELSENTRY']._serialized_end=1499
+  _globals['_LISTNODESREQUEST']._serialized_start=1501
+  _globals['_LISTNODESREQUEST']._serialized_end=1579
+  _globals['_LISTNODESRESPONSE']._serialized_start=1581
+  _globals['_LISTNODESRESPONSE']._serialized_end=1660
+  _globals['_LOCK']._serialized_start=1663
+  _globals['_LOCK']._serialized_end=1796
+  _globals['_LISTLOCKSREQUEST']._serialized_start=1798
+  _globals['_LISTLOCKSREQUEST']._serialized_end=1855
+  _globals['_LISTLOCKSRESPONSE']._serialized_start=1857
+  _globals['_LISTLOCKSRESPONSE']._serialized_end=1936
+  _globals['_CORDONNODEREQUEST']._serialized_start=1938
+  _globals['_CORDONNODEREQUEST']._serialized_end=1992
+  _globals['_CORDONNODERESPONSE']._serialized_start=1994
+  _globals['_CORDONNODERESPONSE']._serialized_end=2048
+  _globals['_DRAINNODEREQUEST']._serialized_start=2050
+  _globals['_DRAINNODEREQUEST']._serialized_end=2103
+  _globals['_DRAINNODERESPONSE']._serialized_start=2105
+  _globals['_DRAINNODERESPONSE']._serialized_end=2158
+  _globals['_WATCHNODESREQUEST']._serialized_start=2160
+  _globals['_WATCHNODESREQUEST']._serialized_end=2200
+  _globals['_WATCHNODESRESPONSE']._serialized_start=2202
+  _globals['_WATCHNODESRESPONSE']._serialized_end=2305
+  _globals['_REMOVENODEREQUEST']._serialized_start=2307
+  _globals['_REMOVENODEREQUEST']._serialized_end=2345
+  _globals['_REMOVENODERESPONSE']._serialized_start=2347
+  _globals['_REMOVENODERESPONSE']._serialized_end=2391
+  _globals['_CLUSTERSERVICE']._serialized_start=2502
+  _globals['_CLUSTERSERVICE']._serialized_end=3122
 # @@protoc_insertion_point(module_scope)

@@ -238,6 +238,26 @@ class Node(_message.Message):
 
     DESCRIPTOR: _descriptor.Descriptor
 
+    @_typing.final
+    class LabelsEntry(_message.Message):
+        DESCRIPTOR: _descriptor.Descriptor
+
+        KEY_FIELD_NUMBER: _builtins.int
+        VALUE_FIELD_NUMBER: _builtins.int
+        key: _builtins.str
+        value: _builtins.str
+        def __init__(
+            self,
+            *,
+            key: _builtins.str = ...,
+            value: _builtins.str = ...,
+        ) -> None: ...
+        _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+        def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+        _ClearFieldArgType: _TypeAlias = _typing.Literal["key", b"key", "value", b"value"]  # noqa: Y015
+        def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+        def WhichOneof(self, oneof_group: _Never) -> None: ...
+
     NODE_ID_FIELD_NUMBER: _builtins.int
     NODE_NAME_FIELD_NUMBER: _builtins.int
     ENVIRONMENT_FIELD_NUMBER: _builtins.int
@@ -252,6 +272,10 @@ class Node(_message.Message):
     CORDON_REASON_FIELD_NUMBER: _builtins.int
     CORDONED_BY_FIELD_NUMBER: _builtins.int
     CORDON_TIME_FIELD_NUMBER: _builtins.int
+    LABELS_FIELD_NUMBER: _builtins.int
+    DRAINING_FIELD_NUMBER: _builtins.int
+    UPLOAD_COUNT_FIELD_NUMBER: _builtins.int
+    ROLLOUT_COUNT_FIELD_NUMBER: _builtins.int
     node_id: _builtins.str
     """Its UUID, kept in its data folder."""
     node_name: _builtins.str
@@ -272,6 +296,12 @@ class Node(_message.Message):
     """Why no rollout covers it; empty when they do. It keeps what it has."""
     cordoned_by: _builtins.str
     """Who cordoned it."""
+    draining: _builtins.bool
+    """Whether it is drained: it takes no uploads and drives no rollouts. It is cordoned too."""
+    upload_count: _builtins.int
+    """How many uploads it takes just now, as it last told: 0 in the end while it is drained."""
+    rollout_count: _builtins.int
+    """How many rollouts it drives just now, as it last told."""
     @_builtins.property
     def roles(self) -> _containers.RepeatedScalarFieldContainer[Global___NodeRole.ValueType]:
         """What it does."""
@@ -287,6 +317,10 @@ class Node(_message.Message):
     @_builtins.property
     def cordon_time(self) -> _timestamp_pb2.Timestamp:
         """When it was cordoned."""
+
+    @_builtins.property
+    def labels(self) -> _containers.ScalarMap[_builtins.str, _builtins.str]:
+        """What its settings say about it: `zone`, say. Selectors and failure domains go by them."""
 
     def __init__(
         self,
@@ -305,10 +339,14 @@ class Node(_message.Message):
         cordon_reason: _builtins.str = ...,
         cordoned_by: _builtins.str = ...,
         cordon_time: _timestamp_pb2.Timestamp | None = ...,
+        labels: _abc.Mapping[_builtins.str, _builtins.str] | None = ...,
+        draining: _builtins.bool = ...,
+        upload_count: _builtins.int = ...,
+        rollout_count: _builtins.int = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _typing.Literal["boot_time", b"boot_time", "cordon_time", b"cordon_time", "report_time", b"report_time"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["address", b"address", "alive", b"alive", "boot_number", b"boot_number", "boot_time", b"boot_time", "cordon_reason", b"cordon_reason", "cordon_time", b"cordon_time", "cordoned_by", b"cordoned_by", "environment", b"environment", "free_disk_bytes", b"free_disk_bytes", "node_id", b"node_id", "node_name", b"node_name", "report_time", b"report_time", "roles", b"roles", "server_version", b"server_version"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["address", b"address", "alive", b"alive", "boot_number", b"boot_number", "boot_time", b"boot_time", "cordon_reason", b"cordon_reason", "cordon_time", b"cordon_time", "cordoned_by", b"cordoned_by", "draining", b"draining", "environment", b"environment", "free_disk_bytes", b"free_disk_bytes", "labels", b"labels", "node_id", b"node_id", "node_name", b"node_name", "report_time", b"report_time", "roles", b"roles", "rollout_count", b"rollout_count", "server_version", b"server_version", "upload_count", b"upload_count"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
@@ -521,6 +559,112 @@ class CordonNodeResponse(_message.Message):
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
 Global___CordonNodeResponse: _TypeAlias = CordonNodeResponse  # noqa: Y015
+
+@_typing.final
+class DrainNodeRequest(_message.Message):
+    """Drains a node."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    NODE_NAME_FIELD_NUMBER: _builtins.int
+    REASON_FIELD_NUMBER: _builtins.int
+    node_name: _builtins.str
+    """The node's name. Required."""
+    reason: _builtins.str
+    """Why, one line of at most 500 bytes. Required."""
+    def __init__(
+        self,
+        *,
+        node_name: _builtins.str = ...,
+        reason: _builtins.str = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["node_name", b"node_name", "reason", b"reason"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___DrainNodeRequest: _TypeAlias = DrainNodeRequest  # noqa: Y015
+
+@_typing.final
+class DrainNodeResponse(_message.Message):
+    """The node as it is now."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    NODE_FIELD_NUMBER: _builtins.int
+    @_builtins.property
+    def node(self) -> Global___Node:
+        """The node."""
+
+    def __init__(
+        self,
+        *,
+        node: Global___Node | None = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _typing.Literal["node", b"node"]  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["node", b"node"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___DrainNodeResponse: _TypeAlias = DrainNodeResponse  # noqa: Y015
+
+@_typing.final
+class WatchNodesRequest(_message.Message):
+    """Asks for nodes as they change. Filters left empty match everything."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    ENVIRONMENT_FIELD_NUMBER: _builtins.int
+    environment: _builtins.str
+    """Only of this environment."""
+    def __init__(
+        self,
+        *,
+        environment: _builtins.str = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["environment", b"environment"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___WatchNodesRequest: _TypeAlias = WatchNodesRequest  # noqa: Y015
+
+@_typing.final
+class WatchNodesResponse(_message.Message):
+    """Nodes as they stand now."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    NODES_FIELD_NUMBER: _builtins.int
+    REMOVED_NODE_NAMES_FIELD_NUMBER: _builtins.int
+    UP_TO_DATE_FIELD_NUMBER: _builtins.int
+    up_to_date: _builtins.bool
+    """Whether all of those to begin with have been told; true in every message from then on."""
+    @_builtins.property
+    def nodes(self) -> _containers.RepeatedCompositeFieldContainer[Global___Node]:
+        """Those to begin with, by name, or those that changed; empty in a heartbeat."""
+
+    @_builtins.property
+    def removed_node_names(self) -> _containers.RepeatedScalarFieldContainer[_builtins.str]:
+        """The names of those that were removed."""
+
+    def __init__(
+        self,
+        *,
+        nodes: _abc.Iterable[Global___Node] | None = ...,
+        removed_node_names: _abc.Iterable[_builtins.str] | None = ...,
+        up_to_date: _builtins.bool = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["nodes", b"nodes", "removed_node_names", b"removed_node_names", "up_to_date", b"up_to_date"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___WatchNodesResponse: _TypeAlias = WatchNodesResponse  # noqa: Y015
 
 @_typing.final
 class RemoveNodeRequest(_message.Message):

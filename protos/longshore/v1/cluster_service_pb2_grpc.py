@@ -50,6 +50,16 @@ class ClusterServiceStub:
                 request_serializer=longshore_dot_v1_dot_cluster__service__pb2.CordonNodeRequest.SerializeToString,
                 response_deserializer=longshore_dot_v1_dot_cluster__service__pb2.CordonNodeResponse.FromString,
                 _registered_method=True)
+        self.WatchNodes = channel.unary_stream(
+                '/longshore.v1.ClusterService/WatchNodes',
+                request_serializer=longshore_dot_v1_dot_cluster__service__pb2.WatchNodesRequest.SerializeToString,
+                response_deserializer=longshore_dot_v1_dot_cluster__service__pb2.WatchNodesResponse.FromString,
+                _registered_method=True)
+        self.DrainNode = channel.unary_unary(
+                '/longshore.v1.ClusterService/DrainNode',
+                request_serializer=longshore_dot_v1_dot_cluster__service__pb2.DrainNodeRequest.SerializeToString,
+                response_deserializer=longshore_dot_v1_dot_cluster__service__pb2.DrainNodeResponse.FromString,
+                _registered_method=True)
         self.RemoveNode = channel.unary_unary(
                 '/longshore.v1.ClusterService/RemoveNode',
                 request_serializer=longshore_dot_v1_dot_cluster__service__pb2.RemoveNodeRequest.SerializeToString,
@@ -81,8 +91,26 @@ class ClusterServiceServicer:
         raise NotImplementedError('Method not implemented!')
 
     def CordonNode(self, request, context):
-        """Lets no rollout cover a node, for a reason, or lets them again. What it has stays live; when the cordon is
-        lifted, it catches up with what is live.
+        """Lets no rollout that begins from now on cover a node, for a reason, or lets them again. What it has stays
+        live; when the cordon is lifted, it catches up with what is live.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
+    def WatchNodes(self, request, context):
+        """Tells nodes as they come, go and change, for dashboards: first all of them, then those that change, as they
+        stand then. What only rises all the time (`report_time`, `free_disk_bytes`) is told with the next other
+        change. From any node. An empty message is a heartbeat, at least every 15 s. Never ends by itself: after a
+        break call again.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
+    def DrainNode(self, request, context):
+        """Cordons a node and has it take no uploads and drive no rollouts any more: those under way it ends, or hands
+        over. What it has stays live. Lifting the cordon lifts this too.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')
@@ -120,6 +148,16 @@ def add_ClusterServiceServicer_to_server(servicer, server):
                     servicer.CordonNode,
                     request_deserializer=longshore_dot_v1_dot_cluster__service__pb2.CordonNodeRequest.FromString,
                     response_serializer=longshore_dot_v1_dot_cluster__service__pb2.CordonNodeResponse.SerializeToString,
+            ),
+            'WatchNodes': grpc.unary_stream_rpc_method_handler(
+                    servicer.WatchNodes,
+                    request_deserializer=longshore_dot_v1_dot_cluster__service__pb2.WatchNodesRequest.FromString,
+                    response_serializer=longshore_dot_v1_dot_cluster__service__pb2.WatchNodesResponse.SerializeToString,
+            ),
+            'DrainNode': grpc.unary_unary_rpc_method_handler(
+                    servicer.DrainNode,
+                    request_deserializer=longshore_dot_v1_dot_cluster__service__pb2.DrainNodeRequest.FromString,
+                    response_serializer=longshore_dot_v1_dot_cluster__service__pb2.DrainNodeResponse.SerializeToString,
             ),
             'RemoveNode': grpc.unary_unary_rpc_method_handler(
                     servicer.RemoveNode,
@@ -214,6 +252,60 @@ class ClusterService:
             '/longshore.v1.ClusterService/CordonNode',
             longshore_dot_v1_dot_cluster__service__pb2.CordonNodeRequest.SerializeToString,
             longshore_dot_v1_dot_cluster__service__pb2.CordonNodeResponse.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def WatchNodes(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_stream(
+            request,
+            target,
+            '/longshore.v1.ClusterService/WatchNodes',
+            longshore_dot_v1_dot_cluster__service__pb2.WatchNodesRequest.SerializeToString,
+            longshore_dot_v1_dot_cluster__service__pb2.WatchNodesResponse.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def DrainNode(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/longshore.v1.ClusterService/DrainNode',
+            longshore_dot_v1_dot_cluster__service__pb2.DrainNodeRequest.SerializeToString,
+            longshore_dot_v1_dot_cluster__service__pb2.DrainNodeResponse.FromString,
             options,
             channel_credentials,
             insecure,

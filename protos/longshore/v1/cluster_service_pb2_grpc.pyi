@@ -38,8 +38,18 @@ class ClusterServiceStub:
     ListNodes: _grpc.UnaryUnaryMultiCallable[_cluster_service_pb2.ListNodesRequest, _cluster_service_pb2.ListNodesResponse]
     """Lists the nodes by name."""
     CordonNode: _grpc.UnaryUnaryMultiCallable[_cluster_service_pb2.CordonNodeRequest, _cluster_service_pb2.CordonNodeResponse]
-    """Lets no rollout cover a node, for a reason, or lets them again. What it has stays live; when the cordon is
-    lifted, it catches up with what is live.
+    """Lets no rollout that begins from now on cover a node, for a reason, or lets them again. What it has stays
+    live; when the cordon is lifted, it catches up with what is live.
+    """
+    WatchNodes: _grpc.UnaryStreamMultiCallable[_cluster_service_pb2.WatchNodesRequest, _cluster_service_pb2.WatchNodesResponse]
+    """Tells nodes as they come, go and change, for dashboards: first all of them, then those that change, as they
+    stand then. What only rises all the time (`report_time`, `free_disk_bytes`) is told with the next other
+    change. From any node. An empty message is a heartbeat, at least every 15 s. Never ends by itself: after a
+    break call again.
+    """
+    DrainNode: _grpc.UnaryUnaryMultiCallable[_cluster_service_pb2.DrainNodeRequest, _cluster_service_pb2.DrainNodeResponse]
+    """Cordons a node and has it take no uploads and drive no rollouts any more: those under way it ends, or hands
+    over. What it has stays live. Lifting the cordon lifts this too.
     """
     RemoveNode: _grpc.UnaryUnaryMultiCallable[_cluster_service_pb2.RemoveNodeRequest, _cluster_service_pb2.RemoveNodeResponse]
     """Forgets a node that is gone for good, so that no rollout waits for it. One that runs is refused
@@ -58,8 +68,18 @@ class ClusterServiceAsyncStub(ClusterServiceStub):
     ListNodes: _aio.UnaryUnaryMultiCallable[_cluster_service_pb2.ListNodesRequest, _cluster_service_pb2.ListNodesResponse]  # type: ignore[assignment]
     """Lists the nodes by name."""
     CordonNode: _aio.UnaryUnaryMultiCallable[_cluster_service_pb2.CordonNodeRequest, _cluster_service_pb2.CordonNodeResponse]  # type: ignore[assignment]
-    """Lets no rollout cover a node, for a reason, or lets them again. What it has stays live; when the cordon is
-    lifted, it catches up with what is live.
+    """Lets no rollout that begins from now on cover a node, for a reason, or lets them again. What it has stays
+    live; when the cordon is lifted, it catches up with what is live.
+    """
+    WatchNodes: _aio.UnaryStreamMultiCallable[_cluster_service_pb2.WatchNodesRequest, _cluster_service_pb2.WatchNodesResponse]  # type: ignore[assignment]
+    """Tells nodes as they come, go and change, for dashboards: first all of them, then those that change, as they
+    stand then. What only rises all the time (`report_time`, `free_disk_bytes`) is told with the next other
+    change. From any node. An empty message is a heartbeat, at least every 15 s. Never ends by itself: after a
+    break call again.
+    """
+    DrainNode: _aio.UnaryUnaryMultiCallable[_cluster_service_pb2.DrainNodeRequest, _cluster_service_pb2.DrainNodeResponse]  # type: ignore[assignment]
+    """Cordons a node and has it take no uploads and drive no rollouts any more: those under way it ends, or hands
+    over. What it has stays live. Lifting the cordon lifts this too.
     """
     RemoveNode: _aio.UnaryUnaryMultiCallable[_cluster_service_pb2.RemoveNodeRequest, _cluster_service_pb2.RemoveNodeResponse]  # type: ignore[assignment]
     """Forgets a node that is gone for good, so that no rollout waits for it. One that runs is refused
@@ -93,8 +113,30 @@ class ClusterServiceServicer(metaclass=_abc_1.ABCMeta):
         request: _cluster_service_pb2.CordonNodeRequest,
         context: _ServicerContext,
     ) -> _typing.Union[_cluster_service_pb2.CordonNodeResponse, _abc.Awaitable[_cluster_service_pb2.CordonNodeResponse]]:
-        """Lets no rollout cover a node, for a reason, or lets them again. What it has stays live; when the cordon is
-        lifted, it catches up with what is live.
+        """Lets no rollout that begins from now on cover a node, for a reason, or lets them again. What it has stays
+        live; when the cordon is lifted, it catches up with what is live.
+        """
+
+    @_abc_1.abstractmethod
+    def WatchNodes(
+        self,
+        request: _cluster_service_pb2.WatchNodesRequest,
+        context: _ServicerContext,
+    ) -> _typing.Union[_abc.Iterator[_cluster_service_pb2.WatchNodesResponse], _abc.AsyncIterator[_cluster_service_pb2.WatchNodesResponse]]:
+        """Tells nodes as they come, go and change, for dashboards: first all of them, then those that change, as they
+        stand then. What only rises all the time (`report_time`, `free_disk_bytes`) is told with the next other
+        change. From any node. An empty message is a heartbeat, at least every 15 s. Never ends by itself: after a
+        break call again.
+        """
+
+    @_abc_1.abstractmethod
+    def DrainNode(
+        self,
+        request: _cluster_service_pb2.DrainNodeRequest,
+        context: _ServicerContext,
+    ) -> _typing.Union[_cluster_service_pb2.DrainNodeResponse, _abc.Awaitable[_cluster_service_pb2.DrainNodeResponse]]:
+        """Cordons a node and has it take no uploads and drive no rollouts any more: those under way it ends, or hands
+        over. What it has stays live. Lifting the cordon lifts this too.
         """
 
     @_abc_1.abstractmethod

@@ -5,6 +5,7 @@ isort:skip_file
 
 from collections import abc as _abc
 from google.protobuf import descriptor as _descriptor
+from google.protobuf import duration_pb2 as _duration_pb2
 from google.protobuf import message as _message
 from google.protobuf import timestamp_pb2 as _timestamp_pb2
 from google.protobuf.internal import containers as _containers
@@ -20,6 +21,30 @@ else:
     from typing_extensions import TypeAlias as _TypeAlias, Never as _Never
 
 DESCRIPTOR: _descriptor.FileDescriptor
+
+class _FailurePolicy:
+    ValueType = _typing.NewType("ValueType", _builtins.int)
+    V: _TypeAlias = ValueType  # noqa: Y015
+
+class _FailurePolicyEnumTypeWrapper(_enum_type_wrapper._EnumTypeWrapper[_FailurePolicy.ValueType], _builtins.type):
+    DESCRIPTOR: _descriptor.EnumDescriptor
+    FAILURE_POLICY_UNSPECIFIED: _FailurePolicy.ValueType  # 0
+    """As it is set for the project and environment, else TAKE_BACK."""
+    FAILURE_POLICY_TAKE_BACK: _FailurePolicy.ValueType  # 1
+    """They go back to what is live."""
+    FAILURE_POLICY_KEEP: _FailurePolicy.ValueType  # 2
+    """They stay as they are, for people to look at. What is live is still what was before."""
+
+class FailurePolicy(_FailurePolicy, metaclass=_FailurePolicyEnumTypeWrapper):
+    """What becomes of the nodes that were touched when a rollout fails."""
+
+FAILURE_POLICY_UNSPECIFIED: FailurePolicy.ValueType  # 0
+"""As it is set for the project and environment, else TAKE_BACK."""
+FAILURE_POLICY_TAKE_BACK: FailurePolicy.ValueType  # 1
+"""They go back to what is live."""
+FAILURE_POLICY_KEEP: FailurePolicy.ValueType  # 2
+"""They stay as they are, for people to look at. What is live is still what was before."""
+Global___FailurePolicy: _TypeAlias = FailurePolicy  # noqa: Y015
 
 class _DeploymentKind:
     ValueType = _typing.NewType("ValueType", _builtins.int)
@@ -85,13 +110,20 @@ class _DeploymentStatusEnumTypeWrapper(_enum_type_wrapper._EnumTypeWrapper[_Depl
     """Terminal: somebody cancelled it. Nodes went back to what is live; `status_message` names those that could
     not.
     """
+    DEPLOYMENT_STATUS_PAUSED: _DeploymentStatus.ValueType  # 12
+    """A person paused the rollout: nodes end what they were told, and nothing else is begun until it is resumed."""
+    DEPLOYMENT_STATUS_PARTIAL: _DeploymentStatus.ValueType  # 13
+    """Terminal: live, but a few nodes failed, no more than its strategy allows. They are tried again by
+    themselves.
+    """
 
 class DeploymentStatus(_DeploymentStatus, metaclass=_DeploymentStatusEnumTypeWrapper):
     """Where a deployment stands:
-    PENDING → RECEIVING → VALIDATING → QUEUED → ROLLING_OUT → SUCCEEDED | SUPERSEDED, or
-    ROLLING_OUT → REVERTING → FAILED | CANCELLED. With `stage_only` it is STAGED before it is QUEUED. What is
-    QUEUED, ROLLING_OUT or REVERTING may end SUPERSEDED. Without bytes PENDING goes to STAGED or QUEUED at
-    once. Before ROLLING_OUT a failure or a cancellation ends it at once. Values are only ever added.
+    PENDING → RECEIVING → VALIDATING → QUEUED → ROLLING_OUT → SUCCEEDED | PARTIAL | SUPERSEDED, or
+    ROLLING_OUT → REVERTING → FAILED | CANCELLED; ROLLING_OUT may be PAUSED, and go on. With `stage_only` it is
+    STAGED before it is QUEUED. What is QUEUED, ROLLING_OUT, PAUSED or REVERTING may end SUPERSEDED. Without
+    bytes PENDING goes to STAGED or QUEUED at once. Before ROLLING_OUT a failure or a cancellation ends it at
+    once, and so it does later where nodes are kept as they are (FailurePolicy). Values are only ever added.
     """
 
 DEPLOYMENT_STATUS_UNSPECIFIED: DeploymentStatus.ValueType  # 0
@@ -119,6 +151,12 @@ DEPLOYMENT_STATUS_STAGED: DeploymentStatus.ValueType  # 10
 DEPLOYMENT_STATUS_CANCELLED: DeploymentStatus.ValueType  # 11
 """Terminal: somebody cancelled it. Nodes went back to what is live; `status_message` names those that could
 not.
+"""
+DEPLOYMENT_STATUS_PAUSED: DeploymentStatus.ValueType  # 12
+"""A person paused the rollout: nodes end what they were told, and nothing else is begun until it is resumed."""
+DEPLOYMENT_STATUS_PARTIAL: DeploymentStatus.ValueType  # 13
+"""Terminal: live, but a few nodes failed, no more than its strategy allows. They are tried again by
+themselves.
 """
 Global___DeploymentStatus: _TypeAlias = DeploymentStatus  # noqa: Y015
 
@@ -294,6 +332,12 @@ class Deployment(_message.Message):
     RETRY_OF_FIELD_NUMBER: _builtins.int
     LABELS_FIELD_NUMBER: _builtins.int
     CANCELLED_BY_FIELD_NUMBER: _builtins.int
+    STRATEGY_FIELD_NUMBER: _builtins.int
+    FAILURE_POLICY_FIELD_NUMBER: _builtins.int
+    PAUSED_BY_FIELD_NUMBER: _builtins.int
+    PAUSE_REASON_FIELD_NUMBER: _builtins.int
+    PASSED_CANARY_STEPS_FIELD_NUMBER: _builtins.int
+    CANARY_DUE_TIME_FIELD_NUMBER: _builtins.int
     deployment_id: _builtins.str
     """The UUID that the client made, in lower-case hexadecimal with dashes."""
     project: _builtins.str
@@ -353,6 +397,16 @@ class Deployment(_message.Message):
     """For a retry: the deployment that is tried again."""
     cancelled_by: _builtins.str
     """Who asked that it be cancelled, once somebody did."""
+    failure_policy: Global___FailurePolicy.ValueType
+    """What becomes of the nodes that were touched when it fails; unspecified until it begins, where its call set
+    none.
+    """
+    paused_by: _builtins.str
+    """Who paused its rollout; empty while it is not paused."""
+    pause_reason: _builtins.str
+    """Why; may be empty."""
+    passed_canary_steps: _builtins.int
+    """How many canary steps it has passed."""
     @_builtins.property
     def transfer(self) -> Global___TransferStats:
         """What the upload moved; unset for deployments without bytes."""
@@ -384,6 +438,14 @@ class Deployment(_message.Message):
     @_builtins.property
     def labels(self) -> _containers.ScalarMap[_builtins.str, _builtins.str]:
         """What its caller noted about it, to find it by."""
+
+    @_builtins.property
+    def strategy(self) -> Global___RolloutStrategy:
+        """How its rollout goes over the nodes; unset until it begins, where its call set none."""
+
+    @_builtins.property
+    def canary_due_time(self) -> _timestamp_pb2.Timestamp:
+        """When the canary step at which it stands is passed by itself; unset where it waits for no time."""
 
     def __init__(
         self,
@@ -422,16 +484,105 @@ class Deployment(_message.Message):
         retry_of: _builtins.str = ...,
         labels: _abc.Mapping[_builtins.str, _builtins.str] | None = ...,
         cancelled_by: _builtins.str = ...,
+        strategy: Global___RolloutStrategy | None = ...,
+        failure_policy: Global___FailurePolicy.ValueType = ...,
+        paused_by: _builtins.str = ...,
+        pause_reason: _builtins.str = ...,
+        passed_canary_steps: _builtins.int = ...,
+        canary_due_time: _timestamp_pb2.Timestamp | None = ...,
     ) -> None: ...
-    _HasFieldArgType: _TypeAlias = _typing.Literal["_payload_size_bytes", b"_payload_size_bytes", "create_time", b"create_time", "end_time", b"end_time", "error", b"error", "node_counts", b"node_counts", "payload_size_bytes", b"payload_size_bytes", "record_time", b"record_time", "start_time", b"start_time", "transfer", b"transfer"]  # noqa: Y015
+    _HasFieldArgType: _TypeAlias = _typing.Literal["_payload_size_bytes", b"_payload_size_bytes", "canary_due_time", b"canary_due_time", "create_time", b"create_time", "end_time", b"end_time", "error", b"error", "node_counts", b"node_counts", "payload_size_bytes", b"payload_size_bytes", "record_time", b"record_time", "start_time", b"start_time", "strategy", b"strategy", "transfer", b"transfer"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["_payload_size_bytes", b"_payload_size_bytes", "cancelled_by", b"cancelled_by", "content_sha256", b"content_sha256", "create_time", b"create_time", "deployed_by", b"deployed_by", "deployment_id", b"deployment_id", "end_time", b"end_time", "environment", b"environment", "error", b"error", "generation", b"generation", "kind", b"kind", "labels", b"labels", "last_sequence", b"last_sequence", "live", b"live", "node_counts", b"node_counts", "payload_format", b"payload_format", "payload_present", b"payload_present", "payload_sha256", b"payload_sha256", "payload_size_bytes", b"payload_size_bytes", "peer", b"peer", "previous_deployment_id", b"previous_deployment_id", "previous_version", b"previous_version", "project", b"project", "record_time", b"record_time", "request_id", b"request_id", "retry_of", b"retry_of", "rollback_of", b"rollback_of", "rolled_back_by", b"rolled_back_by", "start_time", b"start_time", "status", b"status", "status_message", b"status_message", "status_reason", b"status_reason", "transfer", b"transfer", "version", b"version", "waiting_gate_id", b"waiting_gate_id"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["_payload_size_bytes", b"_payload_size_bytes", "canary_due_time", b"canary_due_time", "cancelled_by", b"cancelled_by", "content_sha256", b"content_sha256", "create_time", b"create_time", "deployed_by", b"deployed_by", "deployment_id", b"deployment_id", "end_time", b"end_time", "environment", b"environment", "error", b"error", "failure_policy", b"failure_policy", "generation", b"generation", "kind", b"kind", "labels", b"labels", "last_sequence", b"last_sequence", "live", b"live", "node_counts", b"node_counts", "passed_canary_steps", b"passed_canary_steps", "pause_reason", b"pause_reason", "paused_by", b"paused_by", "payload_format", b"payload_format", "payload_present", b"payload_present", "payload_sha256", b"payload_sha256", "payload_size_bytes", b"payload_size_bytes", "peer", b"peer", "previous_deployment_id", b"previous_deployment_id", "previous_version", b"previous_version", "project", b"project", "record_time", b"record_time", "request_id", b"request_id", "retry_of", b"retry_of", "rollback_of", b"rollback_of", "rolled_back_by", b"rolled_back_by", "start_time", b"start_time", "status", b"status", "status_message", b"status_message", "status_reason", b"status_reason", "strategy", b"strategy", "transfer", b"transfer", "version", b"version", "waiting_gate_id", b"waiting_gate_id"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     _WhichOneofReturnType__payload_size_bytes: _TypeAlias = _typing.Literal["payload_size_bytes"]  # noqa: Y015
     _WhichOneofArgType__payload_size_bytes: _TypeAlias = _typing.Literal["_payload_size_bytes", b"_payload_size_bytes"]  # noqa: Y015
     def WhichOneof(self, oneof_group: _WhichOneofArgType__payload_size_bytes) -> _WhichOneofReturnType__payload_size_bytes | None: ...
 
 Global___Deployment: _TypeAlias = Deployment  # noqa: Y015
+
+@_typing.final
+class RolloutStrategy(_message.Message):
+    """How a rollout goes over the nodes: all at once, or in any mixture of these."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    CANARY_STEPS_FIELD_NUMBER: _builtins.int
+    MAX_NODES_AT_ONCE_FIELD_NUMBER: _builtins.int
+    MAX_PERCENT_AT_ONCE_FIELD_NUMBER: _builtins.int
+    FAILURE_DOMAIN_LABEL_FIELD_NUMBER: _builtins.int
+    MAX_FAILED_NODES_FIELD_NUMBER: _builtins.int
+    max_nodes_at_once: _builtins.int
+    """So many nodes, at least 1."""
+    max_percent_at_once: _builtins.int
+    """So many of 100 nodes that the rollout covers, 1 to 100, rounded down but at least one node."""
+    failure_domain_label: _builtins.str
+    """The label of nodes whose values are failure domains: `zone`, say. Nodes of two domains are never changed at
+    the same time; those without the label are one domain. Empty: there are none.
+    """
+    max_failed_nodes: _builtins.int
+    """How many nodes may fail; then the rollout ends PARTIAL instead of failing. Default 0."""
+    @_builtins.property
+    def canary_steps(self) -> _containers.RepeatedCompositeFieldContainer[Global___CanaryStep]:
+        """First so few nodes, then more: each step is reached, then waits for its gate or its time, and after the
+        last the rest follows. At most 20, each with more nodes than the one before. The nodes come by name, or by
+        failure domain and name.
+        """
+
+    def __init__(
+        self,
+        *,
+        canary_steps: _abc.Iterable[Global___CanaryStep] | None = ...,
+        max_nodes_at_once: _builtins.int = ...,
+        max_percent_at_once: _builtins.int = ...,
+        failure_domain_label: _builtins.str = ...,
+        max_failed_nodes: _builtins.int = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _typing.Literal["max_nodes_at_once", b"max_nodes_at_once", "max_percent_at_once", b"max_percent_at_once", "most_at_once", b"most_at_once"]  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["canary_steps", b"canary_steps", "failure_domain_label", b"failure_domain_label", "max_failed_nodes", b"max_failed_nodes", "max_nodes_at_once", b"max_nodes_at_once", "max_percent_at_once", b"max_percent_at_once", "most_at_once", b"most_at_once"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    _WhichOneofReturnType_most_at_once: _TypeAlias = _typing.Literal["max_nodes_at_once", "max_percent_at_once"]  # noqa: Y015
+    _WhichOneofArgType_most_at_once: _TypeAlias = _typing.Literal["most_at_once", b"most_at_once"]  # noqa: Y015
+    def WhichOneof(self, oneof_group: _WhichOneofArgType_most_at_once) -> _WhichOneofReturnType_most_at_once | None: ...
+
+Global___RolloutStrategy: _TypeAlias = RolloutStrategy  # noqa: Y015
+
+@_typing.final
+class CanaryStep(_message.Message):
+    """One step of a canary: so many nodes, then a wait."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    NODES_FIELD_NUMBER: _builtins.int
+    PERCENT_FIELD_NUMBER: _builtins.int
+    WAIT_TIME_FIELD_NUMBER: _builtins.int
+    nodes: _builtins.int
+    """So many nodes, at least 1."""
+    percent: _builtins.int
+    """So many of 100 nodes that the rollout covers, 1 to 100, rounded up."""
+    @_builtins.property
+    def wait_time(self) -> _duration_pb2.Duration:
+        """For how long it waits then, at most 7 days. Unset: until PromoteDeployment passes its gate
+        (`waiting_gate_id`), which ends the wait for a time as well.
+        """
+
+    def __init__(
+        self,
+        *,
+        nodes: _builtins.int = ...,
+        percent: _builtins.int = ...,
+        wait_time: _duration_pb2.Duration | None = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _typing.Literal["nodes", b"nodes", "percent", b"percent", "size", b"size", "wait_time", b"wait_time"]  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["nodes", b"nodes", "percent", b"percent", "size", b"size", "wait_time", b"wait_time"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    _WhichOneofReturnType_size: _TypeAlias = _typing.Literal["nodes", "percent"]  # noqa: Y015
+    _WhichOneofArgType_size: _TypeAlias = _typing.Literal["size", b"size"]  # noqa: Y015
+    def WhichOneof(self, oneof_group: _WhichOneofArgType_size) -> _WhichOneofReturnType_size | None: ...
+
+Global___CanaryStep: _TypeAlias = CanaryStep  # noqa: Y015
 
 @_typing.final
 class TransferStats(_message.Message):
@@ -482,7 +633,7 @@ class NodeCounts(_message.Message):
     expected: _builtins.int
     """Nodes that the rollout covers, written down when it began."""
     pending: _builtins.int
-    """Nodes that have not begun."""
+    """Nodes that have not begun, or whose turn has not come."""
     working: _builtins.int
     """Nodes that fetch, unpack or switch."""
     live: _builtins.int

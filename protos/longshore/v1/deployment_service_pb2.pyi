@@ -218,6 +218,8 @@ class DeployHeader(_message.Message):
     WAIT_POLICY_FIELD_NUMBER: _builtins.int
     LABELS_FIELD_NUMBER: _builtins.int
     VALIDATE_ONLY_FIELD_NUMBER: _builtins.int
+    STRATEGY_FIELD_NUMBER: _builtins.int
+    FAILURE_POLICY_FIELD_NUMBER: _builtins.int
     deployment_id: _builtins.str
     """A UUID that the client makes: idempotency key, resume key and what to follow. Required."""
     session_id: _builtins.str
@@ -256,9 +258,15 @@ class DeployHeader(_message.Message):
     """Only examine the payload, and tell what was found and which version it would become. Nothing is recorded:
     the upload is dropped when the call has been answered, and no deployment stays.
     """
+    failure_policy: _deployment_pb2.FailurePolicy.ValueType
+    """What becomes of the nodes when it fails. Default: as it is set there, else they are taken back."""
     @_builtins.property
     def labels(self) -> _containers.ScalarMap[_builtins.str, _builtins.str]:
         """Labels to find it by: at most 32; keys `^[a-z0-9][a-z0-9._/-]{0,62}$`, values of at most 255 bytes."""
+
+    @_builtins.property
+    def strategy(self) -> _deployment_pb2.RolloutStrategy:
+        """How its rollout goes over the nodes. Default: as it is set for the project and environment, else all at once."""
 
     def __init__(
         self,
@@ -280,10 +288,12 @@ class DeployHeader(_message.Message):
         wait_policy: Global___WaitPolicy.ValueType = ...,
         labels: _abc.Mapping[_builtins.str, _builtins.str] | None = ...,
         validate_only: _builtins.bool = ...,
+        strategy: _deployment_pb2.RolloutStrategy | None = ...,
+        failure_policy: _deployment_pb2.FailurePolicy.ValueType = ...,
     ) -> None: ...
-    _HasFieldArgType: _TypeAlias = _typing.Literal["_expected_live_deployment_id", b"_expected_live_deployment_id", "_payload_size_bytes", b"_payload_size_bytes", "bump", b"bump", "expected_live_deployment_id", b"expected_live_deployment_id", "payload_size_bytes", b"payload_size_bytes", "version", b"version", "version_choice", b"version_choice"]  # noqa: Y015
+    _HasFieldArgType: _TypeAlias = _typing.Literal["_expected_live_deployment_id", b"_expected_live_deployment_id", "_payload_size_bytes", b"_payload_size_bytes", "bump", b"bump", "expected_live_deployment_id", b"expected_live_deployment_id", "payload_size_bytes", b"payload_size_bytes", "strategy", b"strategy", "version", b"version", "version_choice", b"version_choice"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["_expected_live_deployment_id", b"_expected_live_deployment_id", "_payload_size_bytes", b"_payload_size_bytes", "attempt", b"attempt", "bump", b"bump", "deployment_id", b"deployment_id", "environment", b"environment", "expected_live_deployment_id", b"expected_live_deployment_id", "file_name", b"file_name", "labels", b"labels", "payload_format", b"payload_format", "payload_sha256", b"payload_sha256", "payload_size_bytes", b"payload_size_bytes", "project", b"project", "queue_policy", b"queue_policy", "session_id", b"session_id", "stage_only", b"stage_only", "validate_only", b"validate_only", "version", b"version", "version_choice", b"version_choice", "wait_policy", b"wait_policy"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["_expected_live_deployment_id", b"_expected_live_deployment_id", "_payload_size_bytes", b"_payload_size_bytes", "attempt", b"attempt", "bump", b"bump", "deployment_id", b"deployment_id", "environment", b"environment", "expected_live_deployment_id", b"expected_live_deployment_id", "failure_policy", b"failure_policy", "file_name", b"file_name", "labels", b"labels", "payload_format", b"payload_format", "payload_sha256", b"payload_sha256", "payload_size_bytes", b"payload_size_bytes", "project", b"project", "queue_policy", b"queue_policy", "session_id", b"session_id", "stage_only", b"stage_only", "strategy", b"strategy", "validate_only", b"validate_only", "version", b"version", "version_choice", b"version_choice", "wait_policy", b"wait_policy"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     _WhichOneofReturnType__expected_live_deployment_id: _TypeAlias = _typing.Literal["expected_live_deployment_id"]  # noqa: Y015
     _WhichOneofArgType__expected_live_deployment_id: _TypeAlias = _typing.Literal["_expected_live_deployment_id", b"_expected_live_deployment_id"]  # noqa: Y015
@@ -545,6 +555,8 @@ class DeployReleaseRequest(_message.Message):
     QUEUE_POLICY_FIELD_NUMBER: _builtins.int
     WAIT_POLICY_FIELD_NUMBER: _builtins.int
     LABELS_FIELD_NUMBER: _builtins.int
+    STRATEGY_FIELD_NUMBER: _builtins.int
+    FAILURE_POLICY_FIELD_NUMBER: _builtins.int
     deployment_id: _builtins.str
     """A UUID that the client makes; the same again gives the same answer. Required."""
     project: _builtins.str
@@ -563,9 +575,15 @@ class DeployReleaseRequest(_message.Message):
     """What becomes of it beside unfinished deployments of the same project and environment. Default: it waits."""
     wait_policy: Global___WaitPolicy.ValueType
     """When the call is answered. Not part of what makes two calls the same."""
+    failure_policy: _deployment_pb2.FailurePolicy.ValueType
+    """What becomes of the nodes when it fails. Default: as it is set there, else they are taken back."""
     @_builtins.property
     def labels(self) -> _containers.ScalarMap[_builtins.str, _builtins.str]:
         """Labels to find it by: at most 32; keys `^[a-z0-9][a-z0-9._/-]{0,62}$`, values of at most 255 bytes."""
+
+    @_builtins.property
+    def strategy(self) -> _deployment_pb2.RolloutStrategy:
+        """How its rollout goes over the nodes. Default: as it is set for the project and environment, else all at once."""
 
     def __init__(
         self,
@@ -579,10 +597,12 @@ class DeployReleaseRequest(_message.Message):
         queue_policy: Global___QueuePolicy.ValueType = ...,
         wait_policy: Global___WaitPolicy.ValueType = ...,
         labels: _abc.Mapping[_builtins.str, _builtins.str] | None = ...,
+        strategy: _deployment_pb2.RolloutStrategy | None = ...,
+        failure_policy: _deployment_pb2.FailurePolicy.ValueType = ...,
     ) -> None: ...
-    _HasFieldArgType: _TypeAlias = _typing.Literal["_expected_live_deployment_id", b"_expected_live_deployment_id", "expected_live_deployment_id", b"expected_live_deployment_id"]  # noqa: Y015
+    _HasFieldArgType: _TypeAlias = _typing.Literal["_expected_live_deployment_id", b"_expected_live_deployment_id", "expected_live_deployment_id", b"expected_live_deployment_id", "strategy", b"strategy"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["_expected_live_deployment_id", b"_expected_live_deployment_id", "deployment_id", b"deployment_id", "environment", b"environment", "expected_live_deployment_id", b"expected_live_deployment_id", "labels", b"labels", "project", b"project", "queue_policy", b"queue_policy", "stage_only", b"stage_only", "version", b"version", "wait_policy", b"wait_policy"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["_expected_live_deployment_id", b"_expected_live_deployment_id", "deployment_id", b"deployment_id", "environment", b"environment", "expected_live_deployment_id", b"expected_live_deployment_id", "failure_policy", b"failure_policy", "labels", b"labels", "project", b"project", "queue_policy", b"queue_policy", "stage_only", b"stage_only", "strategy", b"strategy", "version", b"version", "wait_policy", b"wait_policy"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     _WhichOneofReturnType__expected_live_deployment_id: _TypeAlias = _typing.Literal["expected_live_deployment_id"]  # noqa: Y015
     _WhichOneofArgType__expected_live_deployment_id: _TypeAlias = _typing.Literal["_expected_live_deployment_id", b"_expected_live_deployment_id"]  # noqa: Y015
@@ -648,6 +668,8 @@ class RollbackRequest(_message.Message):
     EXPECTED_LIVE_DEPLOYMENT_ID_FIELD_NUMBER: _builtins.int
     WAIT_POLICY_FIELD_NUMBER: _builtins.int
     LABELS_FIELD_NUMBER: _builtins.int
+    STRATEGY_FIELD_NUMBER: _builtins.int
+    FAILURE_POLICY_FIELD_NUMBER: _builtins.int
     deployment_id: _builtins.str
     """A UUID that the client makes; the same again gives the same answer, and never goes back twice. Required."""
     project: _builtins.str
@@ -664,9 +686,15 @@ class RollbackRequest(_message.Message):
     """
     wait_policy: Global___WaitPolicy.ValueType
     """When the call is answered. Not part of what makes two calls the same."""
+    failure_policy: _deployment_pb2.FailurePolicy.ValueType
+    """What becomes of the nodes when it fails. Default: as it is set there, else they are taken back."""
     @_builtins.property
     def labels(self) -> _containers.ScalarMap[_builtins.str, _builtins.str]:
         """Labels to find it by, as in DeployHeader."""
+
+    @_builtins.property
+    def strategy(self) -> _deployment_pb2.RolloutStrategy:
+        """How its rollout goes over the nodes. Default: as it is set for the project and environment, else all at once."""
 
     def __init__(
         self,
@@ -679,10 +707,12 @@ class RollbackRequest(_message.Message):
         expected_live_deployment_id: _builtins.str | None = ...,
         wait_policy: Global___WaitPolicy.ValueType = ...,
         labels: _abc.Mapping[_builtins.str, _builtins.str] | None = ...,
+        strategy: _deployment_pb2.RolloutStrategy | None = ...,
+        failure_policy: _deployment_pb2.FailurePolicy.ValueType = ...,
     ) -> None: ...
-    _HasFieldArgType: _TypeAlias = _typing.Literal["_expected_live_deployment_id", b"_expected_live_deployment_id", "expected_live_deployment_id", b"expected_live_deployment_id", "target", b"target", "target_deployment_id", b"target_deployment_id", "version", b"version"]  # noqa: Y015
+    _HasFieldArgType: _TypeAlias = _typing.Literal["_expected_live_deployment_id", b"_expected_live_deployment_id", "expected_live_deployment_id", b"expected_live_deployment_id", "strategy", b"strategy", "target", b"target", "target_deployment_id", b"target_deployment_id", "version", b"version"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["_expected_live_deployment_id", b"_expected_live_deployment_id", "deployment_id", b"deployment_id", "environment", b"environment", "expected_live_deployment_id", b"expected_live_deployment_id", "labels", b"labels", "project", b"project", "target", b"target", "target_deployment_id", b"target_deployment_id", "version", b"version", "wait_policy", b"wait_policy"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["_expected_live_deployment_id", b"_expected_live_deployment_id", "deployment_id", b"deployment_id", "environment", b"environment", "expected_live_deployment_id", b"expected_live_deployment_id", "failure_policy", b"failure_policy", "labels", b"labels", "project", b"project", "strategy", b"strategy", "target", b"target", "target_deployment_id", b"target_deployment_id", "version", b"version", "wait_policy", b"wait_policy"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     _WhichOneofReturnType__expected_live_deployment_id: _TypeAlias = _typing.Literal["expected_live_deployment_id"]  # noqa: Y015
     _WhichOneofArgType__expected_live_deployment_id: _TypeAlias = _typing.Literal["_expected_live_deployment_id", b"_expected_live_deployment_id"]  # noqa: Y015
@@ -758,6 +788,8 @@ class UndeployRequest(_message.Message):
     QUEUE_POLICY_FIELD_NUMBER: _builtins.int
     WAIT_POLICY_FIELD_NUMBER: _builtins.int
     LABELS_FIELD_NUMBER: _builtins.int
+    STRATEGY_FIELD_NUMBER: _builtins.int
+    FAILURE_POLICY_FIELD_NUMBER: _builtins.int
     deployment_id: _builtins.str
     """A UUID that the client makes; the same again gives the same answer. Required."""
     project: _builtins.str
@@ -772,9 +804,15 @@ class UndeployRequest(_message.Message):
     """What becomes of it beside unfinished deployments of the same project and environment. Default: it waits."""
     wait_policy: Global___WaitPolicy.ValueType
     """When the call is answered. Not part of what makes two calls the same."""
+    failure_policy: _deployment_pb2.FailurePolicy.ValueType
+    """What becomes of the nodes when it fails. Default: as it is set there, else they are taken back."""
     @_builtins.property
     def labels(self) -> _containers.ScalarMap[_builtins.str, _builtins.str]:
         """Labels to find it by: at most 32; keys `^[a-z0-9][a-z0-9._/-]{0,62}$`, values of at most 255 bytes."""
+
+    @_builtins.property
+    def strategy(self) -> _deployment_pb2.RolloutStrategy:
+        """How its rollout goes over the nodes. Default: as it is set for the project and environment, else all at once."""
 
     def __init__(
         self,
@@ -786,10 +824,12 @@ class UndeployRequest(_message.Message):
         queue_policy: Global___QueuePolicy.ValueType = ...,
         wait_policy: Global___WaitPolicy.ValueType = ...,
         labels: _abc.Mapping[_builtins.str, _builtins.str] | None = ...,
+        strategy: _deployment_pb2.RolloutStrategy | None = ...,
+        failure_policy: _deployment_pb2.FailurePolicy.ValueType = ...,
     ) -> None: ...
-    _HasFieldArgType: _TypeAlias = _typing.Literal["_expected_live_deployment_id", b"_expected_live_deployment_id", "expected_live_deployment_id", b"expected_live_deployment_id"]  # noqa: Y015
+    _HasFieldArgType: _TypeAlias = _typing.Literal["_expected_live_deployment_id", b"_expected_live_deployment_id", "expected_live_deployment_id", b"expected_live_deployment_id", "strategy", b"strategy"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["_expected_live_deployment_id", b"_expected_live_deployment_id", "deployment_id", b"deployment_id", "environment", b"environment", "expected_live_deployment_id", b"expected_live_deployment_id", "labels", b"labels", "project", b"project", "queue_policy", b"queue_policy", "wait_policy", b"wait_policy"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["_expected_live_deployment_id", b"_expected_live_deployment_id", "deployment_id", b"deployment_id", "environment", b"environment", "expected_live_deployment_id", b"expected_live_deployment_id", "failure_policy", b"failure_policy", "labels", b"labels", "project", b"project", "queue_policy", b"queue_policy", "strategy", b"strategy", "wait_policy", b"wait_policy"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     _WhichOneofReturnType__expected_live_deployment_id: _TypeAlias = _typing.Literal["expected_live_deployment_id"]  # noqa: Y015
     _WhichOneofArgType__expected_live_deployment_id: _TypeAlias = _typing.Literal["_expected_live_deployment_id", b"_expected_live_deployment_id"]  # noqa: Y015
@@ -876,6 +916,102 @@ class PromoteDeploymentResponse(_message.Message):
 Global___PromoteDeploymentResponse: _TypeAlias = PromoteDeploymentResponse  # noqa: Y015
 
 @_typing.final
+class PauseDeploymentRequest(_message.Message):
+    """Pauses a rollout."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    DEPLOYMENT_ID_FIELD_NUMBER: _builtins.int
+    REASON_FIELD_NUMBER: _builtins.int
+    deployment_id: _builtins.str
+    """The deployment's id. Required."""
+    reason: _builtins.str
+    """Why, for people: at most 500 bytes."""
+    def __init__(
+        self,
+        *,
+        deployment_id: _builtins.str = ...,
+        reason: _builtins.str = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["deployment_id", b"deployment_id", "reason", b"reason"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___PauseDeploymentRequest: _TypeAlias = PauseDeploymentRequest  # noqa: Y015
+
+@_typing.final
+class PauseDeploymentResponse(_message.Message):
+    """The answer to PauseDeployment."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    DEPLOYMENT_FIELD_NUMBER: _builtins.int
+    @_builtins.property
+    def deployment(self) -> _deployment_pb2.Deployment:
+        """The deployment as it stands now: PAUSED, or about to be (`paused_by`)."""
+
+    def __init__(
+        self,
+        *,
+        deployment: _deployment_pb2.Deployment | None = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _typing.Literal["deployment", b"deployment"]  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["deployment", b"deployment"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___PauseDeploymentResponse: _TypeAlias = PauseDeploymentResponse  # noqa: Y015
+
+@_typing.final
+class ResumeDeploymentRequest(_message.Message):
+    """Lets a paused rollout go on."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    DEPLOYMENT_ID_FIELD_NUMBER: _builtins.int
+    deployment_id: _builtins.str
+    """The deployment's id. Required."""
+    def __init__(
+        self,
+        *,
+        deployment_id: _builtins.str = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["deployment_id", b"deployment_id"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___ResumeDeploymentRequest: _TypeAlias = ResumeDeploymentRequest  # noqa: Y015
+
+@_typing.final
+class ResumeDeploymentResponse(_message.Message):
+    """The answer to ResumeDeployment."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    DEPLOYMENT_FIELD_NUMBER: _builtins.int
+    @_builtins.property
+    def deployment(self) -> _deployment_pb2.Deployment:
+        """The deployment as it stands now: ROLLING_OUT, or about to be (no `paused_by`)."""
+
+    def __init__(
+        self,
+        *,
+        deployment: _deployment_pb2.Deployment | None = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _typing.Literal["deployment", b"deployment"]  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["deployment", b"deployment"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___ResumeDeploymentResponse: _TypeAlias = ResumeDeploymentResponse  # noqa: Y015
+
+@_typing.final
 class CancelDeploymentRequest(_message.Message):
     """Cancels a deployment."""
 
@@ -957,6 +1093,8 @@ class RetryDeploymentRequest(_message.Message):
     QUEUE_POLICY_FIELD_NUMBER: _builtins.int
     WAIT_POLICY_FIELD_NUMBER: _builtins.int
     LABELS_FIELD_NUMBER: _builtins.int
+    STRATEGY_FIELD_NUMBER: _builtins.int
+    FAILURE_POLICY_FIELD_NUMBER: _builtins.int
     deployment_id: _builtins.str
     """A UUID that the client makes, for the new deployment; the same again gives the same answer. Required."""
     retry_of: _builtins.str
@@ -969,9 +1107,15 @@ class RetryDeploymentRequest(_message.Message):
     """What becomes of it beside unfinished deployments of the same project and environment. Default: it waits."""
     wait_policy: Global___WaitPolicy.ValueType
     """When the call is answered. Not part of what makes two calls the same."""
+    failure_policy: _deployment_pb2.FailurePolicy.ValueType
+    """What becomes of the nodes when it fails. Default: as it is set there, else they are taken back."""
     @_builtins.property
     def labels(self) -> _containers.ScalarMap[_builtins.str, _builtins.str]:
         """Labels to find it by: at most 32; keys `^[a-z0-9][a-z0-9._/-]{0,62}$`, values of at most 255 bytes."""
+
+    @_builtins.property
+    def strategy(self) -> _deployment_pb2.RolloutStrategy:
+        """How its rollout goes over the nodes. Default: as it is set for the project and environment, else all at once."""
 
     def __init__(
         self,
@@ -982,10 +1126,12 @@ class RetryDeploymentRequest(_message.Message):
         queue_policy: Global___QueuePolicy.ValueType = ...,
         wait_policy: Global___WaitPolicy.ValueType = ...,
         labels: _abc.Mapping[_builtins.str, _builtins.str] | None = ...,
+        strategy: _deployment_pb2.RolloutStrategy | None = ...,
+        failure_policy: _deployment_pb2.FailurePolicy.ValueType = ...,
     ) -> None: ...
-    _HasFieldArgType: _TypeAlias = _typing.Literal["_expected_live_deployment_id", b"_expected_live_deployment_id", "expected_live_deployment_id", b"expected_live_deployment_id"]  # noqa: Y015
+    _HasFieldArgType: _TypeAlias = _typing.Literal["_expected_live_deployment_id", b"_expected_live_deployment_id", "expected_live_deployment_id", b"expected_live_deployment_id", "strategy", b"strategy"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["_expected_live_deployment_id", b"_expected_live_deployment_id", "deployment_id", b"deployment_id", "expected_live_deployment_id", b"expected_live_deployment_id", "labels", b"labels", "queue_policy", b"queue_policy", "retry_of", b"retry_of", "wait_policy", b"wait_policy"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["_expected_live_deployment_id", b"_expected_live_deployment_id", "deployment_id", b"deployment_id", "expected_live_deployment_id", b"expected_live_deployment_id", "failure_policy", b"failure_policy", "labels", b"labels", "queue_policy", b"queue_policy", "retry_of", b"retry_of", "strategy", b"strategy", "wait_policy", b"wait_policy"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     _WhichOneofReturnType__expected_live_deployment_id: _TypeAlias = _typing.Literal["expected_live_deployment_id"]  # noqa: Y015
     _WhichOneofArgType__expected_live_deployment_id: _TypeAlias = _typing.Literal["_expected_live_deployment_id", b"_expected_live_deployment_id"]  # noqa: Y015
@@ -1277,29 +1423,33 @@ Global___WatchDeploymentsResponse: _TypeAlias = WatchDeploymentsResponse  # noqa
 
 @_typing.final
 class ListActivationsRequest(_message.Message):
-    """Asks what nodes did for a deployment."""
+    """Asks what nodes did for a deployment, or what one node did."""
 
     DESCRIPTOR: _descriptor.Descriptor
 
     DEPLOYMENT_ID_FIELD_NUMBER: _builtins.int
     PAGE_SIZE_FIELD_NUMBER: _builtins.int
     PAGE_TOKEN_FIELD_NUMBER: _builtins.int
+    NODE_NAME_FIELD_NUMBER: _builtins.int
     deployment_id: _builtins.str
-    """The deployment's id. Required."""
+    """The deployment's id. Required, unless `node_name` is given."""
     page_size: _builtins.int
     """How many at most, 1 to 500. Default 50."""
     page_token: _builtins.str
     """`next_page_token` of the page before."""
+    node_name: _builtins.str
+    """The node's name: all that it did, also by itself when no rollout was under way. Not with `deployment_id`."""
     def __init__(
         self,
         *,
         deployment_id: _builtins.str = ...,
         page_size: _builtins.int = ...,
         page_token: _builtins.str = ...,
+        node_name: _builtins.str = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["deployment_id", b"deployment_id", "page_size", b"page_size", "page_token", b"page_token"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["deployment_id", b"deployment_id", "node_name", b"node_name", "page_size", b"page_size", "page_token", b"page_token"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
@@ -1317,7 +1467,7 @@ class ListActivationsResponse(_message.Message):
     """Asks for the next page; empty on the last."""
     @_builtins.property
     def activations(self) -> _containers.RepeatedCompositeFieldContainer[_deployment_pb2.Activation]:
-        """The activations, by node name."""
+        """The activations: a deployment's by node name, a node's by project, its newest first."""
 
     def __init__(
         self,

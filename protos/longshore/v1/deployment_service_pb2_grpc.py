@@ -65,6 +65,16 @@ class DeploymentServiceStub:
                 request_serializer=longshore_dot_v1_dot_deployment__service__pb2.PromoteDeploymentRequest.SerializeToString,
                 response_deserializer=longshore_dot_v1_dot_deployment__service__pb2.PromoteDeploymentResponse.FromString,
                 _registered_method=True)
+        self.PauseDeployment = channel.unary_unary(
+                '/longshore.v1.DeploymentService/PauseDeployment',
+                request_serializer=longshore_dot_v1_dot_deployment__service__pb2.PauseDeploymentRequest.SerializeToString,
+                response_deserializer=longshore_dot_v1_dot_deployment__service__pb2.PauseDeploymentResponse.FromString,
+                _registered_method=True)
+        self.ResumeDeployment = channel.unary_unary(
+                '/longshore.v1.DeploymentService/ResumeDeployment',
+                request_serializer=longshore_dot_v1_dot_deployment__service__pb2.ResumeDeploymentRequest.SerializeToString,
+                response_deserializer=longshore_dot_v1_dot_deployment__service__pb2.ResumeDeploymentResponse.FromString,
+                _registered_method=True)
         self.CancelDeployment = channel.unary_unary(
                 '/longshore.v1.DeploymentService/CancelDeployment',
                 request_serializer=longshore_dot_v1_dot_deployment__service__pb2.CancelDeploymentRequest.SerializeToString,
@@ -178,7 +188,23 @@ class DeploymentServiceServicer:
         raise NotImplementedError('Method not implemented!')
 
     def PromoteDeployment(self, request, context):
-        """Lets a deployment pass the gate at which it waits for a person: a STAGED one is QUEUED.
+        """Lets a deployment pass the gate at which it waits for a person: a STAGED one is QUEUED, a canary goes on to
+        its next step.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
+    def PauseDeployment(self, request, context):
+        """Pauses a rollout: nodes end what they were told, and nothing else is begun, nor anything taken back, until
+        it is resumed. It may still be cancelled or superseded. Again, it changes nothing.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
+    def ResumeDeployment(self, request, context):
+        """Lets a paused rollout go on. Again, it changes nothing.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')
@@ -186,14 +212,16 @@ class DeploymentServiceServicer:
 
     def CancelDeployment(self, request, context):
         """Cancels a deployment that has not ended. Before its rollout it is CANCELLED at once; from then on the nodes
-        that were touched go back to what is live first (REVERTING). Again, it changes nothing.
+        that were touched go back to what is live first (REVERTING), unless its failure policy keeps them as they
+        are. Again, it changes nothing.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')
         raise NotImplementedError('Method not implemented!')
 
     def RetryDeployment(self, request, context):
-        """Tries again, as a new deployment, what ended FAILED, CANCELLED or SUPERSEDED after it was recorded.
+        """Tries again, as a new deployment, what ended PARTIAL, FAILED, CANCELLED or SUPERSEDED after it was recorded.
+        Nodes that have the release already do nothing.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')
@@ -225,7 +253,7 @@ class DeploymentServiceServicer:
         raise NotImplementedError('Method not implemented!')
 
     def ListActivations(self, request, context):
-        """Tells what each node did for one deployment.
+        """Tells what each node did for one deployment, or what one node did for all.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')
@@ -307,6 +335,16 @@ def add_DeploymentServiceServicer_to_server(servicer, server):
                     servicer.PromoteDeployment,
                     request_deserializer=longshore_dot_v1_dot_deployment__service__pb2.PromoteDeploymentRequest.FromString,
                     response_serializer=longshore_dot_v1_dot_deployment__service__pb2.PromoteDeploymentResponse.SerializeToString,
+            ),
+            'PauseDeployment': grpc.unary_unary_rpc_method_handler(
+                    servicer.PauseDeployment,
+                    request_deserializer=longshore_dot_v1_dot_deployment__service__pb2.PauseDeploymentRequest.FromString,
+                    response_serializer=longshore_dot_v1_dot_deployment__service__pb2.PauseDeploymentResponse.SerializeToString,
+            ),
+            'ResumeDeployment': grpc.unary_unary_rpc_method_handler(
+                    servicer.ResumeDeployment,
+                    request_deserializer=longshore_dot_v1_dot_deployment__service__pb2.ResumeDeploymentRequest.FromString,
+                    response_serializer=longshore_dot_v1_dot_deployment__service__pb2.ResumeDeploymentResponse.SerializeToString,
             ),
             'CancelDeployment': grpc.unary_unary_rpc_method_handler(
                     servicer.CancelDeployment,
@@ -510,6 +548,60 @@ class DeploymentService:
             '/longshore.v1.DeploymentService/PromoteDeployment',
             longshore_dot_v1_dot_deployment__service__pb2.PromoteDeploymentRequest.SerializeToString,
             longshore_dot_v1_dot_deployment__service__pb2.PromoteDeploymentResponse.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def PauseDeployment(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/longshore.v1.DeploymentService/PauseDeployment',
+            longshore_dot_v1_dot_deployment__service__pb2.PauseDeploymentRequest.SerializeToString,
+            longshore_dot_v1_dot_deployment__service__pb2.PauseDeploymentResponse.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def ResumeDeployment(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/longshore.v1.DeploymentService/ResumeDeployment',
+            longshore_dot_v1_dot_deployment__service__pb2.ResumeDeploymentRequest.SerializeToString,
+            longshore_dot_v1_dot_deployment__service__pb2.ResumeDeploymentResponse.FromString,
             options,
             channel_credentials,
             insecure,

@@ -63,13 +63,24 @@ class DeploymentServiceStub:
     Undeploy: _grpc.UnaryUnaryMultiCallable[_deployment_service_pb2.UndeployRequest, _deployment_service_pb2.UndeployResponse]
     """Takes a project off an environment's nodes. Its history stays, and Rollback brings back what was removed."""
     PromoteDeployment: _grpc.UnaryUnaryMultiCallable[_deployment_service_pb2.PromoteDeploymentRequest, _deployment_service_pb2.PromoteDeploymentResponse]
-    """Lets a deployment pass the gate at which it waits for a person: a STAGED one is QUEUED."""
+    """Lets a deployment pass the gate at which it waits for a person: a STAGED one is QUEUED, a canary goes on to
+    its next step.
+    """
+    PauseDeployment: _grpc.UnaryUnaryMultiCallable[_deployment_service_pb2.PauseDeploymentRequest, _deployment_service_pb2.PauseDeploymentResponse]
+    """Pauses a rollout: nodes end what they were told, and nothing else is begun, nor anything taken back, until
+    it is resumed. It may still be cancelled or superseded. Again, it changes nothing.
+    """
+    ResumeDeployment: _grpc.UnaryUnaryMultiCallable[_deployment_service_pb2.ResumeDeploymentRequest, _deployment_service_pb2.ResumeDeploymentResponse]
+    """Lets a paused rollout go on. Again, it changes nothing."""
     CancelDeployment: _grpc.UnaryUnaryMultiCallable[_deployment_service_pb2.CancelDeploymentRequest, _deployment_service_pb2.CancelDeploymentResponse]
     """Cancels a deployment that has not ended. Before its rollout it is CANCELLED at once; from then on the nodes
-    that were touched go back to what is live first (REVERTING). Again, it changes nothing.
+    that were touched go back to what is live first (REVERTING), unless its failure policy keeps them as they
+    are. Again, it changes nothing.
     """
     RetryDeployment: _grpc.UnaryUnaryMultiCallable[_deployment_service_pb2.RetryDeploymentRequest, _deployment_service_pb2.RetryDeploymentResponse]
-    """Tries again, as a new deployment, what ended FAILED, CANCELLED or SUPERSEDED after it was recorded."""
+    """Tries again, as a new deployment, what ended PARTIAL, FAILED, CANCELLED or SUPERSEDED after it was recorded.
+    Nodes that have the release already do nothing.
+    """
     GetDeployment: _grpc.UnaryUnaryMultiCallable[_deployment_service_pb2.GetDeploymentRequest, _deployment_service_pb2.GetDeploymentResponse]
     """Tells everything about one deployment but its nodes and events."""
     ListDeployments: _grpc.UnaryUnaryMultiCallable[_deployment_service_pb2.ListDeploymentsRequest, _deployment_service_pb2.ListDeploymentsResponse]
@@ -82,7 +93,7 @@ class DeploymentServiceStub:
     again, also where a watcher that is far behind is ended with `CONFLICT`.
     """
     ListActivations: _grpc.UnaryUnaryMultiCallable[_deployment_service_pb2.ListActivationsRequest, _deployment_service_pb2.ListActivationsResponse]
-    """Tells what each node did for one deployment."""
+    """Tells what each node did for one deployment, or what one node did for all."""
     ListFindings: _grpc.UnaryUnaryMultiCallable[_deployment_service_pb2.ListFindingsRequest, _deployment_service_pb2.ListFindingsResponse]
     """Tells what was found in a deployment's payload, the worst first; errors and deployments tell 20 at most."""
     StreamProgress: _grpc.UnaryStreamMultiCallable[_deployment_service_pb2.StreamProgressRequest, _deployment_service_pb2.StreamProgressResponse]
@@ -142,13 +153,24 @@ class DeploymentServiceAsyncStub(DeploymentServiceStub):
     Undeploy: _aio.UnaryUnaryMultiCallable[_deployment_service_pb2.UndeployRequest, _deployment_service_pb2.UndeployResponse]  # type: ignore[assignment]
     """Takes a project off an environment's nodes. Its history stays, and Rollback brings back what was removed."""
     PromoteDeployment: _aio.UnaryUnaryMultiCallable[_deployment_service_pb2.PromoteDeploymentRequest, _deployment_service_pb2.PromoteDeploymentResponse]  # type: ignore[assignment]
-    """Lets a deployment pass the gate at which it waits for a person: a STAGED one is QUEUED."""
+    """Lets a deployment pass the gate at which it waits for a person: a STAGED one is QUEUED, a canary goes on to
+    its next step.
+    """
+    PauseDeployment: _aio.UnaryUnaryMultiCallable[_deployment_service_pb2.PauseDeploymentRequest, _deployment_service_pb2.PauseDeploymentResponse]  # type: ignore[assignment]
+    """Pauses a rollout: nodes end what they were told, and nothing else is begun, nor anything taken back, until
+    it is resumed. It may still be cancelled or superseded. Again, it changes nothing.
+    """
+    ResumeDeployment: _aio.UnaryUnaryMultiCallable[_deployment_service_pb2.ResumeDeploymentRequest, _deployment_service_pb2.ResumeDeploymentResponse]  # type: ignore[assignment]
+    """Lets a paused rollout go on. Again, it changes nothing."""
     CancelDeployment: _aio.UnaryUnaryMultiCallable[_deployment_service_pb2.CancelDeploymentRequest, _deployment_service_pb2.CancelDeploymentResponse]  # type: ignore[assignment]
     """Cancels a deployment that has not ended. Before its rollout it is CANCELLED at once; from then on the nodes
-    that were touched go back to what is live first (REVERTING). Again, it changes nothing.
+    that were touched go back to what is live first (REVERTING), unless its failure policy keeps them as they
+    are. Again, it changes nothing.
     """
     RetryDeployment: _aio.UnaryUnaryMultiCallable[_deployment_service_pb2.RetryDeploymentRequest, _deployment_service_pb2.RetryDeploymentResponse]  # type: ignore[assignment]
-    """Tries again, as a new deployment, what ended FAILED, CANCELLED or SUPERSEDED after it was recorded."""
+    """Tries again, as a new deployment, what ended PARTIAL, FAILED, CANCELLED or SUPERSEDED after it was recorded.
+    Nodes that have the release already do nothing.
+    """
     GetDeployment: _aio.UnaryUnaryMultiCallable[_deployment_service_pb2.GetDeploymentRequest, _deployment_service_pb2.GetDeploymentResponse]  # type: ignore[assignment]
     """Tells everything about one deployment but its nodes and events."""
     ListDeployments: _aio.UnaryUnaryMultiCallable[_deployment_service_pb2.ListDeploymentsRequest, _deployment_service_pb2.ListDeploymentsResponse]  # type: ignore[assignment]
@@ -161,7 +183,7 @@ class DeploymentServiceAsyncStub(DeploymentServiceStub):
     again, also where a watcher that is far behind is ended with `CONFLICT`.
     """
     ListActivations: _aio.UnaryUnaryMultiCallable[_deployment_service_pb2.ListActivationsRequest, _deployment_service_pb2.ListActivationsResponse]  # type: ignore[assignment]
-    """Tells what each node did for one deployment."""
+    """Tells what each node did for one deployment, or what one node did for all."""
     ListFindings: _aio.UnaryUnaryMultiCallable[_deployment_service_pb2.ListFindingsRequest, _deployment_service_pb2.ListFindingsResponse]  # type: ignore[assignment]
     """Tells what was found in a deployment's payload, the worst first; errors and deployments tell 20 at most."""
     StreamProgress: _aio.UnaryStreamMultiCallable[_deployment_service_pb2.StreamProgressRequest, _deployment_service_pb2.StreamProgressResponse]  # type: ignore[assignment]
@@ -248,7 +270,27 @@ class DeploymentServiceServicer(metaclass=_abc_1.ABCMeta):
         request: _deployment_service_pb2.PromoteDeploymentRequest,
         context: _ServicerContext,
     ) -> _typing.Union[_deployment_service_pb2.PromoteDeploymentResponse, _abc.Awaitable[_deployment_service_pb2.PromoteDeploymentResponse]]:
-        """Lets a deployment pass the gate at which it waits for a person: a STAGED one is QUEUED."""
+        """Lets a deployment pass the gate at which it waits for a person: a STAGED one is QUEUED, a canary goes on to
+        its next step.
+        """
+
+    @_abc_1.abstractmethod
+    def PauseDeployment(
+        self,
+        request: _deployment_service_pb2.PauseDeploymentRequest,
+        context: _ServicerContext,
+    ) -> _typing.Union[_deployment_service_pb2.PauseDeploymentResponse, _abc.Awaitable[_deployment_service_pb2.PauseDeploymentResponse]]:
+        """Pauses a rollout: nodes end what they were told, and nothing else is begun, nor anything taken back, until
+        it is resumed. It may still be cancelled or superseded. Again, it changes nothing.
+        """
+
+    @_abc_1.abstractmethod
+    def ResumeDeployment(
+        self,
+        request: _deployment_service_pb2.ResumeDeploymentRequest,
+        context: _ServicerContext,
+    ) -> _typing.Union[_deployment_service_pb2.ResumeDeploymentResponse, _abc.Awaitable[_deployment_service_pb2.ResumeDeploymentResponse]]:
+        """Lets a paused rollout go on. Again, it changes nothing."""
 
     @_abc_1.abstractmethod
     def CancelDeployment(
@@ -257,7 +299,8 @@ class DeploymentServiceServicer(metaclass=_abc_1.ABCMeta):
         context: _ServicerContext,
     ) -> _typing.Union[_deployment_service_pb2.CancelDeploymentResponse, _abc.Awaitable[_deployment_service_pb2.CancelDeploymentResponse]]:
         """Cancels a deployment that has not ended. Before its rollout it is CANCELLED at once; from then on the nodes
-        that were touched go back to what is live first (REVERTING). Again, it changes nothing.
+        that were touched go back to what is live first (REVERTING), unless its failure policy keeps them as they
+        are. Again, it changes nothing.
         """
 
     @_abc_1.abstractmethod
@@ -266,7 +309,9 @@ class DeploymentServiceServicer(metaclass=_abc_1.ABCMeta):
         request: _deployment_service_pb2.RetryDeploymentRequest,
         context: _ServicerContext,
     ) -> _typing.Union[_deployment_service_pb2.RetryDeploymentResponse, _abc.Awaitable[_deployment_service_pb2.RetryDeploymentResponse]]:
-        """Tries again, as a new deployment, what ended FAILED, CANCELLED or SUPERSEDED after it was recorded."""
+        """Tries again, as a new deployment, what ended PARTIAL, FAILED, CANCELLED or SUPERSEDED after it was recorded.
+        Nodes that have the release already do nothing.
+        """
 
     @_abc_1.abstractmethod
     def GetDeployment(
@@ -303,7 +348,7 @@ class DeploymentServiceServicer(metaclass=_abc_1.ABCMeta):
         request: _deployment_service_pb2.ListActivationsRequest,
         context: _ServicerContext,
     ) -> _typing.Union[_deployment_service_pb2.ListActivationsResponse, _abc.Awaitable[_deployment_service_pb2.ListActivationsResponse]]:
-        """Tells what each node did for one deployment."""
+        """Tells what each node did for one deployment, or what one node did for all."""
 
     @_abc_1.abstractmethod
     def ListFindings(

@@ -26,7 +26,7 @@ from google.protobuf import timestamp_pb2 as google_dot_protobuf_dot_timestamp__
 from longshore.v1 import deployment_pb2 as longshore_dot_v1_dot_deployment__pb2
 
 
-DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n\x1blongshore/v1/progress.proto\x12\x0clongshore.v1\x1a\x1fgoogle/protobuf/timestamp.proto\x1a\x1dlongshore/v1/deployment.proto\"\xd4\x02\n\rProgressEvent\x12\x15\n\rdeployment_id\x18\x01 \x01(\t\x12\x10\n\x08sequence\x18\x02 \x01(\x03\x12(\n\x04time\x18\x03 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12\x35\n\x0estatus_changed\x18\x04 \x01(\x0b\x32\x1b.longshore.v1.StatusChangedH\x00\x12\x33\n\rnodes_stepped\x18\x05 \x01(\x0b\x32\x1a.longshore.v1.NodesSteppedH\x00\x12\x39\n\x10\x63ontent_examined\x18\x06 \x01(\x0b\x32\x1d.longshore.v1.ContentExaminedH\x00\x12/\n\x0bhook_output\x18\x07 \x01(\x0b\x32\x18.longshore.v1.HookOutputH\x00\x12\x0f\n\x07message\x18\x0f \x01(\tB\x07\n\x05\x65vent\"\x87\x01\n\rStatusChanged\x12\x33\n\x0b\x66rom_status\x18\x01 \x01(\x0e\x32\x1e.longshore.v1.DeploymentStatus\x12\x31\n\tto_status\x18\x02 \x01(\x0e\x32\x1e.longshore.v1.DeploymentStatus\x12\x0e\n\x06reason\x18\x03 \x01(\t\"5\n\x0cNodesStepped\x12%\n\x05steps\x18\x01 \x03(\x0b\x32\x16.longshore.v1.NodeStep\"o\n\x08NodeStep\x12\x0f\n\x07node_id\x18\x01 \x01(\t\x12\x11\n\tnode_name\x18\x02 \x01(\t\x12.\n\x06status\x18\x03 \x01(\x0e\x32\x1e.longshore.v1.ActivationStatus\x12\x0f\n\x07message\x18\x04 \x01(\t\"\x98\x01\n\x0f\x43ontentExamined\x12\x16\n\x0e\x63ontent_sha256\x18\x01 \x01(\t\x12\x0f\n\x07\x65ntries\x18\x02 \x01(\x03\x12\x1b\n\x13unpacked_size_bytes\x18\x03 \x01(\x03\x12\'\n\x08\x66indings\x18\x04 \x03(\x0b\x32\x15.longshore.v1.Finding\x12\x16\n\x0etotal_findings\x18\x05 \x01(\x05\";\n\nHookOutput\x12-\n\x07outputs\x18\x01 \x03(\x0b\x32\x1c.longshore.v1.NodeHookOutput\"\xe9\x01\n\x0eNodeHookOutput\x12\x0f\n\x07node_id\x18\x01 \x01(\t\x12\x11\n\tnode_name\x18\x02 \x01(\t\x12\x0c\n\x04hook\x18\x03 \x01(\t\x12$\n\x04kind\x18\x04 \x01(\x0e\x32\x16.longshore.v1.HookKind\x12\x13\n\x0btaking_back\x18\x05 \x01(\x08\x12\r\n\x05lines\x18\x06 \x03(\t\x12\x15\n\rskipped_lines\x18\x07 \x01(\x03\x12\r\n\x05\x65nded\x18\x08 \x01(\x08\x12\x16\n\texit_code\x18\t \x01(\x05H\x00\x88\x01\x01\x12\x0f\n\x07outcome\x18\n \x01(\tB\x0c\n\n_exit_code\"\x8a\x01\n\x10ProgressSnapshot\x12,\n\ndeployment\x18\x01 \x01(\x0b\x32\x18.longshore.v1.Deployment\x12\x19\n\x11\x63ompacted_through\x18\x02 \x01(\x03\x12-\n\x0b\x61\x63tivations\x18\x03 \x03(\x0b\x32\x18.longshore.v1.Activation*\x8a\x01\n\x08HookKind\x12\x19\n\x15HOOK_KIND_UNSPECIFIED\x10\x00\x12\x1b\n\x17HOOK_KIND_BEFORE_SWITCH\x10\x01\x12\x15\n\x11HOOK_KIND_RESTART\x10\x02\x12\x1a\n\x16HOOK_KIND_AFTER_SWITCH\x10\x03\x12\x13\n\x0fHOOK_KIND_CHECK\x10\x04\x42<\n\x10\x64\x65v.longshore.v1P\x01Z&longshore.dev/longshore/v1;longshorev1b\x06proto3')
+DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n\x1blongshore/v1/progress.proto\x12\x0clongshore.v1\x1a\x1fgoogle/protobuf/timestamp.proto\x1a\x1dlongshore/v1/deployment.proto\"\xd2\x03\n\rProgressEvent\x12\x15\n\rdeployment_id\x18\x01 \x01(\t\x12\x10\n\x08sequence\x18\x02 \x01(\x03\x12(\n\x04time\x18\x03 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12\x35\n\x0estatus_changed\x18\x04 \x01(\x0b\x32\x1b.longshore.v1.StatusChangedH\x00\x12\x33\n\rnodes_stepped\x18\x05 \x01(\x0b\x32\x1a.longshore.v1.NodesSteppedH\x00\x12\x39\n\x10\x63ontent_examined\x18\x06 \x01(\x0b\x32\x1d.longshore.v1.ContentExaminedH\x00\x12/\n\x0bhook_output\x18\x07 \x01(\x0b\x32\x18.longshore.v1.HookOutputH\x00\x12>\n\x13\x63\x61nary_step_reached\x18\x08 \x01(\x0b\x32\x1f.longshore.v1.CanaryStepReachedH\x00\x12<\n\x12\x63\x61nary_step_passed\x18\t \x01(\x0b\x32\x1e.longshore.v1.CanaryStepPassedH\x00\x12\x0f\n\x07message\x18\x0f \x01(\tB\x07\n\x05\x65vent\"\x87\x01\n\rStatusChanged\x12\x33\n\x0b\x66rom_status\x18\x01 \x01(\x0e\x32\x1e.longshore.v1.DeploymentStatus\x12\x31\n\tto_status\x18\x02 \x01(\x0e\x32\x1e.longshore.v1.DeploymentStatus\x12\x0e\n\x06reason\x18\x03 \x01(\t\"5\n\x0cNodesStepped\x12%\n\x05steps\x18\x01 \x03(\x0b\x32\x16.longshore.v1.NodeStep\"o\n\x08NodeStep\x12\x0f\n\x07node_id\x18\x01 \x01(\t\x12\x11\n\tnode_name\x18\x02 \x01(\t\x12.\n\x06status\x18\x03 \x01(\x0e\x32\x1e.longshore.v1.ActivationStatus\x12\x0f\n\x07message\x18\x04 \x01(\t\"\x98\x01\n\x0f\x43ontentExamined\x12\x16\n\x0e\x63ontent_sha256\x18\x01 \x01(\t\x12\x0f\n\x07\x65ntries\x18\x02 \x01(\x03\x12\x1b\n\x13unpacked_size_bytes\x18\x03 \x01(\x03\x12\'\n\x08\x66indings\x18\x04 \x03(\x0b\x32\x15.longshore.v1.Finding\x12\x16\n\x0etotal_findings\x18\x05 \x01(\x05\"\x89\x01\n\x11\x43\x61naryStepReached\x12\x0c\n\x04step\x18\x01 \x01(\x05\x12\x13\n\x0btotal_steps\x18\x02 \x01(\x05\x12\x12\n\nnode_count\x18\x03 \x01(\x05\x12\x0f\n\x07gate_id\x18\x04 \x01(\t\x12,\n\x08\x64ue_time\x18\x05 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\"J\n\x10\x43\x61naryStepPassed\x12\x0c\n\x04step\x18\x01 \x01(\x05\x12\x13\n\x0btotal_steps\x18\x02 \x01(\x05\x12\x13\n\x0bpromoted_by\x18\x03 \x01(\t\";\n\nHookOutput\x12-\n\x07outputs\x18\x01 \x03(\x0b\x32\x1c.longshore.v1.NodeHookOutput\"\xe9\x01\n\x0eNodeHookOutput\x12\x0f\n\x07node_id\x18\x01 \x01(\t\x12\x11\n\tnode_name\x18\x02 \x01(\t\x12\x0c\n\x04hook\x18\x03 \x01(\t\x12$\n\x04kind\x18\x04 \x01(\x0e\x32\x16.longshore.v1.HookKind\x12\x13\n\x0btaking_back\x18\x05 \x01(\x08\x12\r\n\x05lines\x18\x06 \x03(\t\x12\x15\n\rskipped_lines\x18\x07 \x01(\x03\x12\r\n\x05\x65nded\x18\x08 \x01(\x08\x12\x16\n\texit_code\x18\t \x01(\x05H\x00\x88\x01\x01\x12\x0f\n\x07outcome\x18\n \x01(\tB\x0c\n\n_exit_code\"\x8a\x01\n\x10ProgressSnapshot\x12,\n\ndeployment\x18\x01 \x01(\x0b\x32\x18.longshore.v1.Deployment\x12\x19\n\x11\x63ompacted_through\x18\x02 \x01(\x03\x12-\n\x0b\x61\x63tivations\x18\x03 \x03(\x0b\x32\x18.longshore.v1.Activation*\x8a\x01\n\x08HookKind\x12\x19\n\x15HOOK_KIND_UNSPECIFIED\x10\x00\x12\x1b\n\x17HOOK_KIND_BEFORE_SWITCH\x10\x01\x12\x15\n\x11HOOK_KIND_RESTART\x10\x02\x12\x1a\n\x16HOOK_KIND_AFTER_SWITCH\x10\x03\x12\x13\n\x0fHOOK_KIND_CHECK\x10\x04\x42<\n\x10\x64\x65v.longshore.v1P\x01Z&longshore.dev/longshore/v1;longshorev1b\x06proto3')
 
 _globals = globals()
 _builder.BuildMessageAndEnumDescriptors(DESCRIPTOR, _globals)
@@ -34,22 +34,26 @@ _builder.BuildTopDescriptorsAndMessages(DESCRIPTOR, 'longshore.v1.progress_pb2',
 if not _descriptor._USE_C_DESCRIPTORS:
   _globals['DESCRIPTOR']._loaded_options = None
   _globals['DESCRIPTOR']._serialized_options = b'\n\020dev.longshore.v1P\001Z&longshore.dev/longshore/v1;longshorev1'
-  _globals['_HOOKKIND']._serialized_start=1352
-  _globals['_HOOKKIND']._serialized_end=1490
+  _globals['_HOOKKIND']._serialized_start=1694
+  _globals['_HOOKKIND']._serialized_end=1832
   _globals['_PROGRESSEVENT']._serialized_start=110
-  _globals['_PROGRESSEVENT']._serialized_end=450
-  _globals['_STATUSCHANGED']._serialized_start=453
-  _globals['_STATUSCHANGED']._serialized_end=588
-  _globals['_NODESSTEPPED']._serialized_start=590
-  _globals['_NODESSTEPPED']._serialized_end=643
-  _globals['_NODESTEP']._serialized_start=645
-  _globals['_NODESTEP']._serialized_end=756
-  _globals['_CONTENTEXAMINED']._serialized_start=759
-  _globals['_CONTENTEXAMINED']._serialized_end=911
-  _globals['_HOOKOUTPUT']._serialized_start=913
-  _globals['_HOOKOUTPUT']._serialized_end=972
-  _globals['_NODEHOOKOUTPUT']._serialized_start=975
-  _globals['_NODEHOOKOUTPUT']._serialized_end=1208
-  _globals['_PROGRESSSNAPSHOT']._serialized_start=1211
-  _globals['_PROGRESSSNAPSHOT']._serialized_end=1349
+  _globals['_PROGRESSEVENT']._serialized_end=576
+  _globals['_STATUSCHANGED']._serialized_start=579
+  _globals['_STATUSCHANGED']._serialized_end=714
+  _globals['_NODESSTEPPED']._serialized_start=716
+  _globals['_NODESSTEPPED']._serialized_end=769
+  _globals['_NODESTEP']._serialized_start=771
+  _globals['_NODESTEP']._serialized_end=882
+  _globals['_CONTENTEXAMINED']._serialized_start=885
+  _globals['_CONTENTEXAMINED']._serialized_end=1037
+  _globals['_CANARYSTEPREACHED']._serialized_start=1040
+  _globals['_CANARYSTEPREACHED']._serialized_end=1177
+  _globals['_CANARYSTEPPASSED']._serialized_start=1179
+  _globals['_CANARYSTEPPASSED']._serialized_end=1253
+  _globals['_HOOKOUTPUT']._serialized_start=1255
+  _globals['_HOOKOUTPUT']._serialized_end=1314
+  _globals['_NODEHOOKOUTPUT']._serialized_start=1317
+  _globals['_NODEHOOKOUTPUT']._serialized_end=1550
+  _globals['_PROGRESSSNAPSHOT']._serialized_start=1553
+  _globals['_PROGRESSSNAPSHOT']._serialized_end=1691
 # @@protoc_insertion_point(module_scope)

@@ -68,6 +68,8 @@ class ProgressEvent(_message.Message):
     NODES_STEPPED_FIELD_NUMBER: _builtins.int
     CONTENT_EXAMINED_FIELD_NUMBER: _builtins.int
     HOOK_OUTPUT_FIELD_NUMBER: _builtins.int
+    CANARY_STEP_REACHED_FIELD_NUMBER: _builtins.int
+    CANARY_STEP_PASSED_FIELD_NUMBER: _builtins.int
     MESSAGE_FIELD_NUMBER: _builtins.int
     deployment_id: _builtins.str
     """The deployment it belongs to."""
@@ -95,6 +97,14 @@ class ProgressEvent(_message.Message):
     def hook_output(self) -> Global___HookOutput:
         """Hooks or health checks of nodes began, went on or ended."""
 
+    @_builtins.property
+    def canary_step_reached(self) -> Global___CanaryStepReached:
+        """A canary step was reached, and waits."""
+
+    @_builtins.property
+    def canary_step_passed(self) -> Global___CanaryStepPassed:
+        """A canary step was passed."""
+
     def __init__(
         self,
         *,
@@ -105,13 +115,15 @@ class ProgressEvent(_message.Message):
         nodes_stepped: Global___NodesStepped | None = ...,
         content_examined: Global___ContentExamined | None = ...,
         hook_output: Global___HookOutput | None = ...,
+        canary_step_reached: Global___CanaryStepReached | None = ...,
+        canary_step_passed: Global___CanaryStepPassed | None = ...,
         message: _builtins.str = ...,
     ) -> None: ...
-    _HasFieldArgType: _TypeAlias = _typing.Literal["content_examined", b"content_examined", "event", b"event", "hook_output", b"hook_output", "nodes_stepped", b"nodes_stepped", "status_changed", b"status_changed", "time", b"time"]  # noqa: Y015
+    _HasFieldArgType: _TypeAlias = _typing.Literal["canary_step_passed", b"canary_step_passed", "canary_step_reached", b"canary_step_reached", "content_examined", b"content_examined", "event", b"event", "hook_output", b"hook_output", "nodes_stepped", b"nodes_stepped", "status_changed", b"status_changed", "time", b"time"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["content_examined", b"content_examined", "deployment_id", b"deployment_id", "event", b"event", "hook_output", b"hook_output", "message", b"message", "nodes_stepped", b"nodes_stepped", "sequence", b"sequence", "status_changed", b"status_changed", "time", b"time"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["canary_step_passed", b"canary_step_passed", "canary_step_reached", b"canary_step_reached", "content_examined", b"content_examined", "deployment_id", b"deployment_id", "event", b"event", "hook_output", b"hook_output", "message", b"message", "nodes_stepped", b"nodes_stepped", "sequence", b"sequence", "status_changed", b"status_changed", "time", b"time"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
-    _WhichOneofReturnType_event: _TypeAlias = _typing.Literal["status_changed", "nodes_stepped", "content_examined", "hook_output"]  # noqa: Y015
+    _WhichOneofReturnType_event: _TypeAlias = _typing.Literal["status_changed", "nodes_stepped", "content_examined", "hook_output", "canary_step_reached", "canary_step_passed"]  # noqa: Y015
     _WhichOneofArgType_event: _TypeAlias = _typing.Literal["event", b"event"]  # noqa: Y015
     def WhichOneof(self, oneof_group: _WhichOneofArgType_event) -> _WhichOneofReturnType_event | None: ...
 
@@ -246,6 +258,76 @@ class ContentExamined(_message.Message):
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
 Global___ContentExamined: _TypeAlias = ContentExamined  # noqa: Y015
+
+@_typing.final
+class CanaryStepReached(_message.Message):
+    """A canary step was reached: every node of it has ended its work."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    STEP_FIELD_NUMBER: _builtins.int
+    TOTAL_STEPS_FIELD_NUMBER: _builtins.int
+    NODE_COUNT_FIELD_NUMBER: _builtins.int
+    GATE_ID_FIELD_NUMBER: _builtins.int
+    DUE_TIME_FIELD_NUMBER: _builtins.int
+    step: _builtins.int
+    """Which step, from 1."""
+    total_steps: _builtins.int
+    """How many steps the canary has."""
+    node_count: _builtins.int
+    """How many nodes have been assigned the release."""
+    gate_id: _builtins.str
+    """The gate, as PromoteDeployment names it."""
+    @_builtins.property
+    def due_time(self) -> _timestamp_pb2.Timestamp:
+        """When the gate passes by itself; unset where it waits for a person."""
+
+    def __init__(
+        self,
+        *,
+        step: _builtins.int = ...,
+        total_steps: _builtins.int = ...,
+        node_count: _builtins.int = ...,
+        gate_id: _builtins.str = ...,
+        due_time: _timestamp_pb2.Timestamp | None = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _typing.Literal["due_time", b"due_time"]  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["due_time", b"due_time", "gate_id", b"gate_id", "node_count", b"node_count", "step", b"step", "total_steps", b"total_steps"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___CanaryStepReached: _TypeAlias = CanaryStepReached  # noqa: Y015
+
+@_typing.final
+class CanaryStepPassed(_message.Message):
+    """A canary step was passed, by a person or by time."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    STEP_FIELD_NUMBER: _builtins.int
+    TOTAL_STEPS_FIELD_NUMBER: _builtins.int
+    PROMOTED_BY_FIELD_NUMBER: _builtins.int
+    step: _builtins.int
+    """Which step, from 1."""
+    total_steps: _builtins.int
+    """How many steps the canary has."""
+    promoted_by: _builtins.str
+    """Who promoted it; empty where its time had come."""
+    def __init__(
+        self,
+        *,
+        step: _builtins.int = ...,
+        total_steps: _builtins.int = ...,
+        promoted_by: _builtins.str = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["promoted_by", b"promoted_by", "step", b"step", "total_steps", b"total_steps"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___CanaryStepPassed: _TypeAlias = CanaryStepPassed  # noqa: Y015
 
 @_typing.final
 class HookOutput(_message.Message):

@@ -7,9 +7,8 @@ an installed one is found again, and the switch of a generation that was done al
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncIterator, Callable
+from collections.abc import Callable
 from concurrent.futures import Executor
-from contextlib import asynccontextmanager
 from pathlib import Path
 from typing import Final
 
@@ -26,14 +25,15 @@ from longshore_server.disk import (
     LiveTree,
 )
 from longshore_server.hooks import ProjectHooks
-from longshore_server.unbroken import in_executor
+from longshore_server.unbroken import in_thread
 from longshore_server.wakeups import Wakeups
 from longshore_storage.catalogue import Catalogue
 from longshore_storage.catalogue.rows import Assignment, Release
 from longshore_storage.payloads import PayloadStore
 
-from .building import Moved, TreeBuilder
-from .reporting import STILL_HERE_S, Reports
+from .building import TreeBuilder
+from .moved import Moved
+from .reporting import Reports
 from .switching import Switching
 
 _log = structlog.get_logger(__name__)
@@ -61,7 +61,6 @@ class ActivationWork:
         self.reports = Reports(catalogue, wakeups)
         self._trees = InstalledTrees(folder)
         self._links = LiveLinks(folder)
-        self._threads = threads
         self._builder = TreeBuilder(payloads, folder, self._trees, self._links, limits, threads)
         self._switching = Switching(catalogue, self.reports, folder, self._links, hooks_of, node_name)
         self._kept_releases = kept_releases
@@ -79,24 +78,23 @@ class ActivationWork:
         with self._trees.busy(assignment.project):
             goal = NOTHING
             moved = Moved(total_bytes=0)
-            async with self._place(assignment):
-                release = await self.reports.begin(assignment)
-                if release is not None:
-                    moved = Moved(total_bytes=release.payload_size_bytes)
-                    tree = await self._tree(assignment, release, moved)
-                    goal = LiveTree(tree.version, tree.path)
+            release = await self.reports.begin(assignment)
+            if release is not None:
+                moved = Moved(total_bytes=release.payload_size_bytes)
+                tree = await self._tree(assignment, release, moved)
+                goal = LiveTree(tree.version, tree.path)
             if not await self._switching.make_live(assignment, goal, moved.columns()):
                 return
         _log.info("activation.done", version=goal.version or "", path=str(goal.target or ""))
-        await in_executor(self._threads, self._prune, assignment.project, goal.target)
+        await in_thread(self._prune, assignment.project, goal.target)
 
     async def _tree(self, assignment: Assignment, release: Release, moved: Moved) -> InstalledTree:
         async with self.reports.while_working(assignment, moved.columns):
-            kept = await in_executor(
-                self._threads, self._trees.find, release.project, release.version, release.payload_sha256
-            )
+            kept = await in_thread(self._trees.find, release.project, release.version, release.payload_sha256)
             if kept is None:
-                return await self._builder.build(release, moved)
+                # Only who builds may have to wait for a store, so nothing else waits behind it.
+                async with self._places:
+                    return await self._builder.build(release, moved)
             moved.reused_bytes = moved.installed_bytes = release.payload_size_bytes
             return kept
 
@@ -106,18 +104,3 @@ class ActivationWork:
         except (OSError, DiskError) as error:
             # What is live is live; old trees that cannot be removed now go after the next switch.
             _log.warning("trees.kept", project=project, error=str(error))
-
-    @asynccontextmanager
-    async def _place(self, assignment: Assignment) -> AsyncIterator[None]:
-        """Wait for a place to build in; whoever waits shows now and then that the node is well."""
-        while True:
-            try:
-                async with asyncio.timeout(STILL_HERE_S):
-                    await self._places.acquire()
-                break
-            except TimeoutError:
-                await self.reports.still_here(assignment)
-        try:
-            yield
-        finally:
-            self._places.release()

@@ -57,13 +57,6 @@ class Reports:
         async with self._catalogue.transaction() as transaction:
             await self._write(transaction, assignment, **columns)
 
-    async def still_here(self, assignment: Assignment) -> None:
-        """Show that the node will come to the assignment. Raises ``Superseded``, but never for a store."""
-        try:
-            await self.moved(assignment)
-        except StorageError as error:
-            _log.warning("activation.unreported", error=str(error))
-
     async def begin_switch(self, assignment: Assignment, **columns: Any) -> None:
         """Say that the link is swapped next. Raises ``Superseded``: then it must not be."""
         async with self._catalogue.transaction() as transaction:

@@ -79,12 +79,12 @@ class Switching:
         Raises ``Superseded``, ``DiskError`` and ``OSError``, and what stores raise.
         """
         project = assignment.project
-        own = await in_thread(self._links.intent, project)
-        linked = await in_thread(self._links.live, project)
+        own, linked = await in_thread(self._stands, project)
         if own is not None and own.generation > assignment.generation:
             raise StaleGeneration(project, own=own.generation, asked=assignment.generation)
         previous, proved = await self._last_proved(assignment, own, linked)
-        if not self._hooks_of(project) or (proved and previous == linked == goal):
+        is_tried = bool(self._hooks_of(project)) and not (proved and previous == linked == goal)
+        if not is_tried:
             await self._reports.begin_switch(assignment, **moved)
             await self._point(assignment, goal, None)
         else:
@@ -98,8 +98,13 @@ class Switching:
                 if not await self._try(assignment, log, goal, previous, linked, resumed=resumed):
                     return False
         await self._reports.live(assignment, str(goal.target or ""))
-        await self._settle(assignment)
+        if is_tried:
+            await self._settle(assignment)
         return True
+
+    def _stands(self, project: str) -> tuple[Intent | None, LiveTree]:
+        """What was last written down for a project, and what is live."""
+        return self._links.intent(project), self._links.live(project)
 
     async def _try(
         self,

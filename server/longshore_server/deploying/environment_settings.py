@@ -1,20 +1,23 @@
-"""What people set for a project in an environment: whether anything may go live, and what is kept there."""
+"""What people set for a project in an environment: whether anything goes live, where, what is kept."""
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, NamedTuple
 
 from longshore_server.refusal import Reason, Refusal, invalid
 from longshore_server.wakeups import Kind, Wakeups, rollout_ident
 from longshore_storage.catalogue import Catalogue, Transaction, projects
 from longshore_storage.catalogue.journal import record_audit
 from longshore_storage.catalogue.rows import Actor, Live
+from longshore_storage.catalogue.strategy import Strategy
 from longshore_storage.errors import CommitUnknown
 
+from .labels import check_labels
 from .queueing import lock_place
 from .requests import check_place
+from .strategies import check_strategy
 
 _LONGEST_REASON_BYTES = 500
 _MOST_ROLLBACK_TARGETS = 100
@@ -23,15 +26,81 @@ _MOST_RELEASES = 1_000_000
 _LONGEST_AGE_S = 1000 * 365 * 86_400
 _MOST_BYTES = (1 << 63) - 1
 
+_MOST_SELECTOR_LABELS = 8
+
 _FREEZE = "freeze_reason"
-# Columns by what callers name: 0 to so many, or None for the servers' settings.
-_NUMBERS = {
-    "kept_rollback_targets": ("rollback_targets", _MOST_ROLLBACK_TARGETS),
-    "retention.keep_releases": ("keep_releases", _MOST_RELEASES),
-    "retention.max_age": ("keep_for_s", _LONGEST_AGE_S),
-    "retention.max_size_bytes": ("keep_bytes", _MOST_BYTES),
+_KEEPING = "environment.keeping_changed"
+
+
+class _Setting(NamedTuple):
+    """One field that can be set: its column, how a change is called in the audit trail, and its rules.
+
+    ``check`` takes the field's path and value, and gives the column's; ``words`` says it to people.
+    """
+
+    column: str
+    action: str
+    check: Callable[[str, Any], Any]
+    words: Callable[[Any], str]
+
+
+def _checked_reason(path: str, value: str) -> str:
+    if len(value.encode()) > _LONGEST_REASON_BYTES or not value.isprintable():
+        raise invalid(
+            f"project_environment.{path}",
+            f"must be one line of at most {_LONGEST_REASON_BYTES} bytes of UTF-8",
+        )
+    return value.strip()
+
+
+def _checked_selector(path: str, value: Mapping[str, str]) -> dict[str, str]:
+    check_labels(f"project_environment.{path}", value, most=_MOST_SELECTOR_LABELS)
+    return dict(value)
+
+
+def _selector_words(selector: Mapping[str, str]) -> str:
+    chosen = ", ".join(f"{key}={value}" for key, value in sorted(selector.items()))
+    return chosen or "every node"
+
+
+def _checked_strategy(path: str, value: Strategy | None) -> dict[str, Any] | None:
+    if value is None:
+        return None
+    check_strategy(f"project_environment.{path}", value)
+    return value.to_row()
+
+
+def _number(column: str, most: int) -> _Setting:
+    """0 to ``most``, or None for the servers' settings."""
+
+    def check(path: str, value: int | None) -> int | None:
+        if value is not None and not 0 <= value <= most:
+            raise invalid(f"project_environment.{path}", f"must be 0 to {most}, got {value}")
+        return value
+
+    return _Setting(column, _KEEPING, check, lambda value: "default" if value is None else str(value))
+
+
+_SETTINGS: Mapping[str, _Setting] = {
+    _FREEZE: _Setting(_FREEZE, "environment.frozen", _checked_reason, str),
+    "kept_rollback_targets": _number("rollback_targets", _MOST_ROLLBACK_TARGETS),
+    "retention.keep_releases": _number("keep_releases", _MOST_RELEASES),
+    "retention.max_age": _number("keep_for_s", _LONGEST_AGE_S),
+    "retention.max_size_bytes": _number("keep_bytes", _MOST_BYTES),
+    "node_selector": _Setting(
+        "node_selector", "environment.selector_changed", _checked_selector, _selector_words
+    ),
+    "strategy": _Setting(
+        "strategy", "environment.strategy_changed", _checked_strategy, lambda row: str(Strategy.of_row(row))
+    ),
+    "failure_policy": _Setting(
+        "failure_policy",
+        "environment.strategy_changed",
+        lambda _, value: value or "",
+        lambda value: value or "default",
+    ),
 }
-SETTABLE = (_FREEZE, *_NUMBERS)
+SETTABLE = tuple(_SETTINGS)
 
 
 @dataclass(frozen=True, slots=True)
@@ -55,12 +124,12 @@ class SettingsRequest:
                 "update_mask",
                 f"must name fields of {', '.join(SETTABLE)} or retention, got {unknown or 'none'}",
             )
-        values = {path: _checked(path, value) for path, value in self.values.items()}
+        values = {path: _SETTINGS[path].check(path, value) for path, value in self.values.items()}
         return SettingsRequest(project, environment, self.etag, values)
 
     def columns(self) -> dict[str, Any]:
         """As the row keeps them, less who set a freeze and when."""
-        return {_NUMBERS[path][0] if path in _NUMBERS else path: value for path, value in self.values.items()}
+        return {_SETTINGS[path].column: value for path, value in self.values.items()}
 
 
 class EnvironmentSettings:
@@ -80,6 +149,9 @@ class EnvironmentSettings:
             async with self._catalogue.transaction() as transaction:
                 live = await self._update(transaction, request, actor)
         self._wakeups.send(Kind.ROLLOUTS, rollout_ident(request.project, request.environment))
+        if "node_selector" in request.values:
+            # Nodes see to it themselves.
+            self._wakeups.send(Kind.ASSIGNMENTS, request.environment)
         return live
 
     async def _update(self, transaction: Transaction, request: SettingsRequest, actor: Actor) -> Live:
@@ -97,17 +169,19 @@ class EnvironmentSettings:
             frozen = bool(columns[_FREEZE])
             columns["frozen_by"] = actor.principal if frozen else ""
             columns["freeze_time"] = await transaction.now() if frozen else None
-        kept = {path: columns[column] for path, (column, _) in _NUMBERS.items() if column in columns}
-        if kept:
+        changed: dict[str, list[str]] = {}
+        for path, setting in _SETTINGS.items():
+            if path != _FREEZE and setting.column in columns:
+                told = f"{path}: {setting.words(columns[setting.column])}"
+                changed.setdefault(setting.action, []).append(told)
+        for action, words in changed.items():
             await record_audit(
                 transaction,
                 actor,
-                "environment.keeping_changed",
+                action,
                 project=live.project,
                 environment=live.environment,
-                message=", ".join(
-                    f"{path}: {'default' if value is None else value}" for path, value in kept.items()
-                ),
+                message=", ".join(words),
             )
         return await projects.change_settings(transaction, live.project, live.environment, **columns)
 
@@ -126,17 +200,3 @@ async def _record_freeze(transaction: Transaction, live: Live, reason: str, acto
         environment=live.environment,
         message=reason or f"was frozen by {live.frozen_by}: {live.freeze_reason}",
     )
-
-
-def _checked(path: str, value: Any) -> Any:
-    if path != _FREEZE:
-        _, most = _NUMBERS[path]
-        if value is not None and not 0 <= value <= most:
-            raise invalid(f"project_environment.{path}", f"must be 0 to {most}, got {value}")
-        return value
-    if len(value.encode()) > _LONGEST_REASON_BYTES or not value.isprintable():
-        raise invalid(
-            f"project_environment.{path}",
-            f"must be one line of at most {_LONGEST_REASON_BYTES} bytes of UTF-8",
-        )
-    return value.strip()

@@ -7,9 +7,8 @@ from __future__ import annotations
 
 import io
 import shutil
-from collections.abc import AsyncGenerator, Callable
+from collections.abc import Callable
 from concurrent.futures import Executor
-from contextlib import aclosing
 from dataclasses import replace
 from functools import partial
 from pathlib import Path
@@ -26,7 +25,7 @@ from longshore_bundles import (
     scan_by_unpacking,
 )
 from longshore_server.unbroken import in_executor
-from longshore_storage.payloads import PayloadReader, PayloadStore, read_in_thread
+from longshore_storage.payloads import PayloadStore, read_in_thread
 
 from .examining_ahead import ExaminationAhead
 from .staging import Staging
@@ -72,6 +71,13 @@ class Examiner:
         if payload_format != PayloadFormat.TAR.name:
             return None
         return ExaminationAhead(partial(self._scan, PayloadFormat.TAR), self._threads_ahead)
+
+    async def found_ahead(self, ahead: ExaminationAhead | None) -> BundleScan | None:
+        """What was found while the payload came; None where it is to be read for that."""
+        try:
+            return await ahead.result() if ahead is not None else None
+        except SecondReadingNeeded:
+            return None
 
     async def examine(
         self,
@@ -135,7 +141,13 @@ class Examiner:
         return found
 
     async def _read(self, sha256: str, work: Callable[[BinaryIO], R]) -> R:
-        return await read_payload(self._payloads, sha256, work, threads=self._threads, sparing=True)
+        """Run ``work`` with a stored payload as its file, which cannot seek."""
+        async with self._payloads.open(sha256, sparing=True) as reader:
+            return await read_in_thread(
+                reader.stream(),
+                lambda raw: work(cast(BinaryIO, io.BufferedReader(raw, _BUFFER_BYTES))),
+                executor=self._threads,
+            )
 
     def _scan(self, form: PayloadFormat, source: BinaryIO) -> BundleScan:
         return scan(source, form, self._limits, scratch=self._staging.folder)
@@ -143,36 +155,6 @@ class Examiner:
     def _scan_spooled(self, path: Path, form: PayloadFormat) -> BundleScan:
         with path.open("rb") as source:
             return scan(source, form, self._limits, scratch=path.parent)
-
-
-async def read_payload(
-    payloads: PayloadStore,
-    sha256: str,
-    work: Callable[[BinaryIO], R],
-    counted: Callable[[int], None] | None = None,
-    *,
-    threads: Executor,
-    sparing: bool = False,
-) -> R:
-    """Run ``work`` in one of ``threads`` with a stored payload as its file, which cannot seek.
-
-    ``counted`` is told how many bytes the blob store has sent, now and then. A ``sparing`` reader does with
-    the memory of an upload's place.
-    """
-
-    async def pieces(reader: PayloadReader) -> AsyncGenerator[bytes | memoryview, None]:
-        async with aclosing(reader.stream()) as stream:
-            async for piece in stream:
-                if counted is not None:
-                    counted(reader.fetched_bytes)
-                yield piece
-
-    async with payloads.open(sha256, sparing=sparing) as reader:
-        return await read_in_thread(
-            pieces(reader),
-            lambda raw: work(cast(BinaryIO, io.BufferedReader(raw, _BUFFER_BYTES))),
-            executor=threads,
-        )
 
 
 def lay_down(path: Path, source: BinaryIO) -> None:

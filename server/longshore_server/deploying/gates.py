@@ -4,10 +4,11 @@ from __future__ import annotations
 
 from longshore_server.refusal import Reason, Refusal
 from longshore_server.wakeups import Wakeups
-from longshore_storage.catalogue import Catalogue, Transaction, deployments, releases
+from longshore_storage.catalogue import Catalogue, Transaction, deployments, projects, releases
 from longshore_storage.catalogue.journal import StatusMoved
 from longshore_storage.catalogue.lifecycle import DeploymentStatus
 from longshore_storage.catalogue.rows import Actor, Deployment
+from longshore_storage.catalogue.strategy import canary_gate_id
 from longshore_storage.errors import CommitUnknown
 
 from .once import Once
@@ -45,12 +46,7 @@ class Gates:
                 Reason.DEPLOYMENT_NOT_FOUND, f"there is no deployment with the id {request.deployment_id!r}"
             )
         if deployment.gate_id != request.gate_id:
-            raise Refusal(
-                Reason.GATE_MISMATCH,
-                f"deployment {deployment.id} is {deployment.status} and "
-                + (f"its gate is {deployment.gate_id}" if deployment.gate_id else "waits at no gate")
-                + f", not {request.gate_id}: look at it again, and decide again",
-            )
+            return await self._promote_canary(transaction, deployment, request, actor)
         if deployment.status is not DeploymentStatus.STAGED:
             if deployment.queue_order is None:
                 raise Refusal(
@@ -72,3 +68,26 @@ class Gates:
             action="deployment.promoted",
             message=f"by {actor.principal}",
         )
+
+    async def _promote_canary(
+        self, transaction: Transaction, deployment: Deployment, request: PromoteRequest, actor: Actor
+    ) -> Deployment:
+        """Ask the controller to pass the canary step at which a rollout stands."""
+        # A freeze does not hold it: the rollout has begun.
+        await projects.lock_live(transaction, deployment.project, deployment.environment)
+        standing = await deployments.get_deployment(transaction, deployment.id)
+        assert standing is not None, "a deployment is never deleted"
+        passed = (canary_gate_id(standing.id, n + 1) for n in range(standing.passed_canary_steps))
+        if request.gate_id in passed:
+            return standing
+        if request.gate_id != standing.waiting_gate_id or standing.cancelled_by or standing.has_ended:
+            gate_id = standing.waiting_gate_id or standing.gate_id
+            raise Refusal(
+                Reason.GATE_MISMATCH,
+                f"deployment {standing.id} is {standing.status} and "
+                + (f"its gate is {gate_id}" if gate_id else "waits at no gate")
+                + f", not {request.gate_id}: look at it again, and decide again",
+            )
+        if standing.promoted_gate_id == request.gate_id:
+            return standing
+        return await deployments.request_promoting(transaction, standing, request.gate_id, actor)

@@ -9,6 +9,7 @@ from dataclasses import replace
 from pathlib import Path
 
 from longshore_bundles import UnpackLimits
+from longshore_server.draining import Draining
 from longshore_server.metrics import Metrics
 from longshore_server.settings import UploadSettings
 from longshore_server.wakeups import Wakeups
@@ -40,6 +41,7 @@ def open_uploads(
     wakeups: Wakeups,
     visibility: Visibility,
     metrics: Metrics,
+    draining: Draining,
     *,
     scratch: Path,
     limits: UnpackLimits,
@@ -63,4 +65,4 @@ def open_uploads(
             min_rate_bytes_s=settings.min_rate_bytes_s,
             idle_timeout_s=settings.idle_timeout_s,
         )
-        yield Uploads(tools, receives=receives)
+        yield Uploads(tools, draining, receives=receives)

@@ -6,6 +6,7 @@ other. It needs no coordination service and holds no lock for long.
 
 from __future__ import annotations
 
+from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
 
 from longshore_bundles import case_folded, order_key
@@ -43,17 +44,20 @@ async def record_upload(
     actor: Actor,
     *,
     epoch: int,
+    note_examined: Callable[[Transaction], Awaitable[object]],
 ) -> Deployment:
     """Make the deployment QUEUED (or STAGED) with its release, and end the upload that ``epoch`` holds.
 
-    Raises ``Refusal`` for a version that cannot be and for terms that do not hold, ``UploadTakenOver`` for
-    one who holds no longer.
+    ``note_examined`` writes down what was found in it, where that was not done before. Raises ``Refusal`` for
+    a version that cannot be and for terms that do not hold, ``UploadTakenOver`` for one who holds no longer.
     """
     await projects.lock_project(transaction, deployment.project)
     if not await heartbeat(transaction, deployment.id, epoch):
         raise UploadTakenOver(deployment.id)
     release = await _release(transaction, deployment, header, content, actor)
     live = await projects.lock_live(transaction, deployment.project, deployment.environment)
+    # The deployment's row is locked behind the live row.
+    await note_examined(transaction)
     recorded = await take_place(
         transaction,
         live,

@@ -200,6 +200,19 @@ class PromoteRequest:
 
 
 @dataclass(frozen=True, slots=True)
+class PauseRequest:
+    """A rollout to pause, and why, for people."""
+
+    deployment_id: str
+    reason: str
+
+    def checked(self) -> PauseRequest:
+        """The request with every field looked at."""
+        check_reason("reason", self.reason)
+        return PauseRequest(_uuid("deployment_id", self.deployment_id), self.reason)
+
+
+@dataclass(frozen=True, slots=True)
 class CancelRequest:
     """A deployment to cancel, and why, for people."""
 
@@ -208,11 +221,16 @@ class CancelRequest:
 
     def checked(self) -> CancelRequest:
         """The request with every field looked at."""
-        if len(self.reason.encode()) > _LONGEST_REASON_BYTES:
-            raise invalid("reason", f"must be at most {_LONGEST_REASON_BYTES} bytes of UTF-8")
-        if not self.reason.isprintable():
-            raise invalid("reason", "must be one line without control characters")
+        check_reason("reason", self.reason)
         return CancelRequest(_uuid("deployment_id", self.deployment_id), self.reason)
+
+
+def check_reason(field_name: str, reason: str) -> None:
+    """Raise ``Refusal`` for a reason that is no line for people."""
+    if len(reason.encode()) > _LONGEST_REASON_BYTES:
+        raise invalid(field_name, f"must be at most {_LONGEST_REASON_BYTES} bytes of UTF-8")
+    if not reason.isprintable():
+        raise invalid(field_name, "must be one line without control characters")
 
 
 def check_sha256(field_name: str, value: str) -> None:

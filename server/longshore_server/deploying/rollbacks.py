@@ -10,8 +10,8 @@ from collections.abc import Sequence
 
 from longshore_server.refusal import Reason, Refusal
 from longshore_server.wakeups import Wakeups
-from longshore_storage.catalogue import Catalogue, Transaction, assignments, deployments, releases
-from longshore_storage.catalogue.lifecycle import ROLLING, DeploymentKind, DeploymentStatus
+from longshore_storage.catalogue import Catalogue, Transaction, assignments, deployments, nodes, releases
+from longshore_storage.catalogue.lifecycle import ROLLING, WENT_LIVE, DeploymentKind, DeploymentStatus
 from longshore_storage.catalogue.rows import Actor, Deployment, Live, Release
 
 from .once import Once, same_again
@@ -36,7 +36,7 @@ class Rollbacks:
                 return again
             unfinished = await deployments.unfinished(transaction, request.project, request.environment)
             current = await _current(transaction, live)
-            restored = await self._target(transaction, request, current, unfinished)
+            restored = await self._target(transaction, request, live, current, unfinished)
             if isinstance(restored, Release):
                 release, restored_id = restored, ""
             else:
@@ -45,7 +45,7 @@ class Rollbacks:
                     await releases.get_release(transaction, restored.release_id),
                     restored.id,
                 )
-            if isinstance(restored, Release) or restored.status is not DeploymentStatus.SUCCEEDED:
+            if isinstance(restored, Release) or restored.status not in WENT_LIVE:
                 # What was never live there is no way back.
                 check_not_frozen(live)
             if not unfinished and await _assigned_everywhere(transaction, live, release):
@@ -72,6 +72,7 @@ class Rollbacks:
         self,
         transaction: Transaction,
         request: RollbackRequest,
+        live: Live,
         current: Deployment | None,
         unfinished: Sequence[Deployment],
     ) -> Deployment | Release:
@@ -104,7 +105,8 @@ class Rollbacks:
                 transaction, request.project, request.environment, release.id
             )
             return last or release
-        if unfinished and current is not None and current.release_id is not None:
+        astray = unfinished or await assignments.are_kept_on_another(transaction, live)
+        if astray and current is not None and current.release_id is not None:
             return current
         if unfinished:
             raise Refusal(
@@ -153,4 +155,8 @@ async def _current(transaction: Transaction, live: Live) -> Deployment | None:
 
 async def _assigned_everywhere(transaction: Transaction, live: Live, release: Release) -> bool:
     assigned = await assignments.assigned_releases(transaction, live.project, live.environment)
-    return bool(assigned) and all(release_id == release.id for _, release_id in assigned)
+    covered = await nodes.installing_nodes(transaction, live.environment, live.node_selector)
+    # Those that have nothing because they do not match the project's selector do not count.
+    to_have = {node.id for node in covered}
+    counted = [release_id for node_id, release_id in assigned if release_id or node_id in to_have]
+    return bool(counted) and all(release_id == release.id for release_id in counted)

@@ -1,12 +1,14 @@
 """What one holder writes down about its upload: its statuses, events, release, and how it ended.
 
 Every write is one transaction under the holder's epoch, so that a session that has lost the upload changes
-nothing; it then raises ``UploadTakenOver``.
+nothing; it then raises ``UploadTakenOver``. What was found in a payload goes with what becomes of it, unless
+looking it through takes so long that ``stored`` tells of it before.
 """
 
 from __future__ import annotations
 
 from dataclasses import asdict
+from functools import partial
 
 import structlog
 
@@ -63,47 +65,16 @@ class UploadLedger:
             return
         async with self._catalogue.transaction() as transaction:
             await self._lock(transaction)
-            self.deployment = await change_status(
-                transaction,
-                self.deployment.id,
-                expected=(DeploymentStatus.RECEIVING,),
-                to=DeploymentStatus.VALIDATING,
-                actor=self._actor,
-                action="payload.stored",
-                message=f"{stored.size_bytes} bytes, sha256:{stored.sha256}",
-                values={
-                    "payload_sha256": stored.sha256,
-                    "payload_size_bytes": stored.size_bytes,
-                    "durable_bytes": stored.size_bytes,
-                    "received_bytes": stored.received_bytes,
-                    "reused_bytes": stored.reused_bytes,
-                    "stored_bytes": stored.stored_bytes,
-                },
-            )
+            validating = await self._note_stored(transaction, stored)
+        self.deployment = validating
         self.wake()
 
-    async def examined(self, scan: BundleScan) -> None:
-        """What was found in the payload."""
+    async def examined(self, stored: StoredPayload, scan: BundleScan) -> None:
+        """What was found in the payload, where that is not recorded with its release."""
         async with self._catalogue.transaction() as transaction:
             await self._lock(transaction)
-            await replace_findings(
-                transaction,
-                self.deployment.id,
-                [
-                    FoundRow(number, **asdict(told(finding)))
-                    for number, finding in enumerate(scan.findings, start=1)
-                ],
-                total=scan.total_findings,
-            )
-            await append_event(
-                transaction,
-                self.deployment.id,
-                "content_examined",
-                f"{scan.entry_count} entries, {scan.unpacked_bytes} bytes unpacked, "
-                f"{scan.total_findings} findings",
-                examined_body(scan),
-                expected=(DeploymentStatus.VALIDATING,),
-            )
+            examined = await self._note_examined(transaction, stored, scan)
+        self.deployment = examined
         self.wake()
 
     async def recorded(self, stored: StoredPayload, scan: BundleScan, header: Header) -> Deployment:
@@ -112,8 +83,17 @@ class UploadLedger:
         try:
             async with self._catalogue.transaction() as transaction:
                 recorded = await record_upload(
-                    transaction, self.deployment, header, content, self._actor, epoch=self.epoch
+                    transaction,
+                    self.deployment,
+                    header,
+                    content,
+                    self._actor,
+                    epoch=self.epoch,
+                    note_examined=partial(self._note_examined, stored=stored, scan=scan),
                 )
+        except Refusal:
+            await self.examined(stored, scan)
+            raise
         except CommitUnknown:
             async with self._catalogue.reading() as transaction:
                 row = await deployments.get_accepted(transaction, self.deployment.id)
@@ -165,6 +145,51 @@ class UploadLedger:
                     status_reason=_INTERRUPTED,
                     status_message="the upload broke off; call again with the same deployment_id to go on",
                 )
+
+    async def _note_stored(self, transaction: Transaction, stored: StoredPayload) -> Deployment:
+        return await change_status(
+            transaction,
+            self.deployment.id,
+            expected=(DeploymentStatus.RECEIVING,),
+            to=DeploymentStatus.VALIDATING,
+            actor=self._actor,
+            action="payload.stored",
+            message=f"{stored.size_bytes} bytes, sha256:{stored.sha256}",
+            values={
+                "payload_sha256": stored.sha256,
+                "payload_size_bytes": stored.size_bytes,
+                "durable_bytes": stored.size_bytes,
+                "received_bytes": stored.received_bytes,
+                "reused_bytes": stored.reused_bytes,
+                "stored_bytes": stored.stored_bytes,
+            },
+        )
+
+    async def _note_examined(
+        self, transaction: Transaction, stored: StoredPayload, scan: BundleScan
+    ) -> Deployment:
+        first_look = self.deployment.status is DeploymentStatus.RECEIVING
+        if first_look:
+            await self._note_stored(transaction, stored)
+        if scan.total_findings or not first_look:
+            await replace_findings(
+                transaction,
+                self.deployment.id,
+                [
+                    FoundRow(number, **asdict(told(finding)))
+                    for number, finding in enumerate(scan.findings, start=1)
+                ],
+                total=scan.total_findings,
+            )
+        return await append_event(
+            transaction,
+            self.deployment.id,
+            "content_examined",
+            f"{scan.entry_count} entries, {scan.unpacked_bytes} bytes unpacked, "
+            f"{scan.total_findings} findings",
+            examined_body(scan),
+            expected=(DeploymentStatus.VALIDATING,),
+        )
 
     async def _forget(self, sentence: str) -> None:
         async with self._catalogue.transaction() as transaction:

@@ -163,7 +163,11 @@ class UploadSession:
         An empty ``declared_sha256`` is not compared.
         """
         stored, scan = await self._look_into(declared_size_bytes, declared_sha256)
-        check_content(scan, self._header)
+        try:
+            check_content(scan, self._header)
+        except Refusal:
+            await self._ledger.examined(stored, scan)
+            raise
         self._hold.end()
         recorded = await self._ledger.recorded(stored, scan, self._header)
         self._tools.metrics.upload_recorded(stored)
@@ -172,6 +176,7 @@ class UploadSession:
     async def validate(self, declared_size_bytes: int, declared_sha256: str) -> Validated:
         """Verify and look into what was sent, tell what was found, and drop the upload."""
         stored, scan = await self._look_into(declared_size_bytes, declared_sha256)
+        await self._ledger.examined(stored, scan)
         self._hold.end()
         async with self._tools.catalogue.reading() as transaction:
             validated = await judge(transaction, self._header, stored, scan)
@@ -185,9 +190,10 @@ class UploadSession:
         if self._stored is None:
             assert self._writer is not None
             self._stored = await self._writer.finish(declared_size_bytes, declared_sha256)
-        await self._ledger.stored(self._stored)
-        scan = await self._examine(self._stored)
-        await self._ledger.examined(scan)
+        scan = await self._tools.examiner.found_ahead(self._ahead)
+        if scan is None:
+            await self._ledger.stored(self._stored)
+            scan = await self._examine(self._stored)
         return self._stored, scan
 
     async def _begin_to_hold(self, *, readable: bool) -> Hold:

@@ -12,6 +12,7 @@ from contextlib import ExitStack, contextmanager
 
 import structlog
 
+from longshore_server.draining import Draining
 from longshore_server.refusal import Reason, Refusal
 from longshore_server.wakeups import Kind
 from longshore_storage.catalogue import (
@@ -41,17 +42,13 @@ _STALE_AFTER_S = 20.0
 class Uploads:
     """The use cases Deploy and FindMissingChunks."""
 
-    def __init__(self, tools: UploadTools, *, receives: bool) -> None:
+    def __init__(self, tools: UploadTools, draining: Draining, *, receives: bool) -> None:
         self._tools = tools
         self._receives = receives
-        self._draining = False
+        self._draining = draining
         self._running = 0
         self._idle = asyncio.Event()
         self._idle.set()
-
-    def drain(self) -> None:
-        """Take no upload any more; running ones go on."""
-        self._draining = True
 
     @property
     def running(self) -> int:
@@ -82,10 +79,10 @@ class Uploads:
         """
         if not self._receives:
             raise Refusal(Reason.ROLE_MISSING, "this node takes no uploads: its roles lack `receive`")
-        if self._draining:
+        if self._draining.takes_no_uploads:
             raise Refusal(
                 Reason.DRAINING,
-                "this node is shutting down: call another one with the same deployment_id",
+                "this node is drained or shuts down: call another one with the same deployment_id",
                 retry_after_s=1,
             )
         self._tools.check_header(header)

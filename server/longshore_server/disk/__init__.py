@@ -6,6 +6,7 @@ over it once each. A release goes live by ``DataFolder.new_staging``, ``longshor
 folder below it, ``InstalledTrees.finalise``, ``LiveLinks.switch``.
 """
 
+from .chunk_list import ChunkListWriter, Layout
 from .data_folder import DataFolder
 from .errors import (
     DataFolderInUse,
@@ -23,9 +24,11 @@ from .installed_trees import InstalledTree, InstalledTrees
 from .intent import NOTHING, Intent, LiveTree, Trial
 from .live_link import LinkFinding, LinkState, LiveLinks
 from .room import make_room
+from .seed_trees import SeedTrees
 
 __all__ = [
     "NOTHING",
+    "ChunkListWriter",
     "DataFolder",
     "DataFolderInUse",
     "DataFolderUnusable",
@@ -34,12 +37,14 @@ __all__ = [
     "InstalledTrees",
     "Intent",
     "IntentDamaged",
+    "Layout",
     "LinkFinding",
     "LinkState",
     "LiveLinks",
     "LiveNotALink",
     "LiveTree",
     "NoRoom",
+    "SeedTrees",
     "StagedTreeRefused",
     "StaleGeneration",
     "TreeIsLive",

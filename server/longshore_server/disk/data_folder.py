@@ -38,6 +38,7 @@ class DataFolder:
     def __init__(self, path: Path) -> None:
         self._path = path
         self._node_id = ""
+        self._last_boot: int | None = None
 
     def __repr__(self) -> str:
         return f"DataFolder({str(self._path)!r})"
@@ -71,6 +72,17 @@ class DataFolder:
     def node_id(self) -> str:
         """The node's UUID, made at the first start and kept in ``node.json``."""
         return self._node_id
+
+    @property
+    def last_boot(self) -> int | None:
+        """The boot number that the node wrote down here last; None before its first start."""
+        return self._last_boot
+
+    def write_boot(self, boot_number: int) -> None:
+        """Write down durably what boot number the node is about to take. Raises ``DataFolderUnusable``."""
+        with _explained(self._path):
+            self._write_identity(self._node_id, boot_number)
+        self._last_boot = boot_number
 
     @property
     def staging(self) -> Path:
@@ -150,9 +162,11 @@ class DataFolder:
         sync_folder(self._path)
         for leftover in self.staging.iterdir():
             remove_tree(leftover)
-        self._node_id = self._read_node_id() or self._make_node_id()
+        if not self._read_identity():
+            self._node_id = str(uuid.uuid4())
+            self._write_identity(self._node_id, None)
 
-    def _read_node_id(self) -> str | None:
+    def _read_identity(self) -> bool:
         path = self._path / "node.json"
         try:
             content = json.loads(path.read_bytes())
@@ -162,20 +176,22 @@ class DataFolder:
                     f"its node.json has format {content['format']!r}, this program knows {_FORMAT}: use the "
                     "version of Longshore that wrote it, or a newer one",
                 )
-            return str(uuid.UUID(content["node_id"]))
+            self._node_id = str(uuid.UUID(content["node_id"]))
+            self._last_boot = int(content["boot_number"]) if "boot_number" in content else None
         except FileNotFoundError:
-            return None
+            return False
         except (ValueError, TypeError, KeyError, AttributeError) as error:
             raise DataFolderUnusable(
                 self._path,
                 "its node.json is damaged: restore it, or remove it so that the node starts as a new one",
             ) from error
+        return True
 
-    def _make_node_id(self) -> str:
-        node_id = str(uuid.uuid4())
-        content = json.dumps({"format": _FORMAT, "node_id": node_id}, indent=2) + "\n"
-        write_durably(self._path / "node.json", content.encode())
-        return node_id
+    def _write_identity(self, node_id: str, boot_number: int | None) -> None:
+        content: dict[str, int | str] = {"format": _FORMAT, "node_id": node_id}
+        if boot_number is not None:
+            content["boot_number"] = boot_number
+        write_durably(self._path / "node.json", (json.dumps(content, indent=2) + "\n").encode())
 
 
 @contextmanager

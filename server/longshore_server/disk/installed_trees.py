@@ -1,10 +1,11 @@
 """Installed trees: read-only, recorded, on the disk before anything points at them.
 
 Owns ``installed/``: ``{project}@{version}`` or, where that name was taken, ``{project}@{version}+{n}``, and
-beside each its record ``…~record.jsonl``. Only what has a record is ours; other things in the folder are
-left alone. Invariants: a tree stands under its name only after it and its record are durable; a tree is
-never changed, and never removed while its project's live link points at it; what is removed first leaves
-for ``staging/``, so that a crash leaves junk there and nowhere else.
+beside each its record ``…~record.jsonl`` and, where it may be a seed, its payload's chunks ``…~chunks``. Only
+what has a record is ours; other things in the folder are left alone. Invariants: a tree stands under its name
+only after it and its record are durable; a tree is never changed, and never removed while its project's
+live link points at it; what is removed first leaves for ``staging/``, so that a crash leaves junk there and
+nowhere else.
 
 Blocking and safe to call from several threads; one instance a data folder. What is installed but not yet
 live is not protected from ``prune``: whoever installs a project does not prune it meanwhile, and keeps
@@ -32,6 +33,7 @@ from .tree_record import RecordDamaged, RecordHeader, read_header, seal_and_reco
 from .tree_removal import remove_tree
 
 _SUFFIX: Final = "~record.jsonl"
+_CHUNKS_SUFFIX: Final = "~chunks"
 _TREE_NAME: Final = re.compile(r"([a-z0-9][a-z0-9._-]*)@([0-9A-Za-z.-]+)(?:\+([1-9][0-9]*))?")
 
 
@@ -58,6 +60,11 @@ class InstalledTree:
         """Where its record stands."""
         return _record_of(self.path)
 
+    @property
+    def chunk_list_path(self) -> Path:
+        """Where the list of its payload's chunks stands, if there is one."""
+        return _chunks_of(self.path)
+
 
 class InstalledTrees:
     """The trees of one data folder."""
@@ -78,12 +85,13 @@ class InstalledTrees:
         content_sha256: str,
         is_canonical: bool,
         file_digests: FileDigests | None = None,
+        chunk_list: Path | None = None,
     ) -> InstalledTree:
         """Make the unpacked folder ``staged`` an installed tree; durable when this returns.
 
         ``staged`` stands below ``staging/`` and is moved. Directories become 0555, files 0444, or 0555 where
         their owner may execute them; links stay. Digests are hexadecimal. ``file_digests``, as ``unpack``
-        returns them, saves reading every file again.
+        returns them, saves reading every file again. ``chunk_list`` is moved as well, and makes it a seed.
 
         Raises ``BundleError`` for a wrong name or version, ``StagedTreeRefused`` and ``OSError``; then
         nothing is installed, and ``staged`` is left to be discarded.
@@ -103,6 +111,11 @@ class InstalledTrees:
                 _stamp(draft, self._next_stamp(project))
                 # The record goes first: a record without a tree is known as junk, a tree without one is not.
                 draft.replace(_record_of(path))
+                if chunk_list is not None:
+                    chunk_list.replace(_chunks_of(path))
+                else:
+                    # Of a tree that a crash kept from arriving here.
+                    _chunks_of(path).unlink(missing_ok=True)
                 staged.rename(path)
         except BaseException:
             draft.unlink(missing_ok=True)
@@ -116,6 +129,12 @@ class InstalledTrees:
         check_project(project)
         found = [_tree(path, header) for path, header in self._recorded(project) if header and path.is_dir()]
         return sorted(found, key=lambda tree: (tree.last_used_ns, tree.number), reverse=True)
+
+    def seeds(self, project: str) -> list[InstalledTree]:
+        """The project's trees with a list of their payload's chunks, the live one first, then by last use."""
+        linked = self._linked(project)
+        seeds = [tree for tree in self.trees(project) if tree.chunk_list_path.is_file()]
+        return sorted(seeds, key=lambda tree: tree.path != linked)
 
     def find(self, project: str, version: str, payload_sha256: str) -> InstalledTree | None:
         """The newest tree of this release that passes ``check``, or None."""
@@ -210,6 +229,8 @@ class InstalledTrees:
                 was_there = True
             except FileNotFoundError:
                 was_there = False
+            # The record goes last: what has none is not ours to remove.
+            _chunks_of(path).unlink(missing_ok=True)
             _record_of(path).unlink(missing_ok=True)
         sync_folder(self._folder.installed)
         remove_tree(doomed)
@@ -257,6 +278,10 @@ class InstalledTrees:
 
 def _record_of(tree: Path) -> Path:
     return tree.with_name(f"{tree.name}{_SUFFIX}")
+
+
+def _chunks_of(tree: Path) -> Path:
+    return tree.with_name(f"{tree.name}{_CHUNKS_SUFFIX}")
 
 
 def _stamp(record: Path, time_ns: int) -> None:

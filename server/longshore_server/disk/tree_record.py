@@ -17,7 +17,7 @@ from collections.abc import Iterator
 from dataclasses import asdict, dataclass
 from itertools import zip_longest
 from pathlib import Path
-from typing import Any, Final, TypeAlias
+from typing import Any, BinaryIO, Final, TypeAlias
 
 from blake3 import blake3
 
@@ -28,11 +28,14 @@ from .errors import StagedTreeRefused
 FORMAT: Final = 1
 _FOLDER_MODE: Final = 0o555
 _READ_BYTES: Final = 1 << 20
+# Far above what two paths of the longest kind take.
+_LONGEST_LINE_BYTES: Final = 1 << 20
 # Of ten thousand lines, ``json.loads`` would take twice the time.
 _DECODER: Final = json.JSONDecoder()
 _ENCODER: Final = json.JSONEncoder(separators=(",", ":"))
 
-_Line: TypeAlias = dict[str, Any]
+RecordLine: TypeAlias = dict[str, Any]
+"""An entry of a record, or its end, as docs/formats.md shows them."""
 
 
 class RecordDamaged(Exception):
@@ -61,7 +64,7 @@ def seal_and_record(
     with record.open("xb") as file:
         digest, count = blake3(), 0
 
-        def write(line: _Line) -> None:
+        def write(line: RecordLine) -> None:
             encoded = _encode(line)
             digest.update(encoded)
             file.write(encoded)
@@ -102,6 +105,39 @@ def tree_matches(root: Path, record: Path) -> bool:
     return True
 
 
+def recorded_lines(record: Path) -> Iterator[tuple[int, RecordLine]]:
+    """The entries of a record and then its end, each with the byte at which its line begins.
+
+    Raises ``RecordDamaged``, at the latest in place of the end, and ``OSError``.
+    """
+    digest, count = blake3(), 0
+    with record.open("rb") as file:
+        first = file.readline()
+        _header(first)
+        digest.update(first)
+        position = len(first)
+        for encoded in file:
+            line = _decode(encoded)
+            if "entries" in line:
+                if line != {"entries": count, "blake3": digest.hexdigest()} or file.read(1):
+                    break
+                yield position, line
+                return
+            digest.update(encoded)
+            count += 1
+            yield position, line
+            position += len(encoded)
+    raise RecordDamaged("its end is missing or does not fit the rest")
+
+
+def lines_from(record: BinaryIO, position: int) -> Iterator[tuple[int, RecordLine]]:
+    """The same of an open record from a line's begin on, without any check of the whole."""
+    record.seek(position)
+    while encoded := record.readline(_LONGEST_LINE_BYTES):
+        yield position, _decode(encoded)
+        position += len(encoded)
+
+
 def recorded_size_bytes(record: Path) -> int:
     """How many bytes the files of a tree have by its record; 0 where that cannot be read."""
     try:
@@ -110,7 +146,7 @@ def recorded_size_bytes(record: Path) -> int:
         return 0
 
 
-def _same(expected: _Line, path: str, child: os.DirEntry[str]) -> bool:
+def _same(expected: RecordLine, path: str, child: os.DirEntry[str]) -> bool:
     found = _describe(path, child)
     digest = expected.pop("blake3", None)
     if found == expected:
@@ -141,7 +177,7 @@ def _sealed_mode(path: str, mode: int) -> int:
     raise StagedTreeRefused(path)
 
 
-def _describe(path: str, child: os.DirEntry[str]) -> _Line:
+def _describe(path: str, child: os.DirEntry[str]) -> RecordLine:
     """An entry's line, without the digest. Stats anew: what the directory entry remembers may be older."""
     status = os.lstat(child.path)
     if stat.S_ISLNK(status.st_mode):
@@ -161,23 +197,9 @@ def _describe(path: str, child: os.DirEntry[str]) -> _Line:
     }
 
 
-def _entries(record: Path) -> Iterator[_Line]:
+def _entries(record: Path) -> Iterator[RecordLine]:
     """The entries of a record. Raises ``RecordDamaged``, at the latest where its end should be."""
-    digest, count = blake3(), 0
-    with record.open("rb") as file:
-        first = file.readline()
-        _header(first)
-        digest.update(first)
-        for encoded in file:
-            line = _decode(encoded)
-            if "entries" in line:
-                if line != {"entries": count, "blake3": digest.hexdigest()} or file.read(1):
-                    break
-                return
-            digest.update(encoded)
-            count += 1
-            yield line
-    raise RecordDamaged("its end is missing or does not fit the rest")
+    return (line for _, line in recorded_lines(record) if "entries" not in line)
 
 
 def _header(encoded: bytes) -> RecordHeader:
@@ -190,12 +212,12 @@ def _header(encoded: bytes) -> RecordHeader:
         raise RecordDamaged("its header is incomplete") from error
 
 
-def _encode(line: _Line) -> bytes:
+def _encode(line: RecordLine) -> bytes:
     # ASCII: names that are not UTF-8 and line breaks in names survive as escapes.
     return _ENCODER.encode(line).encode() + b"\n"
 
 
-def _decode(encoded: bytes) -> _Line:
+def _decode(encoded: bytes) -> RecordLine:
     try:
         line, end = _DECODER.raw_decode(encoded.decode("ascii"))
         if encoded[end:] != b"\n":

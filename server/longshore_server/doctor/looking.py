@@ -11,6 +11,7 @@ from longshore_storage.blobs.urls import shown_blob_url
 from longshore_storage.catalogue import Catalogue
 from longshore_storage.errors import Misconfigured, StorageError
 
+from .copies import look_at_copies
 from .finding import Finding, State
 from .services import (
     look_at_blob_store,
@@ -18,6 +19,7 @@ from .services import (
     look_at_data_folder,
     look_at_database,
     look_for_files,
+    look_for_members,
 )
 from .work import look_at_work
 
@@ -47,12 +49,19 @@ async def look_at_everything(settings: Settings) -> AsyncIterator[Finding]:
         else:
             async for finding in look_at_blob_store(blobs, shown_blob_url(settings.blobs_url)):
                 yield finding
+            try:
+                async for finding in look_at_copies(settings, catalogue):
+                    yield finding
+            except StorageError as error:
+                yield Finding("copies", State.BAD, str(error), "look again in a moment")
         try:
             coordination = open_coordination_of(settings, stack)
         except Misconfigured as error:
             yield _misconfigured("coordination", error)
         else:
             async for finding in look_at_coordination(coordination, settings.coordination.url):
+                yield finding
+            for finding in look_for_members(settings.coordination.url):
                 yield finding
         if catalogue is None:
             return

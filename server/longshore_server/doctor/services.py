@@ -124,6 +124,20 @@ async def look_at_coordination(coordination: Coordination, url: str) -> AsyncIte
     yield _answered(part, url, time.monotonic() - begun_s)
 
 
+def look_for_members(url: str) -> list[Finding]:
+    """Whether more than one member of etcd is known, so that one may be away."""
+    if not url.startswith("etcd") or "," in url:
+        return []
+    return [
+        Finding(
+            "etcd members",
+            State.WARN,
+            "one is known: while it is away no rollout goes on",
+            "run three, and name all of them in `coordination.url`",
+        )
+    ]
+
+
 def _answered(part: str, where: str, seconds: float) -> Finding:
     what = f"{where} answers in {seconds * 1000:.0f} ms"
     if seconds > _SLOW_S:

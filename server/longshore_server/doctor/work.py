@@ -9,7 +9,7 @@ from sqlalchemy import func, select
 
 from longshore_server.settings import Settings
 from longshore_storage.catalogue import Catalogue, Transaction, chores, nodes, tables
-from longshore_storage.catalogue.lifecycle import ROLLING, DeploymentStatus
+from longshore_storage.catalogue.lifecycle import ROLLING, WAITING, DeploymentStatus
 from longshore_storage.collecting.collector import CHORE as COLLECTING
 
 from .finding import Finding, State
@@ -49,14 +49,14 @@ async def _nodes(transaction: Transaction) -> Finding:
 
 
 async def _rollouts(transaction: Transaction, settings: Settings) -> Finding:
-    """Rollouts of which no node has reported anything for longer than the deadline."""
+    """Rollouts that wait for nobody, and of which no node has reported anything for long."""
     d, a = tables.deployment, tables.activation
     before = await transaction.now() - timedelta(seconds=2 * settings.rollout.progress_deadline_s)
     last = func.max(a.c.report_time)
     rows = await transaction.all(
         select(d.c.id, last)
         .join(a, a.c.deployment_id == d.c.id)
-        .where(d.c.status.in_(ROLLING))
+        .where(d.c.status.in_(ROLLING - WAITING), d.c.waiting_gate_id == "")
         .group_by(d.c.id)
         .having(last < before)
     )

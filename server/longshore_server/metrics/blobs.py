@@ -25,10 +25,12 @@ class MeasuredBlobs:
             await self._blobs.put(key, parts, crc32c=crc32c)
         self._metrics.blob_bytes.labels("put").inc(sum(map(len, parts)))
 
-    async def get(self, key: str, offset: int = 0, length: int | None = None) -> bytes:
+    async def get(
+        self, key: str, offset: int = 0, length: int | None = None, *, first_hand: bool = False
+    ) -> bytes:
         """See the port."""
         with self._measured("get"):
-            body = await self._blobs.get(key, offset, length)
+            body = await self._blobs.get(key, offset, length, first_hand=first_hand)
         self._metrics.blob_bytes.labels("get").inc(len(body))
         return body
 

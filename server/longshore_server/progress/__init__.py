@@ -2,5 +2,6 @@
 
 from .feed import Snapshot
 from .hub import ProgressHub
+from .nodes import NodeState, NodeWatching, alive_nodes
 
-__all__ = ["ProgressHub", "Snapshot"]
+__all__ = ["NodeState", "NodeWatching", "ProgressHub", "Snapshot", "alive_nodes"]

@@ -7,7 +7,7 @@ nothing, and one that fell behind reads its stretch from SQL by itself.
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Callable, Collection, Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Final
 
@@ -91,9 +91,9 @@ class Feed:
         self.beat += 1
         self.crowd.wake()
 
-    def stands_at(self, sequence: int, statuses: Collection[DeploymentStatus]) -> bool:
-        """Whether event ``sequence`` is the newest and the deployment stands in one of these since."""
-        return self.deployment.last_sequence == sequence and self.deployment.status in statuses
+    def stands_at(self, sequence: int, stands: Callable[[Deployment], bool]) -> bool:
+        """Whether event ``sequence`` is the newest and the deployment ``stands`` so since."""
+        return self.deployment.last_sequence == sequence and stands(self.deployment)
 
     async def run(self) -> None:
         """Read until the deployment has ended, or until cancelled."""

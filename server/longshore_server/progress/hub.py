@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncGenerator, Collection, Iterator
+from collections.abc import AsyncGenerator, Callable, Iterator
 from contextlib import aclosing, contextmanager
 from contextvars import copy_context
 from typing import Final, NamedTuple
@@ -14,7 +14,6 @@ from longshore_server.refusal import Reason, Refusal
 from longshore_server.wakeups import Kind, Wakeups
 from longshore_storage.catalogue import Catalogue, deployments
 from longshore_storage.catalogue.journal import events_after
-from longshore_storage.catalogue.lifecycle import TERMINAL, WAITING, DeploymentStatus
 from longshore_storage.catalogue.listing import DeploymentFilter
 from longshore_storage.catalogue.rows import Deployment
 
@@ -102,7 +101,7 @@ class ProgressHub:
 
         With ``until_waiting`` until the deployment waits for a person, too. Raises ``Refusal``.
         """
-        with self._counted():
+        with self.counted():
             clock = asyncio.get_running_loop().time
             deadline = clock() + wait_for_creation_s
             deployment = await self._find(deployment_id)
@@ -119,7 +118,7 @@ class ProgressHub:
                 # What a feed knows may be a moment old, and the number from another node.
                 deployment = await self._read(deployment_id) or deployment
             _check_number(deployment, after)
-            ends = TERMINAL | WAITING if until_waiting else TERMINAL
+            ends = _has_settled if until_waiting else _has_ended
             async with aclosing(self._from(deployment, after, ends)) as messages:
                 async for message in messages:
                     yield message
@@ -129,7 +128,7 @@ class ProgressHub:
 
         Takes no follower's place: refused now, the call would look as though nothing were recorded.
         """
-        messages = self._from(deployment, deployment.last_sequence, TERMINAL | WAITING)
+        messages = self._from(deployment, deployment.last_sequence, _has_settled)
         async with aclosing(messages):
             async for _ in messages:
                 pass
@@ -139,15 +138,15 @@ class ProgressHub:
 
         Raises ``Refusal``.
         """
-        with self._counted():
+        with self.counted():
             async with aclosing(self._watching.watch(asked, begin_with=begin_with)) as messages:
                 async for message in messages:
                     yield message
 
     async def _from(
-        self, deployment: Deployment, after: int, ends: Collection[DeploymentStatus]
+        self, deployment: Deployment, after: int, ends: Callable[[Deployment], bool]
     ) -> AsyncGenerator[bytes, None]:
-        if deployment.status in ends and after == deployment.last_sequence:
+        if await self._stands(deployment, after, ends):
             return
         with self._feed_of(deployment) as feed:
             async with aclosing(self._pull(feed, after, ends)) as messages:
@@ -155,7 +154,7 @@ class ProgressHub:
                     yield message
 
     async def _pull(
-        self, feed: Feed, after: int, ends: Collection[DeploymentStatus]
+        self, feed: Feed, after: int, ends: Callable[[Deployment], bool]
     ) -> AsyncGenerator[bytes, None]:
         compacted_through = feed.deployment.compacted_through
         told_snapshot = 0
@@ -179,9 +178,21 @@ class ProgressHub:
                 told_beat = feed.beat
                 yield message
             if feed.stands_at(after, ends):
-                return
+                if await self._stands(feed.deployment, after, ends):
+                    return
+                feed.wake()
             if not message and beats < _TICKS_A_HEARTBEAT:
                 await feed.crowd.wait()
+
+    async def _stands(self, deployment: Deployment, after: int, ends: Callable[[Deployment], bool]) -> bool:
+        """Whether a deployment ``ends`` with event ``after``.
+
+        One that waits for a person may have been let go on since it was read, without an event as yet.
+        """
+        known: Deployment | None = deployment
+        if not deployment.has_ended and deployment.last_sequence == after and ends(deployment):
+            known = await self._read(deployment.id)
+        return known is not None and known.last_sequence == after and ends(known)
 
     async def _stored(self, feed: Feed, after: int, compacted_through: int) -> _Stored:
         """The next events as SQL has them, for a follower who was told up to where they are compacted."""
@@ -235,7 +246,8 @@ class ProgressHub:
             del self._feeds[feed.deployment.id]
 
     @contextmanager
-    def _counted(self) -> Iterator[None]:
+    def counted(self) -> Iterator[None]:
+        """Count a follower for as long as the block runs; raises ``Refusal`` where there are too many."""
         if self.followers >= self._most_followers:
             raise Refusal(
                 Reason.TOO_MANY_FOLLOWERS,
@@ -257,6 +269,14 @@ class ProgressHub:
             return
         for feed in self._tasks:
             feed.wake()
+
+
+def _has_ended(deployment: Deployment) -> bool:
+    return deployment.has_ended
+
+
+def _has_settled(deployment: Deployment) -> bool:
+    return deployment.has_ended or deployment.waits_for_person
 
 
 def _check_number(deployment: Deployment, after: int) -> None:

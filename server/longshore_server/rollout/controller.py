@@ -1,13 +1,15 @@
 """Finds places with work and drives each under its lock; every control node runs one.
 
 The lock only chooses who drives. When the driver dies at any instant, the next in the queue takes over
-from the rows. Signals wake it, a slow poll stands behind them.
+from the rows; a node that is drained lets go between two steps, and leaves the queues. Signals wake it, a
+slow poll stands behind them.
 """
 
 from __future__ import annotations
 
 import asyncio
 from collections.abc import Callable
+from functools import partial
 
 import structlog
 
@@ -28,7 +30,7 @@ Place = tuple[str, str]
 
 
 class RolloutController:
-    """Runs until cancelled; see the module."""
+    """Runs until cancelled; see the module. While ``hands_over``, others drive: see ``look``."""
 
     def __init__(
         self,
@@ -41,6 +43,7 @@ class RolloutController:
         poll_s: float,
         progress_deadline_s: float,
         on_end: Callable[[Deployment], None] = lambda _: None,
+        hands_over: Callable[[], bool] = lambda: False,
     ) -> None:
         self._catalogue = catalogue
         self._coordination = coordination
@@ -50,20 +53,25 @@ class RolloutController:
         self._poll_s = poll_s
         self._progress_deadline_s = progress_deadline_s
         self._on_end = on_end
-        self._held = 0
+        self._hands_over = hands_over
+        self._held: set[Place] = set()
         self._look = asyncio.Event()
         self._driven: dict[Place, asyncio.Event] = {}
-        self._tasks: set[asyncio.Task[None]] = set()
+        self._tasks: dict[Place, asyncio.Task[None]] = {}
 
     @property
     def held(self) -> int:
         """How many places this node drives."""
-        return self._held
+        return len(self._held)
 
     @property
     def waited_for(self) -> int:
         """For how many places' locks it waits."""
-        return len(self._driven) - self._held
+        return len(self._driven) - len(self._held)
+
+    def look(self) -> None:
+        """Look at everything now: what ``hands_over`` says may have changed."""
+        self._wake("")
 
     async def run(self) -> None:
         """Look for places with work, again and again."""
@@ -72,14 +80,18 @@ class RolloutController:
                 while True:
                     self._look.clear()
                     try:
-                        await self._start_drivers()
+                        if self._hands_over():
+                            self._leave_queues()
+                        else:
+                            await self._start_drivers()
                     except StorageError as error:
                         _log.warning("rollouts.unseen", error=str(error))
                     await woken(self._look, self._poll_s)
         finally:
-            for task in self._tasks:
+            tasks = list(self._tasks.values())
+            for task in tasks:
                 task.cancel()
-            await asyncio.gather(*self._tasks, return_exceptions=True)
+            await asyncio.gather(*tasks, return_exceptions=True)
 
     def _wake(self, ident: str) -> None:
         known = [driven for place, driven in self._driven.items() if ident in ("", rollout_ident(*place))]
@@ -95,20 +107,30 @@ class RolloutController:
         for place in places:
             if place not in self._driven:
                 self._driven[place] = asyncio.Event()
-                task = asyncio.create_task(self._drive(place))
-                self._tasks.add(task)
-                task.add_done_callback(self._tasks.discard)
+                task = self._tasks[place] = asyncio.create_task(self._drive(place))
+                # One that is cancelled before it begins runs nothing of its own.
+                task.add_done_callback(partial(self._ended, place))
+
+    def _ended(self, place: Place, _: object) -> None:
+        del self._driven[place], self._tasks[place]
+        # What was queued between the last look and now would otherwise wait for the poll.
+        self._look.set()
+
+    def _leave_queues(self) -> None:
+        for place, task in self._tasks.items():
+            if place not in self._held:
+                task.cancel()
 
     async def _drive(self, place: Place) -> None:
         project, environment = place
         log = _log.bind(project=project, environment=environment)
         try:
             async with self._coordination.lock(rollout_lock(project, environment)):
-                self._held += 1
+                self._held.add(place)
                 try:
                     await self._step_until_done(place)
                 finally:
-                    self._held -= 1
+                    self._held.remove(place)
         except (StorageError, StatusMoved) as error:
             # Another node may own it by now, or a service is away: look again, do not insist.
             log.warning("rollout.interrupted", error=str(error))
@@ -116,10 +138,6 @@ class RolloutController:
         except Exception:
             log.exception("rollout.failed")
             await asyncio.sleep(_RETRY_S)
-        finally:
-            del self._driven[place]
-            # What was queued between the last look and now would otherwise wait for the poll.
-            self._look.set()
 
     async def _step_until_done(self, place: Place) -> None:
         project, environment = place
@@ -137,10 +155,14 @@ class RolloutController:
         await step.take_over()
         while True:
             wake.clear()
+            if self._hands_over():
+                _log.info("rollout.handed_over", project=project, environment=environment)
+                return
             progress = await step.take()
             if progress is Progress.NOTHING_LEFT or step.emptied:
                 return
+            due_in_s = self._poll_s if step.due_in_s is None else min(step.due_in_s, self._poll_s)
             if progress is Progress.SOON:
-                await asyncio.sleep(step.due_in_s)
+                await asyncio.sleep(due_in_s)
             elif progress is Progress.WAITING or step.assigned:
-                await woken(wake, self._poll_s)
+                await woken(wake, due_in_s)

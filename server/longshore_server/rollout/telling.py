@@ -41,13 +41,17 @@ class Telling:
         activations: Sequence[Activation],
         *,
         owner_epoch: int,
+        at_once: bool = False,
     ) -> bool:
-        """Append an event on what nodes did since the last one; False when nothing is told now."""
+        """Append an event on what nodes did since the last one; False when nothing is told now.
+
+        ``at_once`` is for the last word on a rollout that ends, whenever the one before came.
+        """
         news = [one for one in activations if one.status != (one.told_status or ActivationStatus.PENDING)]
         ended = all(one.status in ACTIVATION_TERMINAL for one in activations)
         failed = any(one.status is ActivationStatus.FAILED for one in activations)
         runs = await untold_hook_output(transaction, active)
-        soon = not (ended or failed) and self.due_in_s > 0
+        soon = not (ended or failed or at_once) and self.due_in_s > 0
         self.untold = bool(news or runs) and soon
         if not (news or runs) or self.untold:
             return False

@@ -11,6 +11,8 @@ from longshore_server.deploying.terms import Terms
 from longshore_server.refusal import invalid
 from longshore_storage.catalogue.lifecycle import QueuePolicy
 
+from .strategies import failure_policy_of, strategy_in
+
 _QUEUE_POLICIES = {
     pb.QUEUE_POLICY_UNSPECIFIED: QueuePolicy.WAIT,
     pb.QUEUE_POLICY_WAIT: QueuePolicy.WAIT,
@@ -30,6 +32,8 @@ def terms_of(request: Any, *, prefix: str = "", queue_policy: QueuePolicy | None
         stage_only=getattr(request, "stage_only", False),
         expected_live=request.expected_live_deployment_id if expected else None,
         queue_policy=queue_policy,
+        strategy=strategy_in(request, f"{prefix}strategy"),
+        failure_policy=failure_policy_of(request.failure_policy, f"{prefix}failure_policy"),
         labels=dict(request.labels),
     )
 
@@ -52,6 +56,9 @@ def settings_named(given: catalog.ProjectEnvironment, paths: Iterable[str]) -> d
         "retention.keep_releases": _set(retention, "keep_releases"),
         "retention.max_age": age.seconds if retention.HasField("max_age") else None,
         "retention.max_size_bytes": _set(retention, "max_size_bytes"),
+        "node_selector": dict(given.node_selector),
+        "strategy": strategy_in(given, "project_environment.strategy"),
+        "failure_policy": failure_policy_of(given.failure_policy, "project_environment.failure_policy"),
     }
     named: dict[str, Any] = {}
     for path in paths:

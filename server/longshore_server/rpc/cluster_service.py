@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import AsyncIterator
+from contextlib import aclosing
 from typing import Any
 
 from google.protobuf.duration_pb2 import Duration
@@ -11,10 +13,11 @@ from longshore.v1.cluster_service_pb2_grpc import ClusterServiceServicer
 from longshore_server import __version__
 from longshore_server.fleet import Fleet
 from longshore_server.identity import Identity
+from longshore_server.progress import NodeWatching, ProgressHub, alive_nodes
 from longshore_server.settings import UploadSettings
-from longshore_server.wakeups import Wakeups, rollout_lock
+from longshore_server.wakeups import rollout_lock
 from longshore_storage.catalogue import Catalogue, deployments, nodes
-from longshore_storage.errors import StorageError
+from longshore_storage.catalogue.rows import Node
 from longshore_storage.payloads import PayloadSettings
 from longshore_storage.ports import Coordination
 
@@ -31,14 +34,18 @@ class ClusterServicer(ClusterServiceServicer):
         self,
         catalogue: Catalogue,
         coordination: Coordination,
-        wakeups: Wakeups,
+        fleet: Fleet,
+        hub: ProgressHub,
+        watching: NodeWatching,
         identity: Identity,
         uploads: UploadSettings,
         storing: PayloadSettings,
     ) -> None:
         self._catalogue = catalogue
         self._coordination = coordination
-        self._fleet = Fleet(catalogue, coordination, wakeups)
+        self._fleet = fleet
+        self._hub = hub
+        self._watching = watching
         self._identity = identity
         self._uploads = uploads
         self._storing = storing
@@ -92,16 +99,30 @@ class ClusterServicer(ClusterServiceServicer):
                 after=str(place[0]) if place else "",
                 limit=limit + 1,
             )
-        alive = await self._alive()
+        alive = await alive_nodes(self._coordination)
         return pb.ListNodesResponse(
             nodes=[convert.node(one, alive=one.id in alive) for one in page[:limit]],
             next_page_token=token.make([page[limit - 1].name]) if len(page) > limit else "",
         )
 
+    async def WatchNodes(  # type: ignore[override]  # noqa: N802
+        self, request: pb.WatchNodesRequest, context: Any
+    ) -> AsyncIterator[bytes]:
+        """Tell nodes as they change."""
+        with self._hub.counted():
+            async with aclosing(self._watching.watch(request.environment)) as messages:
+                async for message in messages:
+                    yield message
+
     async def CordonNode(self, request: pb.CordonNodeRequest, context: Any) -> pb.CordonNodeResponse:  # noqa: N802
         """Let no rollout cover a node, or let them again."""
         node = await self._fleet.cordon(request.node_name, request.reason, current_actor())
-        return pb.CordonNodeResponse(node=convert.node(node, alive=node.id in await self._alive()))
+        return pb.CordonNodeResponse(node=await self._told(node))
+
+    async def DrainNode(self, request: pb.DrainNodeRequest, context: Any) -> pb.DrainNodeResponse:  # noqa: N802
+        """Cordon a node, and have it take and drive nothing any more."""
+        node = await self._fleet.drain(request.node_name, request.reason, current_actor())
+        return pb.DrainNodeResponse(node=await self._told(node))
 
     async def RemoveNode(self, request: pb.RemoveNodeRequest, context: Any) -> pb.RemoveNodeResponse:  # noqa: N802
         """Forget a node that is gone."""
@@ -128,9 +149,5 @@ class ClusterServicer(ClusterServiceServicer):
             next_page_token=token.make([page[-1].name]) if len(held) > limit else "",
         )
 
-    async def _alive(self) -> set[str]:
-        """The nodes whose lease is alive; none where that cannot be told."""
-        try:
-            return {member.node_id for member in await self._coordination.members()}
-        except StorageError:
-            return set()
+    async def _told(self, node: Node) -> pb.Node:
+        return convert.node(node, alive=node.id in await alive_nodes(self._coordination))

@@ -21,9 +21,12 @@ from longshore_server.deploying.environment_settings import etag_of
 from longshore_server.refusal import invalid
 from longshore_storage.catalogue import rows
 from longshore_storage.catalogue.deployments import NodeCount, RollingPlace
-from longshore_storage.catalogue.lifecycle import WAITING, ActivationStatus
+from longshore_storage.catalogue.lifecycle import ActivationStatus
 from longshore_storage.catalogue.projects import LiveVersion, Project
+from longshore_storage.catalogue.strategy import Strategy
 from longshore_storage.ports import HeldLock
+
+from .strategies import failure_policy_number, strategy_message
 
 _WORKING = frozenset({ActivationStatus.FETCHING, ActivationStatus.SWITCHING})
 
@@ -106,10 +109,16 @@ def deployment(
         last_sequence=row.last_sequence,
         payload_format=format_number(row.payload_format),
         node_counts=_node_counts(counts),
-        waiting_gate_id=row.gate_id if row.status in WAITING else "",
+        waiting_gate_id=row.gate_id if row.status == "STAGED" else row.open_gate_id,
         retry_of=row.retry_of,
         labels=row.labels,
         cancelled_by=row.cancelled_by,
+        strategy=strategy_message(Strategy.of_row(row.strategy)),
+        failure_policy=failure_policy_number(row.failure_policy),
+        paused_by=row.paused_by,
+        pause_reason=row.pause_reason,
+        passed_canary_steps=row.passed_canary_steps,
+        canary_due_time=timestamp(row.canary_due_time),
     )
     if row.kind == "UPLOAD":
         message.transfer.CopyFrom(
@@ -205,6 +214,18 @@ def event(row: rows.Event) -> progress_pb2.ProgressEvent:
                 total_findings=body["total_findings"],
             )
         )
+    elif row.kind == "canary_step_reached":
+        message.canary_step_reached.CopyFrom(
+            progress_pb2.CanaryStepReached(
+                step=body["step"],
+                total_steps=body["total_steps"],
+                node_count=body["node_count"],
+                gate_id=body["gate_id"],
+                due_time=timestamp(datetime.fromisoformat(body["due_time"])) if body["due_time"] else None,
+            )
+        )
+    elif row.kind == "canary_step_passed":
+        message.canary_step_passed.CopyFrom(progress_pb2.CanaryStepPassed(**body))
     elif row.kind == "hook_output":
         message.hook_output.outputs.extend(_hook_output(output) for output in body["outputs"])
     return message
@@ -266,6 +287,9 @@ def project_environment(row: LiveVersion) -> catalog_service_pb2.ProjectEnvironm
         freeze_time=timestamp(row.live.freeze_time),
         retention=_retention(row.live),
         kept_rollback_targets=row.live.rollback_targets,
+        node_selector=row.live.node_selector,
+        strategy=strategy_message(Strategy.of_row(row.live.strategy)),
+        failure_policy=failure_policy_number(row.live.failure_policy),
     )
 
 
@@ -322,6 +346,10 @@ def node(row: rows.Node, *, alive: bool) -> cluster_service_pb2.Node:
         cordon_reason=row.cordon_reason,
         cordoned_by=row.cordoned_by,
         cordon_time=timestamp(row.cordon_time),
+        labels=row.labels,
+        draining=row.draining,
+        upload_count=row.upload_count,
+        rollout_count=row.rollout_count,
     )
 
 

@@ -12,19 +12,19 @@ from typing import Any
 from longshore.v1 import deployment_service_pb2 as pb
 from longshore_server.collecting import PayloadDeletion
 from longshore_server.deploying.downloads import Downloads
+from longshore_server.deploying.labels import check_labels
 from longshore_server.deploying.requests import (
     check_deployment_id,
     check_release_name,
     check_session_id,
 )
-from longshore_server.deploying.terms import check_labels
 from longshore_server.deploying.uploads import Uploads
 from longshore_server.progress import ProgressHub
 from longshore_server.progress.hub import LONGEST_WAIT_FOR_CREATION_S
 from longshore_server.refusal import Reason, Refusal, invalid
 from longshore_server.views import views
 from longshore_server.wakeups import Wakeups
-from longshore_storage.catalogue import Catalogue, assignments, deployments, findings, journal
+from longshore_storage.catalogue import Catalogue, assignments, deployments, findings, journal, nodes
 from longshore_storage.catalogue.listing import DeploymentFilter, list_deployments
 from longshore_storage.catalogue.rows import Deployment
 
@@ -131,6 +131,8 @@ class DeploymentServicer(RecordingCalls):
         self, request: pb.ListActivationsRequest, context: Any
     ) -> pb.ListActivationsResponse:
         """Page through what nodes did."""
+        if request.node_name:
+            return await self._list_of_node(request)
         limit = page_size(request.page_size)
         deployment = await self._find(request.deployment_id)
         token = PageToken("ListActivations", current_actor().principal, (deployment.id,))
@@ -145,6 +147,29 @@ class DeploymentServicer(RecordingCalls):
         more = ""
         if len(page) > limit:
             more = token.make([page[limit - 1].node_name, page[limit - 1].generation])
+        return pb.ListActivationsResponse(
+            activations=[convert.activation(one) for one in page[:limit]], next_page_token=more
+        )
+
+    async def _list_of_node(self, request: pb.ListActivationsRequest) -> pb.ListActivationsResponse:
+        if request.deployment_id:
+            raise invalid("node_name", "is given beside `deployment_id`: ask by one of them")
+        limit = page_size(request.page_size)
+        token = PageToken("ListActivations", current_actor().principal, ("node", request.node_name))
+        place = token.read(request.page_token, (str, int))
+        async with self._catalogue.reading() as transaction:
+            node = await nodes.find_node(transaction, request.node_name)
+            if node is None:
+                raise Refusal(Reason.NODE_NOT_FOUND, f"no node {request.node_name!r} is registered")
+            page = await assignments.list_activations_of_node(
+                transaction,
+                node.id,
+                after=(str(place[0]), int(place[1])) if place else None,
+                limit=limit + 1,
+            )
+        more = ""
+        if len(page) > limit:
+            more = token.make([page[limit - 1].project, page[limit - 1].generation])
         return pb.ListActivationsResponse(
             activations=[convert.activation(one) for one in page[:limit]], next_page_token=more
         )

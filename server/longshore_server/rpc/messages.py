@@ -6,10 +6,10 @@ from collections.abc import Sequence
 from dataclasses import asdict
 from typing import Any
 
+from longshore.v1 import cluster_service_pb2, progress_pb2
 from longshore.v1 import deployment_service_pb2 as pb
-from longshore.v1 import progress_pb2
 from longshore_server.deploying.validating import Validated
-from longshore_server.progress import Snapshot
+from longshore_server.progress import NodeState, Snapshot
 from longshore_server.views import DeploymentView
 from longshore_storage.catalogue.rows import Event
 
@@ -72,5 +72,15 @@ def watch_message(seen: Sequence[DeploymentView], up_to_date: bool) -> bytes:
     """Deployments as they stand now, serialised once for all who watch; parts of a message like the above."""
     message = pb.WatchDeploymentsResponse(
         deployments=[listed_message(one) for one in seen], up_to_date=up_to_date
+    )
+    return message.SerializeToString()
+
+
+def nodes_message(seen: Sequence[NodeState], removed: Sequence[str], up_to_date: bool) -> bytes:
+    """Nodes as they stand now, serialised once for all who watch; parts of a message like the above."""
+    message = cluster_service_pb2.WatchNodesResponse(
+        nodes=[convert.node(one.node, alive=one.alive) for one in seen],
+        removed_node_names=removed,
+        up_to_date=up_to_date,
     )
     return message.SerializeToString()

@@ -8,14 +8,17 @@ from longshore.v1 import deployment_service_pb2 as pb
 from longshore.v1.deployment_service_pb2_grpc import DeploymentServiceServicer
 from longshore_server.deploying.cancelling import Cancellation
 from longshore_server.deploying.gates import Gates
+from longshore_server.deploying.pausing import Pausing
 from longshore_server.deploying.release_deployments import ReleaseDeployments
 from longshore_server.deploying.requests import (
     CancelRequest,
+    PauseRequest,
     PromoteRequest,
     ReleaseRequest,
     RetryRequest,
     RollbackRequest,
     UndeployRequest,
+    check_deployment_id,
 )
 from longshore_server.deploying.rollbacks import Rollbacks
 from longshore_server.deploying.undeploying import Undeploys
@@ -25,7 +28,7 @@ from longshore_server.progress import ProgressHub
 from longshore_server.views import view
 from longshore_server.wakeups import Wakeups
 from longshore_storage.catalogue import Catalogue, deployments
-from longshore_storage.catalogue.lifecycle import TERMINAL, WAITING, QueuePolicy
+from longshore_storage.catalogue.lifecycle import QueuePolicy
 from longshore_storage.catalogue.rows import Deployment
 
 from .asked import check_wait_policy, terms_of
@@ -53,6 +56,7 @@ class RecordingCalls(DeploymentServiceServicer):
         self._undeploys = Undeploys(catalogue, wakeups)
         self._gates = Gates(catalogue, wakeups)
         self._cancellation = Cancellation(catalogue, wakeups)
+        self._pausing = Pausing(catalogue, wakeups)
         self._hub = hub
         self._idle_timeout_s = idle_timeout_s
 
@@ -121,6 +125,22 @@ class RecordingCalls(DeploymentServiceServicer):
         deployment = await self._gates.promote(asked, current_actor())
         return pb.PromoteDeploymentResponse(deployment=await self._message(deployment))
 
+    async def PauseDeployment(  # noqa: N802
+        self, request: pb.PauseDeploymentRequest, context: Any
+    ) -> pb.PauseDeploymentResponse:
+        """Pause a rollout."""
+        asked = PauseRequest(request.deployment_id, request.reason).checked()
+        deployment = await self._pausing.pause(asked, current_actor())
+        return pb.PauseDeploymentResponse(deployment=await self._message(deployment))
+
+    async def ResumeDeployment(  # noqa: N802
+        self, request: pb.ResumeDeploymentRequest, context: Any
+    ) -> pb.ResumeDeploymentResponse:
+        """Let a rollout go on."""
+        deployment_id = check_deployment_id(request.deployment_id)
+        deployment = await self._pausing.resume(deployment_id, current_actor())
+        return pb.ResumeDeploymentResponse(deployment=await self._message(deployment))
+
     async def CancelDeployment(  # noqa: N802
         self, request: pb.CancelDeploymentRequest, context: Any
     ) -> pb.CancelDeploymentResponse:
@@ -131,7 +151,8 @@ class RecordingCalls(DeploymentServiceServicer):
 
     async def _answer(self, deployment: Deployment, wait_policy: int) -> Any:
         """The deployment as recorded; or as it ended, where that is waited for."""
-        if wait_policy == pb.WAIT_POLICY_ENDED and deployment.status not in TERMINAL | WAITING:
+        settled = deployment.has_ended or deployment.waits_for_person
+        if wait_policy == pb.WAIT_POLICY_ENDED and not settled:
             await self._hub.settled(deployment)
             async with self._catalogue.reading() as transaction:
                 ended = await deployments.get_deployment(transaction, deployment.id)

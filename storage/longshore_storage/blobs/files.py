@@ -76,7 +76,9 @@ class FileBlobStore:
         check_key(key)
         await self._run(lambda: self._put(key, parts, crc32c))
 
-    async def get(self, key: str, offset: int = 0, length: int | None = None) -> bytes:
+    async def get(
+        self, key: str, offset: int = 0, length: int | None = None, *, first_hand: bool = False
+    ) -> bytes:
         """Read an object or a range of it; see the port."""
         check_key(key)
         if offset < 0 or (length is not None and length < 0):

@@ -45,6 +45,8 @@ _OTHER_REGION: Final = frozenset(
     {"AuthorizationHeaderMalformed", "PermanentRedirect", "Redirect", "TemporaryRedirect", "BadRequest"}
 )
 OTHER_CHECKSUM: Final = frozenset({"XAmzContentChecksumMismatch", "BadDigest"})
+# MinIO's words for having too few of its servers; it would like one to believe that it is busy.
+_QUORUM_LOST: Final = {"SlowDownWrite": "write", "SlowDownRead": "read"}
 # S3 tells these with status 400: the body came too slowly, or not all of it.
 _PASSING: Final = frozenset({"RequestTimeout", "IncompleteBody"})
 _REGION: Final = re.compile(r"<Region>([a-z0-9-]{1,40})</Region>")
@@ -52,6 +54,10 @@ _REGION: Final = re.compile(r"<Region>([a-z0-9-]{1,40})</Region>")
 
 class PassingFault(BlobStoreUnavailable):
     """The store could not be reached, is busy, or failed by itself: another try soon may succeed."""
+
+
+class QuorumLost(PassingFault):
+    """Too few of the store's servers or drives are there; that is none's fault who says so."""
 
 
 class OtherRegion(Misconfigured):
@@ -103,6 +109,11 @@ def _of_s3_error(error: S3Error, place: Place, where: str, key: str) -> StorageE
         return BlobStoreFull(f"{where} is full ({code}): make room, or raise its quota")
     if code in OTHER_CHECKSUM:
         return CorruptBlob(key, "the body does not have the CRC32C that was announced")
+    if code in _QUORUM_LOST:
+        return QuorumLost(
+            f"{where} cannot {_QUORUM_LOST[code]} ({code}): too few of its servers or drives are there, "
+            "or they are overloaded: bring them back"
+        )
     region = _region_told_by(error)
     if code in _OTHER_REGION and region not in ("", place.region):
         return OtherRegion(

@@ -7,21 +7,118 @@ switch, which then does not happen, or after it.
 
 from __future__ import annotations
 
+from collections import defaultdict
 from collections.abc import Collection, Sequence
-from typing import Any, NamedTuple
+from functools import cache
+from typing import Any, Final, NamedTuple
 
-from sqlalchemy import ColumnElement, and_, func, insert, select, tuple_, update
+from sqlalchemy import ColumnElement, and_, bindparam, func, insert, literal, or_, select, tuple_, update
+from sqlalchemy.dialects import postgresql
 
 from . import tables
 from .catalogue import Transaction
 from .lifecycle import ACTIVATION_TERMINAL, ActivationStatus
-from .projects import insert_if_absent
-from .rows import Activation, Assignment, Node, Release
+from .prepared import Prepared, PreparedForSome
+from .rows import Activation, Assignment, Live, Node, Release, RolloutNode
 
 _a = tables.assignment
 _act = tables.activation
 _d = tables.deployment
+_NODES_A_STATEMENT: Final = 500
 _ASSIGNMENT_COLUMNS = [column for column in _a.c if column.name != "assign_time"]
+_KEY = ("node", "environment", "project", "generation")
+_is_place = and_(
+    _act.c.node_id == bindparam("of_node"),
+    _act.c.environment == bindparam("of_environment"),
+    _act.c.project == bindparam("of_project"),
+    _act.c.generation == bindparam("of_generation"),
+)
+_open = _act.c.status.not_in([literal(status.value) for status in sorted(ACTIVATION_TERMINAL)])
+_new = postgresql.insert(_a)
+# Of the two dialects that have it, SQLite's compiler takes PostgreSQL's construct, too.
+_SET_ASSIGNED = Prepared(
+    _new.on_conflict_do_update(
+        index_elements=list(_a.primary_key),
+        set_={column.name: _new.excluded[column.name] for column in _a.c if not column.primary_key},
+        where=_a.c.generation < _new.excluded.generation,
+    ),
+    _a.c.keys(),
+)
+_SUPERSEDE = PreparedForSome(
+    lambda node_ids: (
+        update(_act)
+        .where(
+            _act.c.node_id.in_(node_ids),
+            _act.c.environment == bindparam("of_environment"),
+            _act.c.project == bindparam("of_project"),
+            _act.c.generation < bindparam("below"),
+            _open,
+        )
+        .values(status=ActivationStatus.SUPERSEDED.value, end_time=bindparam("now"))
+    )
+)
+_INSERT_ACTIVATION = Prepared(
+    insert(_act).values(status=ActivationStatus.PENDING.value),
+    (
+        "node_id",
+        "environment",
+        "project",
+        "generation",
+        "node_name",
+        "deployment_id",
+        "release_id",
+        "version",
+        "total_bytes",
+        "report_time",
+    ),
+)
+_DUE = Prepared(
+    select(*_ASSIGNMENT_COLUMNS, func.coalesce(_d.c.request_id, "").label("request_id"))
+    .join(
+        _act,
+        and_(
+            _act.c.node_id == _a.c.node_id,
+            _act.c.environment == _a.c.environment,
+            _act.c.project == _a.c.project,
+            _act.c.generation == _a.c.generation,
+        ),
+    )
+    .join(_d, _d.c.id == _a.c.deployment_id, isouter=True)
+    .where(_a.c.node_id == bindparam("of"), _open)
+    .order_by(_a.c.assign_time)
+)
+_LOCK = Prepared(
+    select(_a.c.generation)
+    .where(
+        _a.c.node_id == bindparam("of_node"),
+        _a.c.environment == bindparam("of_environment"),
+        _a.c.project == bindparam("of_project"),
+    )
+    .with_for_update(key_share=True)
+)
+_MARK_TOLD = PreparedForSome(
+    lambda node_ids: (
+        update(_act)
+        .where(
+            _act.c.node_id.in_(node_ids),
+            _act.c.environment == bindparam("of_environment"),
+            _act.c.project == bindparam("of_project"),
+            _act.c.generation == bindparam("of_generation"),
+        )
+        .values(told_status=bindparam("told"))
+    )
+)
+_AT_WORK = Prepared(
+    select(_act)
+    .where(
+        _act.c.deployment_id == bindparam("of"),
+        _act.c.status.in_(
+            [literal(ActivationStatus.FETCHING.value), literal(ActivationStatus.SWITCHING.value)]
+        ),
+    )
+    .order_by((_act.c.total_bytes - _act.c.installed_bytes).desc(), _act.c.node_name)
+    .limit(bindparam("most"))
+)
 
 
 class Place(NamedTuple):
@@ -40,7 +137,7 @@ def place_of(row: Activation | Assignment) -> Place:
 
 async def assign(
     transaction: Transaction,
-    nodes: Collection[Node | Activation],
+    nodes: Collection[Node | RolloutNode],
     *,
     project: str,
     environment: str,
@@ -50,67 +147,55 @@ async def assign(
 ) -> None:
     """Assign a release (or nothing) to nodes and write down their pending activations.
 
-    The caller holds the live row's lock, under which ``generation`` was handed out.
+    The caller holds the live row's lock, under which ``generation`` was handed out. However many nodes there
+    are, the database is asked three times for each 500 of them.
     """
     now = await transaction.now()
-    for node in nodes:
-        node_id, node_name = (
-            (node.id, node.name) if isinstance(node, Node) else (node.node_id, node.node_name)
-        )
-        key = {"node_id": node_id, "environment": environment, "project": project}
-        values = {
-            "release_id": release.id if release else None,
-            "generation": generation,
-            "deployment_id": deployment_id,
-            "assign_time": now,
-        }
-        await insert_if_absent(transaction, _a, **key, **values)
+    names = {node.id: node.name for node in nodes}
+    every_id = sorted(names)
+    for begin in range(0, len(every_id), _NODES_A_STATEMENT):
+        ids = every_id[begin : begin + _NODES_A_STATEMENT]
         await transaction.execute(
-            update(_a)
-            .where(*(_a.c[name] == value for name, value in key.items()), _a.c.generation < generation)
-            .values(**values)
+            _SET_ASSIGNED,
+            [
+                {
+                    "node_id": node_id,
+                    "environment": environment,
+                    "project": project,
+                    "release_id": release.id if release else None,
+                    "generation": generation,
+                    "deployment_id": deployment_id,
+                    "assign_time": now,
+                }
+                for node_id in ids
+            ],
         )
+        statement, listed = _SUPERSEDE.of(ids)
+        of = {"of_environment": environment, "of_project": project}
+        await transaction.execute(statement, {**of, "below": generation, "now": now, **listed})
         await transaction.execute(
-            update(_act)
-            .where(
-                *(_act.c[name] == value for name, value in key.items()),
-                _act.c.generation < generation,
-                _act.c.status.not_in(ACTIVATION_TERMINAL),
-            )
-            .values(status=ActivationStatus.SUPERSEDED, end_time=now)
-        )
-        await transaction.execute(
-            insert(_act).values(
-                **key,
-                generation=generation,
-                node_name=node_name,
-                deployment_id=deployment_id,
-                release_id=release.id if release else None,
-                version=release.version if release else "",
-                total_bytes=release.payload_size_bytes if release else 0,
-                status=ActivationStatus.PENDING,
-                report_time=now,
-            )
+            _INSERT_ACTIVATION,
+            [
+                {
+                    "node_id": node_id,
+                    "environment": environment,
+                    "project": project,
+                    "generation": generation,
+                    "node_name": names[node_id],
+                    "deployment_id": deployment_id,
+                    "release_id": release.id if release else None,
+                    "version": release.version if release else "",
+                    "total_bytes": release.payload_size_bytes if release else 0,
+                    "report_time": now,
+                }
+                for node_id in ids
+            ],
         )
 
 
 async def due_assignments(transaction: Transaction, node_id: str) -> Sequence[Assignment]:
     """What one node should have and has not ended its activation of."""
-    rows = await transaction.all(
-        select(*_ASSIGNMENT_COLUMNS, func.coalesce(_d.c.request_id, "").label("request_id"))
-        .join(
-            _act,
-            and_(
-                _act.c.node_id == _a.c.node_id,
-                _act.c.environment == _a.c.environment,
-                _act.c.project == _a.c.project,
-                _act.c.generation == _a.c.generation,
-            ),
-        )
-        .join(_d, _d.c.id == _a.c.deployment_id, isouter=True)
-        .where(_a.c.node_id == node_id, _act.c.status.not_in(ACTIVATION_TERMINAL))
-        .order_by(_a.c.assign_time)
-    )
+    rows = await transaction.all(_DUE, {"of": node_id})
     return [Assignment.of(row) for row in rows]
 
 
@@ -124,30 +209,45 @@ async def assigned_releases(
     return [(row.node_id, row.release_id) for row in rows]
 
 
+async def are_kept_on_another(transaction: Transaction, live: Live) -> bool:
+    """Whether nodes have stayed on what a rollout that failed assigned them, and not on what is live."""
+    row = await transaction.one(
+        select(_a.c.node_id)
+        .where(
+            _a.c.project == live.project,
+            _a.c.environment == live.environment,
+            _a.c.generation > live.live_generation,
+            # What nodes assigned themselves names none.
+            _a.c.deployment_id != "",
+            _a.c.release_id.is_distinct_from(live.live_release_id),
+        )
+        .limit(1)
+    )
+    return row is not None
+
+
 async def report(
     transaction: Transaction, place: Place, *, expected: Collection[ActivationStatus], **values: Any
 ) -> bool:
     """Set columns of an activation that is in one of ``expected``; False when it is not (any more)."""
     return bool(
         await transaction.changed(
-            update(_act)
-            .where(_is(place), _act.c.status.in_(expected))
-            .values(report_time=await transaction.now(), **values)
+            _reporting(frozenset(expected), frozenset(values)),
+            {"report_time": await transaction.now(), **values, **_key(place)},
         )
     )
+
+
+@cache
+def _reporting(expected: Collection[ActivationStatus], columns: Collection[str]) -> Prepared:
+    stands = _act.c.status.in_([literal(status.value) for status in sorted(expected)])
+    names = ("report_time", *sorted(columns))
+    return Prepared(update(_act).where(_is_place, stands).values(**{name: bindparam(name) for name in names}))
 
 
 async def begin_switch(transaction: Transaction, place: Place, **values: Any) -> bool:
     """Set SWITCHING, and columns, if the assignment still has this generation; False: do not switch."""
-    assigned = await transaction.one(
-        select(_a.c.generation)
-        .where(
-            _a.c.node_id == place.node_id,
-            _a.c.environment == place.environment,
-            _a.c.project == place.project,
-        )
-        .with_for_update(key_share=True)
-    )
+    assigned = await transaction.one(_LOCK, _key(place))
     if assigned is None or assigned.generation != place.generation:
         return False
     return await report(
@@ -180,28 +280,15 @@ async def get_activation(transaction: Transaction, place: Place) -> Activation |
     return Activation.of(row) if row else None
 
 
-async def activations_of_generation(
-    transaction: Transaction, project: str, environment: str, generation: int
-) -> Sequence[Activation]:
-    """Every node's activation of one generation."""
-    rows = await transaction.all(
-        select(_act)
-        .where(
-            _act.c.project == project,
-            _act.c.environment == environment,
-            _act.c.generation == generation,
-        )
-        .order_by(_act.c.node_name)
-    )
-    return [Activation.of(row) for row in rows]
-
-
 async def mark_told(transaction: Transaction, activations: Collection[Activation]) -> None:
-    """Note which statuses the deployment's events have told."""
-    for activation in activations:
-        await transaction.execute(
-            update(_act).where(_is(place_of(activation))).values(told_status=activation.status)
-        )
+    """Note which statuses the deployment's events have told: a statement for each status and generation."""
+    together: dict[tuple[str, str, int, ActivationStatus], list[str]] = defaultdict(list)
+    for one in activations:
+        together[one.environment, one.project, one.generation, one.status].append(one.node_id)
+    for (environment, project, generation, status), node_ids in together.items():
+        statement, listed = _MARK_TOLD.of(node_ids)
+        of = {"of_environment": environment, "of_project": project, "of_generation": generation}
+        await transaction.execute(statement, {**of, "told": status, **listed})
 
 
 async def list_activations(
@@ -219,20 +306,33 @@ async def list_activations(
     return [Activation.of(row) for row in await transaction.all(statement)]
 
 
+async def list_activations_of_node(
+    transaction: Transaction, node_id: str, *, after: tuple[str, int] | None, limit: int
+) -> Sequence[Activation]:
+    """A page of what a node did, by (project, generation), its newest first."""
+    statement = (
+        select(_act)
+        .where(_act.c.node_id == node_id)
+        .order_by(_act.c.project, _act.c.generation.desc())
+        .limit(limit)
+    )
+    if after is not None:
+        project, generation = after
+        same = and_(_act.c.project == project, _act.c.generation < generation)
+        statement = statement.where(or_(_act.c.project > project, same))
+    return [Activation.of(row) for row in await transaction.all(statement)]
+
+
 async def activations_at_work(
     transaction: Transaction, deployment_id: str, *, limit: int
 ) -> Sequence[Activation]:
     """What nodes are at work on for a deployment, those with the most left to do first."""
-    rows = await transaction.all(
-        select(_act)
-        .where(
-            _act.c.deployment_id == deployment_id,
-            _act.c.status.in_((ActivationStatus.FETCHING, ActivationStatus.SWITCHING)),
-        )
-        .order_by((_act.c.total_bytes - _act.c.installed_bytes).desc(), _act.c.node_name)
-        .limit(limit)
-    )
+    rows = await transaction.all(_AT_WORK, {"of": deployment_id, "most": limit})
     return [Activation.of(row) for row in rows]
+
+
+def _key(place: Place) -> dict[str, object]:
+    return {f"of_{name}": value for name, value in zip(_KEY, place, strict=True)}
 
 
 def _is(place: Place) -> ColumnElement[bool]:

@@ -18,15 +18,17 @@ import asyncio
 from collections.abc import AsyncIterator, Callable, Coroutine, Mapping, Sequence
 from contextlib import AbstractAsyncContextManager, asynccontextmanager, nullcontext
 from datetime import UTC, datetime
+from time import monotonic
 from typing import Any, TypeVar
 
-from sqlalchemy import Engine, Executable, Row, SelectBase, TextClause, exc, func, select, text
-from sqlalchemy.engine import CursorResult
+from sqlalchemy import Executable, Row, SelectBase, TextClause, exc, func, select, text
 from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine
 
 from longshore_storage.errors import CommitUnknown
 
 from . import migration
+from .direct import Answer, run_prepared
+from .prepared import Prepared
 from .vendor_errors import translated
 
 R = TypeVar("R")
@@ -36,9 +38,17 @@ _FOR_READS = "reading() is for reads: write in a transaction()"
 class Transaction:
     """One open transaction. Its methods raise this package's errors, never the vendor's."""
 
-    def __init__(self, connection: AsyncConnection, database: str, *, reads_only: bool = False) -> None:
+    def __init__(
+        self,
+        connection: AsyncConnection,
+        database: str,
+        *,
+        reads_only: bool = False,
+        timed: Callable[[float], None] | None = None,
+    ) -> None:
         self._connection = connection
         self._reads_only = reads_only
+        self._timed = timed
         self._database = database
         self._now: datetime | None = None
         self.told: set[str] = set()
@@ -54,28 +64,41 @@ class Transaction:
 
     async def execute(
         self,
-        statement: Executable,
+        statement: Executable | Prepared,
         parameters: Mapping[str, Any] | Sequence[Mapping[str, Any]] | None = None,
-    ) -> CursorResult[Any]:
+    ) -> Answer:
         """Run a statement. Raises ``ConstraintViolated`` and what ``errors`` names for the rest."""
-        # Anything else would be committed at once.
-        assert not self._reads_only or isinstance(statement, SelectBase | TextClause), _FOR_READS
+        begun_s = monotonic()
+        answer: Answer
         with translated(self._database):
-            return await self._connection.execute(statement, parameters)
+            if isinstance(statement, Prepared):
+                assert statement.reads or not self._reads_only, _FOR_READS
+                answer = await run_prepared(self._connection, statement, parameters)
+            else:
+                # Anything else would be committed at once.
+                assert not self._reads_only or isinstance(statement, SelectBase | TextClause), _FOR_READS
+                answer = await self._connection.execute(statement, parameters)
+        if self._timed is not None:
+            self._timed(monotonic() - begun_s)
+        return answer
 
-    async def one(self, statement: Executable) -> Row[Any] | None:
+    async def one(
+        self, statement: Executable | Prepared, parameters: Mapping[str, Any] | None = None
+    ) -> Row[Any] | None:
         """The first row, or None."""
-        return (await self.execute(statement)).first()
+        return (await self.execute(statement, parameters)).first()
 
     async def all(
-        self, statement: Executable, parameters: Mapping[str, Any] | None = None
+        self, statement: Executable | Prepared, parameters: Mapping[str, Any] | None = None
     ) -> Sequence[Row[Any]]:
         """Every row; the statement bounds how many."""
         return (await self.execute(statement, parameters)).all()
 
-    async def changed(self, statement: Executable) -> int:
+    async def changed(
+        self, statement: Executable | Prepared, parameters: Mapping[str, Any] | None = None
+    ) -> int:
         """Run an UPDATE or DELETE and tell how many rows it met."""
-        return (await self.execute(statement)).rowcount
+        return (await self.execute(statement, parameters)).rowcount
 
     async def now(self) -> datetime:
         """The database's clock in UTC, read once a transaction."""
@@ -104,6 +127,7 @@ class Catalogue:
         # SQLite has one writer; waiting here is fair, waiting in its busy handler is not.
         self._writer: AbstractAsyncContextManager[Any] = asyncio.Lock() if one_writer else nullcontext()
         self._hear: Callable[[str], None] = lambda _: None
+        self._timed: Callable[[float], None] | None = None
 
     def listen(self, hear: Callable[[str], None]) -> None:
         """Let ``hear`` be told, from now on, of each deployment to which an event was written here.
@@ -112,10 +136,9 @@ class Catalogue:
         """
         self._hear = hear
 
-    @property
-    def sync_engine(self) -> Engine:
-        """The engine below, whose events tell of every statement."""
-        return self._engine.sync_engine
+    def time_statements(self, timed: Callable[[float], None]) -> None:
+        """Let ``timed`` be told, from now on, how many seconds each statement took that succeeded."""
+        self._timed = timed
 
     @property
     def database(self) -> str:
@@ -128,8 +151,8 @@ class Catalogue:
 
         Raises ``CommitUnknown`` when the connection broke while committing: find out by reading.
         """
-        async with self._writer, self._connection(self._engine) as connection:
-            transaction = Transaction(connection, self._database)
+        async with self._writer, self._connection(self._engine, begins=True) as connection:
+            transaction = Transaction(connection, self._database, timed=self._timed)
             yield transaction
             try:
                 await self._commit(connection)
@@ -140,14 +163,14 @@ class Catalogue:
     @asynccontextmanager
     async def rehearsing(self) -> AsyncIterator[Transaction]:
         """Whatever is written, temporary tables say, is rolled back at the end; no writer waits for it."""
-        async with self._connection(self._rehearsing) as connection:
-            yield Transaction(connection, self._database)
+        async with self._connection(self._rehearsing, begins=True) as connection:
+            yield Transaction(connection, self._database, timed=self._timed)
 
     @asynccontextmanager
     async def reading(self) -> AsyncIterator[Transaction]:
         """Read only; takes no lock that a writer would wait for, and each statement sees what is new."""
-        async with self._connection(self._reading) as connection:
-            yield Transaction(connection, self._database, reads_only=True)
+        async with self._connection(self._reading, begins=False) as connection:
+            yield Transaction(connection, self._database, reads_only=True, timed=self._timed)
 
     async def check(self) -> None:
         """Return when the database answers and has this version's schema; raise otherwise."""
@@ -170,13 +193,13 @@ class Catalogue:
         await self._engine.dispose()
 
     @asynccontextmanager
-    async def _connection(self, engine: AsyncEngine) -> AsyncIterator[AsyncConnection]:
-        """A connection whose transaction begins with its first statement."""
+    async def _connection(self, engine: AsyncEngine, *, begins: bool) -> AsyncIterator[AsyncConnection]:
+        """An open connection; ``begins`` says whether it is to have a transaction."""
         connection = engine.connect()
         try:
             with translated(self._database):
                 # A half-open connection would linger, in the driver and in the server, until it is collected.
-                await _to_the_end(connection.start())
+                await _to_the_end(_open(connection, begins=begins))
             yield connection
         finally:
             # To the end, so that a cancelled caller never leaves a connection checked out.
@@ -213,11 +236,19 @@ async def _to_the_end(work: Coroutine[Any, Any, R]) -> R:
     raise cancelled
 
 
+async def _open(connection: AsyncConnection, *, begins: bool) -> None:
+    await connection.start()
+    if begins:
+        await connection.begin()
+
+
 async def _give_back(connection: AsyncConnection) -> None:
     if connection.sync_connection is None:
         return
     try:
         await connection.close()
     except (exc.DBAPIError, OSError):
-        # The transaction's own outcome is known by now; a connection that cannot even be closed is dropped.
-        await connection.invalidate()
+        # The transaction's own outcome is known by now; a connection that cannot even be closed is dropped,
+        # unless it was on the way: that would hide what ended the transaction, a cancellation say.
+        if not connection.closed:
+            await connection.invalidate()

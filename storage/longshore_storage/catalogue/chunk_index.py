@@ -9,20 +9,22 @@ from __future__ import annotations
 from collections.abc import Collection
 
 from sqlalchemy import bindparam, select
-from sqlalchemy.dialects import postgresql, sqlite
+from sqlalchemy.dialects import postgresql
 
 from longshore_chunks import ChunkDigest, Codec, PlacedChunk
 
 from . import tables
 from .catalogue import Transaction
+from .prepared import Prepared, PreparedForSome
 
 _c = tables.chunk
 # Below every database's limit of parameters in a statement.
 _DIGESTS_AT_ONCE = 1000
-# Made once: for a batch of an upload, making it costs as much as running it.
-_FIND = select(_c).where(
-    _c.c.project == bindparam("project"), _c.c.digest.in_(bindparam("digests", expanding=True))
+_FIND = PreparedForSome(
+    lambda digests: select(_c).where(_c.c.project == bindparam("of"), _c.c.digest.in_(digests))
 )
+# Of the two dialects that have it, SQLite's compiler takes PostgreSQL's construct, too.
+_ADD = Prepared(postgresql.insert(_c).on_conflict_do_nothing(), _c.c.keys())
 
 
 async def find_chunks(
@@ -32,9 +34,9 @@ async def find_chunks(
     ordered = sorted(digests)
     found: dict[ChunkDigest, PlacedChunk] = {}
     for at in range(0, len(ordered), _DIGESTS_AT_ONCE):
-        rows = await transaction.all(
-            _FIND, {"project": project, "digests": ordered[at : at + _DIGESTS_AT_ONCE]}
-        )
+        some = ordered[at : at + _DIGESTS_AT_ONCE]
+        statement, listed = _FIND.of(some)
+        rows = await transaction.all(statement, {"of": project, **listed})
         for row in rows:
             found[row.digest] = PlacedChunk(
                 row.digest, row.pack_key, row.offset, row.stored_length, row.raw_length, Codec(row.codec)
@@ -44,9 +46,8 @@ async def find_chunks(
 
 async def add_chunks(transaction: Transaction, project: str, chunks: Collection[PlacedChunk]) -> None:
     """Enter a pack file's chunks; where a digest is known already, the place known first stays."""
-    dialect = sqlite if transaction.dialect == "sqlite" else postgresql
     await transaction.execute(
-        dialect.insert(_c).on_conflict_do_nothing(),
+        _ADD,
         # In one order everywhere: two uploads of the same content would else wait for each other in a ring.
         [
             {

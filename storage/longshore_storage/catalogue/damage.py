@@ -11,16 +11,23 @@ from __future__ import annotations
 from collections.abc import Collection, Sequence
 from typing import Any, NamedTuple
 
-from sqlalchemy import Row, delete, exists, select, update
+from sqlalchemy import Row, bindparam, delete, exists, select, update
 
 from . import tables
 from .catalogue import Transaction
+from .prepared import Prepared
 from .stored_payloads import PayloadRow
 
 _f = tables.pack_file
 _p = tables.payload
 _pp = tables.payload_pack
 _r = tables.release
+_DOUBTFUL_PINS = Prepared(
+    select(tables.pin.c.pack_key)
+    .join(_f, _f.c.key == tables.pin.c.pack_key)
+    .where(tables.pin.c.deployment_id == bindparam("of"), _f.c.state != "STORED"),
+    is_long=True,
+)
 
 
 class PackRow(NamedTuple):
@@ -167,11 +174,7 @@ async def projects_of(transaction: Transaction, sha256: str) -> Sequence[str]:
 
 async def doubtful_pins(transaction: Transaction, deployment_id: str) -> frozenset[str]:
     """The pack files pinned for an upload that it can no longer count on."""
-    rows = await transaction.all(
-        select(tables.pin.c.pack_key)
-        .join(_f, _f.c.key == tables.pin.c.pack_key)
-        .where(tables.pin.c.deployment_id == deployment_id, _f.c.state != "STORED")
-    )
+    rows = await transaction.all(_DOUBTFUL_PINS, {"of": deployment_id})
     return frozenset(row.pack_key for row in rows)
 
 

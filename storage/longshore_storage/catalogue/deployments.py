@@ -3,18 +3,68 @@
 from __future__ import annotations
 
 from collections.abc import Collection, Mapping, Sequence
+from functools import cache
 from types import MappingProxyType
 from typing import Any, NamedTuple
 
-from sqlalchemy import delete, func, insert, select, update
+from sqlalchemy import and_, bindparam, delete, func, insert, literal, or_, select, update
 
 from . import tables
 from .catalogue import Transaction
-from .journal import first_event
-from .lifecycle import ROLLING, TERMINAL, UNFINISHED, DeploymentKind, DeploymentStatus
+from .journal import first_event, record_audit
+from .lifecycle import (
+    ROLLING,
+    TERMINAL,
+    UNFINISHED,
+    WENT_LIVE,
+    ActivationStatus,
+    DeploymentKind,
+    DeploymentStatus,
+)
+from .prepared import Prepared, PreparedForSome
 from .rows import Actor, Deployment
 
 _d = tables.deployment
+_here = and_(_d.c.project == bindparam("of"), _d.c.environment == bindparam("within"))
+_rolls = _d.c.status.in_([literal(status.value) for status in sorted(ROLLING)])
+_GET = Prepared(select(_d).where(_d.c.id == bindparam("of")))
+_ACTIVE = Prepared(select(_d).where(_here, _rolls))
+_QUEUE_HEAD = Prepared(
+    select(_d).where(_here, _d.c.status == DeploymentStatus.QUEUED.value).order_by(_d.c.queue_order).limit(1)
+)
+_PLACES_WITH_WORK = Prepared(
+    select(_d.c.project, _d.c.environment)
+    .where(_d.c.status.in_([literal(status.value) for status in sorted(UNFINISHED)]))
+    .distinct()
+)
+_act, _live, _rn = tables.activation, tables.project_environment, tables.rollout_node
+_forth = and_(
+    _d.c.id == _act.c.deployment_id,
+    _act.c.generation >= _d.c.generation,
+    or_(_d.c.revert_generation == 0, _act.c.generation < _d.c.revert_generation),
+)
+_COUNTS = PreparedForSome(
+    lambda ids: (
+        select(_act.c.deployment_id, _act.c.status, func.count().label("nodes"))
+        .join(_d, _forth)
+        .where(_act.c.deployment_id.in_(ids))
+        .group_by(_act.c.deployment_id, _act.c.status)
+        .union_all(
+            select(_rn.c.deployment_id, literal(ActivationStatus.PENDING.value), func.count())
+            .where(_rn.c.deployment_id.in_(ids), _rn.c.generation == 0)
+            .group_by(_rn.c.deployment_id)
+        )
+    )
+)
+_WHICH_LIVE = PreparedForSome(
+    lambda ids: select(_live.c.live_deployment_id).where(_live.c.live_deployment_id.in_(ids))
+)
+_TAKE_OVER = Prepared(
+    update(_d)
+    .where(_here, _rolls)
+    .values(owner_epoch=_d.c.owner_epoch + 1, owner_node_id=bindparam("by"))
+    .returning(*_d.c)
+)
 
 
 class NodeCount(NamedTuple):
@@ -37,20 +87,17 @@ async def insert_deployment(
 
     Raises ``ConstraintViolated`` when the id exists.
     """
-    row = await transaction.one(
-        insert(_d)
-        .values(
-            status=DeploymentStatus.PENDING,
-            deployed_by=actor.principal,
-            peer=actor.peer,
-            request_id=actor.request_id,
-            create_time=await transaction.now(),
-            last_sequence=1,
-            labels=dict(labels),
-            **values,
-        )
-        .returning(*_d.c)
-    )
+    columns = {
+        "status": DeploymentStatus.PENDING,
+        "deployed_by": actor.principal,
+        "peer": actor.peer,
+        "request_id": actor.request_id,
+        "create_time": await transaction.now(),
+        "last_sequence": 1,
+        "labels": dict(labels),
+        **values,
+    }
+    row = await transaction.one(_inserting(frozenset(columns)), columns)
     assert row is not None
     deployment = Deployment.of(row)
     if labels:
@@ -58,6 +105,11 @@ async def insert_deployment(
         await transaction.execute(insert(tables.deployment_label).values(rows))
     await first_event(transaction, deployment, actor, action)
     return deployment
+
+
+@cache
+def _inserting(columns: Collection[str]) -> Prepared:
+    return Prepared(insert(_d).returning(*_d.c), columns)
 
 
 async def get_deployment(transaction: Transaction, deployment_id: str) -> Deployment | None:
@@ -78,7 +130,7 @@ async def get_deployments(transaction: Transaction, deployment_ids: Collection[s
 
 async def get_accepted(transaction: Transaction, deployment_id: str) -> Deployment | None:
     """Read what was accepted under an id: a deployment, or an upload that is only validated."""
-    row = await transaction.one(select(_d).where(_d.c.id == deployment_id))
+    row = await transaction.one(_GET, {"of": deployment_id})
     return Deployment.of(row) if row else None
 
 
@@ -104,9 +156,7 @@ async def set_columns(transaction: Transaction, deployment_id: str, **values: An
 
 async def active_rollout(transaction: Transaction, project: str, environment: str) -> Deployment | None:
     """The one rollout that is under way, if any."""
-    row = await transaction.one(
-        select(_d).where(_d.c.project == project, _d.c.environment == environment, _d.c.status.in_(ROLLING))
-    )
+    row = await transaction.one(_ACTIVE, {"of": project, "within": environment})
     return Deployment.of(row) if row else None
 
 
@@ -128,16 +178,7 @@ async def rolling_places(transaction: Transaction) -> Sequence[RollingPlace]:
 
 async def queue_head(transaction: Transaction, project: str, environment: str) -> Deployment | None:
     """The queued deployment whose turn it is next."""
-    row = await transaction.one(
-        select(_d)
-        .where(
-            _d.c.project == project,
-            _d.c.environment == environment,
-            _d.c.status == DeploymentStatus.QUEUED,
-        )
-        .order_by(_d.c.queue_order)
-        .limit(1)
-    )
+    row = await transaction.one(_QUEUE_HEAD, {"of": project, "within": environment})
     return Deployment.of(row) if row else None
 
 
@@ -163,9 +204,7 @@ async def unfinished_counts(transaction: Transaction) -> dict[str, int]:
 
 async def places_with_work(transaction: Transaction) -> Sequence[tuple[str, str]]:
     """The (project, environment) pairs in which something is queued or rolling out."""
-    rows = await transaction.all(
-        select(_d.c.project, _d.c.environment).where(_d.c.status.in_(UNFINISHED)).distinct()
-    )
+    rows = await transaction.all(_PLACES_WITH_WORK)
     return [(row.project, row.environment) for row in rows]
 
 
@@ -179,7 +218,7 @@ async def last_success(
             _d.c.project == project,
             _d.c.environment == environment,
             _d.c.release_id == release_id,
-            _d.c.status == DeploymentStatus.SUCCEEDED,
+            _d.c.status.in_(WENT_LIVE),
         )
         .order_by(_d.c.number.desc())
         .limit(1)
@@ -220,23 +259,14 @@ async def mark_rolled_back(transaction: Transaction, deployment_id: str, by: str
 
 
 async def node_counts(transaction: Transaction, deployment_ids: Collection[str]) -> Sequence[NodeCount]:
-    """Nodes by state, of each deployment's own generation (not of a revert's)."""
-    a = tables.activation
-    rows = await transaction.all(
-        select(a.c.deployment_id, a.c.status, func.count().label("nodes"))
-        .join(_d, (_d.c.id == a.c.deployment_id) & (_d.c.generation == a.c.generation))
-        .where(a.c.deployment_id.in_(deployment_ids))
-        .group_by(a.c.deployment_id, a.c.status)
-    )
+    """Nodes by state, on the way forth (not back); those whose turn has not come count as PENDING."""
+    rows = await transaction.all(*_COUNTS.of(list(deployment_ids)))
     return [NodeCount(row.deployment_id, row.status, row.nodes) for row in rows]
 
 
 async def live_ids(transaction: Transaction, deployment_ids: Collection[str]) -> frozenset[str]:
     """Which of these deployments are what is live in their environment now."""
-    t = tables.project_environment
-    rows = await transaction.all(
-        select(t.c.live_deployment_id).where(t.c.live_deployment_id.in_(deployment_ids))
-    )
+    rows = await transaction.all(*_WHICH_LIVE.of(list(deployment_ids)))
     return frozenset(row[0] for row in rows)
 
 
@@ -244,12 +274,7 @@ async def take_over(
     transaction: Transaction, project: str, environment: str, node_id: str
 ) -> Deployment | None:
     """Become the owner of the rollout under way: its epoch rises, so a former owner's writes fail."""
-    row = await transaction.one(
-        update(_d)
-        .where(_d.c.project == project, _d.c.environment == environment, _d.c.status.in_(ROLLING))
-        .values(owner_epoch=_d.c.owner_epoch + 1, owner_node_id=node_id)
-        .returning(*_d.c)
-    )
+    row = await transaction.one(_TAKE_OVER, {"of": project, "within": environment, "by": node_id})
     return Deployment.of(row) if row else None
 
 
@@ -265,6 +290,43 @@ async def request_cancelling(
     )
     assert row is not None
     return Deployment.of(row)
+
+
+async def request_pausing(transaction: Transaction, deployment_id: str, by: str, reason: str) -> Deployment:
+    """Ask the controller to pause a rollout, or, with an empty ``by``, to let it go on.
+
+    The caller holds the live row's lock.
+    """
+    row = await transaction.one(
+        update(_d).where(_d.c.id == deployment_id).values(paused_by=by, pause_reason=reason).returning(*_d.c)
+    )
+    assert row is not None
+    transaction.tells_of(deployment_id)
+    return Deployment.of(row)
+
+
+async def request_promoting(
+    transaction: Transaction, deployment: Deployment, gate_id: str, actor: Actor
+) -> Deployment:
+    """Ask the controller to pass a canary's gate; the caller holds the live row's lock."""
+    row = await transaction.one(
+        update(_d)
+        .where(_d.c.id == deployment.id)
+        .values(promoted_gate_id=gate_id, promoted_by=actor.principal)
+        .returning(*_d.c)
+    )
+    assert row is not None
+    asked = Deployment.of(row)
+    transaction.tells_of(deployment.id)
+    await record_audit(
+        transaction,
+        actor,
+        "deployment.promoted",
+        deployment=asked,
+        from_status=asked.status,
+        message=f"canary step {asked.passed_canary_steps + 1}",
+    )
+    return asked
 
 
 async def request_superseding(transaction: Transaction, project: str, environment: str, by: str) -> None:

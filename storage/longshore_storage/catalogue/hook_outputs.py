@@ -10,16 +10,26 @@ from collections.abc import Collection, Sequence
 from enum import StrEnum
 from typing import Any
 
-from sqlalchemy import ColumnElement, and_, delete, func, insert, or_, select, update
+from sqlalchemy import ColumnElement, and_, bindparam, delete, func, insert, or_, select, update
 
 from . import tables
 from .assignments import Place
 from .catalogue import Transaction
+from .prepared import Prepared
 from .rows import HookRun
 
 _h = tables.hook_output
 # Of each project a node's rows stay for so many generations; what events have told stays with them.
 _KEPT_GENERATIONS = 10
+_UNTOLD = Prepared(
+    select(_h)
+    .where(
+        _h.c.deployment_id == bindparam("of"),
+        or_(_h.c.line_count > _h.c.told_lines, _h.c.ended != _h.c.told_ended),
+    )
+    .order_by(_h.c.node_name, _h.c.generation, _h.c.number)
+    .limit(bindparam("most"))
+)
 
 
 class HookKind(StrEnum):
@@ -72,15 +82,7 @@ async def list_runs(transaction: Transaction, place: Place) -> Sequence[HookRun]
 
 async def untold(transaction: Transaction, deployment_id: str, *, limit: int) -> Sequence[HookRun]:
     """Runs of which events have not told everything yet, node by node in their order."""
-    rows = await transaction.all(
-        select(_h)
-        .where(
-            _h.c.deployment_id == deployment_id,
-            or_(_h.c.line_count > _h.c.told_lines, _h.c.ended != _h.c.told_ended),
-        )
-        .order_by(_h.c.node_name, _h.c.generation, _h.c.number)
-        .limit(limit)
-    )
+    rows = await transaction.all(_UNTOLD, {"of": deployment_id, "most": limit})
     return [HookRun.of(row) for row in rows]
 
 

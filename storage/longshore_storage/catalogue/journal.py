@@ -9,6 +9,8 @@ before 4. Event kinds and their bodies:
 ``hook_output``       {outputs: [{node_id, node_name, hook, kind, taking_back, lines, skipped_lines, ended,
                       exit_code, outcome}]}
 ``content_examined``  {content_sha256, entries, unpacked_size_bytes, findings: [...], total_findings}
+``canary_step_reached``  {step, total_steps, node_count, gate_id, due_time: ISO 8601 or empty}
+``canary_step_passed``   {step, total_steps, promoted_by}
 ``assigned_anew``     {}: the database was restored, and a node has obeyed a higher generation
 ``upload_waits``      {}, and ``upload_goes_on`` {}: no place is free for its bytes, and then one is
 """
@@ -16,16 +18,31 @@ before 4. Event kinds and their bodies:
 from __future__ import annotations
 
 from collections.abc import Collection, Mapping, Sequence
+from functools import cache
 from typing import Any
 
-from sqlalchemy import insert, select, update
+from sqlalchemy import bindparam, insert, literal, select, update
 
 from . import tables
 from .catalogue import Transaction
-from .lifecycle import FOLLOWING, TERMINAL, DeploymentStatus
+from .lifecycle import FOLLOWING, ROLLING, TERMINAL, DeploymentStatus
+from .prepared import Prepared
 from .rows import Actor, AuditEntry, Deployment, Event
 
-_d = tables.deployment
+_d, _e = tables.deployment, tables.event
+_STATUS = Prepared(
+    select(_d.c.status).where(_d.c.id == bindparam("deployment_id")).with_for_update(key_share=True)
+)
+_INSERT_EVENT = Prepared(insert(_e), _e.c.keys())
+_INSERT_AUDIT = Prepared(
+    insert(tables.audit_entry), [column.key for column in tables.audit_entry.c if column.key != "id"]
+)
+_EVENTS_AFTER = Prepared(
+    select(_e)
+    .where(_e.c.deployment_id == bindparam("of"), _e.c.sequence > bindparam("after"))
+    .order_by(_e.c.sequence)
+    .limit(bindparam("most"))
+)
 
 
 class StatusMoved(Exception):
@@ -53,38 +70,29 @@ async def change_status(
     if any(to not in FOLLOWING[status] for status in expected):
         raise ValueError(f"{to} may not follow {sorted(expected)}")
     now = await transaction.now()
-    before = await transaction.one(
-        select(_d.c.status).where(_d.c.id == deployment_id).with_for_update(key_share=True)
-    )
-    statement = (
-        update(_d)
-        .where(_d.c.id == deployment_id, _d.c.status.in_(expected))
-        .values(
-            status=to,
-            status_reason=reason,
-            status_message=message,
-            last_sequence=_d.c.last_sequence + 1,
-            **({"end_time": now} if to in TERMINAL else {}),
-            **(values or {}),
-        )
-        .returning(*_d.c)
-    )
-    if owner_epoch is not None:
-        statement = statement.where(_d.c.owner_epoch == owner_epoch)
-    row = await transaction.one(statement)
-    if row is None or before is None:
-        raise StatusMoved(f"deployment {deployment_id} is no longer {', '.join(sorted(expected))}")
-    deployment = Deployment.of(row)
+    if len(expected) == 1:
+        (from_status,) = expected
+    else:
+        before = await transaction.one(_STATUS, {"deployment_id": deployment_id})
+        from_status = DeploymentStatus(before.status) if before is not None else to
+    columns = {
+        "status": to,
+        "status_reason": reason,
+        "status_message": message,
+        **({"end_time": now} if to in TERMINAL else {}),
+        **(values or {}),
+    }
+    deployment = await _step(transaction, deployment_id, columns, expected, owner_epoch)
     sentence = f"{to.replace('_', ' ').capitalize()}" + (f": {message}" if message else "")
     await _insert_event(
         transaction,
         deployment,
         "status_changed",
         sentence,
-        {"from_status": before.status, "to_status": to, "reason": reason},
+        {"from_status": from_status, "to_status": to, "reason": reason},
     )
     await record_audit(
-        transaction, actor, action, deployment=deployment, from_status=before.status, message=message
+        transaction, actor, action, deployment=deployment, from_status=from_status, message=message
     )
     return deployment
 
@@ -107,20 +115,20 @@ async def append_event(
     owner_epoch: int | None = None,
 ) -> Deployment:
     """Append an event that changes no status; raises ``StatusMoved`` like ``change_status``."""
-    statement = (
-        update(_d)
-        .where(_d.c.id == deployment_id, _d.c.status.in_(expected))
-        .values(last_sequence=_d.c.last_sequence + 1)
-        .returning(*_d.c)
-    )
-    if owner_epoch is not None:
-        statement = statement.where(_d.c.owner_epoch == owner_epoch)
-    row = await transaction.one(statement)
-    if row is None:
-        raise StatusMoved(f"deployment {deployment_id} is no longer {', '.join(sorted(expected))}")
-    deployment = Deployment.of(row)
+    deployment = await _step(transaction, deployment_id, {}, expected, owner_epoch)
     await _insert_event(transaction, deployment, kind, message, body)
     return deployment
+
+
+async def set_owned(transaction: Transaction, deployment_id: str, owner_epoch: int, **values: Any) -> None:
+    """Set columns of a rollout that are no status and tell nobody; raises ``StatusMoved`` like the others."""
+    changed = await transaction.changed(
+        update(_d)
+        .where(_d.c.id == deployment_id, _d.c.status.in_(ROLLING), _d.c.owner_epoch == owner_epoch)
+        .values(**values)
+    )
+    if not changed:
+        raise StatusMoved(f"deployment {deployment_id} has another owner by now, or has ended")
 
 
 async def record_audit(
@@ -137,20 +145,21 @@ async def record_audit(
 ) -> None:
     """Insert one row of the audit trail, in the transaction of what it tells."""
     await transaction.execute(
-        insert(tables.audit_entry).values(
-            time=await transaction.now(),
-            principal=actor.principal,
-            peer=actor.peer,
-            request_id=actor.request_id,
-            action=action,
-            project=deployment.project if deployment else project,
-            environment=deployment.environment if deployment else environment,
-            deployment_id=deployment.id if deployment else "",
-            version=deployment.version if deployment else version,
-            from_status=from_status,
-            to_status=deployment.status if deployment else "",
-            message=message,
-        )
+        _INSERT_AUDIT,
+        {
+            "time": await transaction.now(),
+            "principal": actor.principal,
+            "peer": actor.peer,
+            "request_id": actor.request_id,
+            "action": action,
+            "project": deployment.project if deployment else project,
+            "environment": deployment.environment if deployment else environment,
+            "deployment_id": deployment.id if deployment else "",
+            "version": deployment.version if deployment else version,
+            "from_status": from_status,
+            "to_status": deployment.status if deployment else "",
+            "message": message,
+        },
     )
 
 
@@ -184,13 +193,7 @@ async def events_after(
     transaction: Transaction, deployment_id: str, sequence: int, limit: int
 ) -> Sequence[Event]:
     """The next ``limit`` events behind ``sequence``, in order."""
-    e = tables.event
-    rows = await transaction.all(
-        select(e)
-        .where(e.c.deployment_id == deployment_id, e.c.sequence > sequence)
-        .order_by(e.c.sequence)
-        .limit(limit)
-    )
+    rows = await transaction.all(_EVENTS_AFTER, {"of": deployment_id, "after": sequence, "most": limit})
     return [Event.of(row) for row in rows]
 
 
@@ -223,17 +226,45 @@ async def list_audit(
     return [AuditEntry.of(row) for row in await transaction.all(statement)]
 
 
+async def _step(
+    transaction: Transaction,
+    deployment_id: str,
+    columns: Mapping[str, Any],
+    expected: Collection[DeploymentStatus],
+    owner_epoch: int | None,
+) -> Deployment:
+    """Take the number of the next event and set columns, where the deployment stands and is owned so."""
+    step = _step_of(frozenset(columns), frozenset(expected), owned=owner_epoch is not None)
+    row = await transaction.one(step, {**columns, "of": deployment_id, "owned": owner_epoch})
+    if row is None:
+        raise StatusMoved(f"deployment {deployment_id} is no longer {', '.join(sorted(expected))}")
+    return Deployment.of(row)
+
+
+@cache
+def _step_of(columns: Collection[str], expected: Collection[DeploymentStatus], *, owned: bool) -> Prepared:
+    stands = _d.c.status.in_([literal(status.value) for status in sorted(expected)])
+    statement = (
+        update(_d)
+        .where(_d.c.id == bindparam("of"), stands)
+        .values(last_sequence=_d.c.last_sequence + 1, **{name: bindparam(name) for name in sorted(columns)})
+        .returning(*_d.c)
+    )
+    return Prepared(statement.where(_d.c.owner_epoch == bindparam("owned")) if owned else statement)
+
+
 async def _insert_event(
     transaction: Transaction, deployment: Deployment, kind: str, message: str, body: Mapping[str, Any]
 ) -> None:
     await transaction.execute(
-        insert(tables.event).values(
-            deployment_id=deployment.id,
-            sequence=deployment.last_sequence,
-            time=await transaction.now(),
-            kind=kind,
-            message=message,
-            body=dict(body),
-        )
+        _INSERT_EVENT,
+        {
+            "deployment_id": deployment.id,
+            "sequence": deployment.last_sequence,
+            "time": await transaction.now(),
+            "kind": kind,
+            "message": message,
+            "body": dict(body),
+        },
     )
     transaction.tells_of(deployment.id)

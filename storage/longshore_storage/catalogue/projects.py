@@ -2,16 +2,42 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from datetime import datetime
+from functools import cache
 from typing import NamedTuple
 
-from sqlalchemy import Table, delete, select, update
-from sqlalchemy.dialects import postgresql, sqlite
+from sqlalchemy import Table, and_, bindparam, delete, select, update
+from sqlalchemy.dialects import postgresql
 
 from . import tables
 from .catalogue import Transaction
+from .prepared import Prepared
 from .rows import Live
+
+_p, _live = tables.project, tables.project_environment
+_here = and_(_live.c.project == bindparam("of"), _live.c.environment == bindparam("within"))
+_APPEAR = Prepared(
+    update(_p)
+    .where(_p.c.name == bindparam("of"), _p.c.only_validated)
+    .values(only_validated=False, create_time=bindparam("now"))
+)
+_ENVIRONMENT = Prepared(select(tables.environment.c.name).where(tables.environment.c.name == bindparam("of")))
+_LOCK_PROJECT = Prepared(
+    select(_p).where(_p.c.name == bindparam("of"), ~_p.c.only_validated).with_for_update(key_share=True)
+)
+_GET_LIVE = Prepared(select(_live).where(_here))
+_LOCK_LIVE = Prepared(select(_live).where(_here).with_for_update(key_share=True))
+_SET_LIVE = Prepared(
+    update(_live)
+    .where(_here)
+    .values(
+        live_release_id=bindparam("release"),
+        live_deployment_id=bindparam("deployment"),
+        live_generation=bindparam("as_generation"),
+        live_time=bindparam("now"),
+    )
+)
 
 
 class Project(NamedTuple):
@@ -31,24 +57,18 @@ class LiveVersion(NamedTuple):
 
 async def insert_if_absent(transaction: Transaction, table: Table, **values: object) -> None:
     """Insert a row unless its key is there already."""
-    dialect = sqlite if transaction.dialect == "sqlite" else postgresql
-    await transaction.execute(dialect.insert(table).values(**values).on_conflict_do_nothing())
+    await transaction.execute(_inserting_if_absent(table, frozenset(values)), values)
 
 
 async def ensure_project(
     transaction: Transaction, name: str, display_name: str, *, only_validated: bool = False
 ) -> None:
     """Bring a project into being, unseen while it is ``only_validated``."""
-    p = tables.project
     now = await transaction.now()
     values = {"name": name, "display_name": display_name, "create_time": now}
-    await insert_if_absent(transaction, p, **values, only_validated=only_validated)
+    await insert_if_absent(transaction, _p, **values, only_validated=only_validated)
     if not only_validated:
-        await transaction.execute(
-            update(p)
-            .where(p.c.name == name, p.c.only_validated)
-            .values(only_validated=False, create_time=now)
-        )
+        await transaction.execute(_APPEAR, {"of": name, "now": now})
 
 
 async def drop_only_validated(transaction: Transaction) -> int:
@@ -69,16 +89,12 @@ async def ensure_environment(transaction: Transaction, name: str) -> None:
 
 async def environment_exists(transaction: Transaction, name: str) -> bool:
     """Whether the environment was configured or a node registered in it."""
-    e = tables.environment
-    return await transaction.one(select(e.c.name).where(e.c.name == name)) is not None
+    return await transaction.one(_ENVIRONMENT, {"of": name}) is not None
 
 
 async def lock_project(transaction: Transaction, name: str) -> Project | None:
     """Lock a project's row until the transaction ends: what recording happens under."""
-    p = tables.project
-    row = await transaction.one(
-        select(p).where(p.c.name == name, ~p.c.only_validated).with_for_update(key_share=True)
-    )
+    row = await transaction.one(_LOCK_PROJECT, {"of": name})
     return Project(row.name, row.display_name, row.create_time) if row else None
 
 
@@ -100,26 +116,18 @@ async def list_projects(transaction: Transaction, *, after: str, limit: int) -> 
 
 async def lock_live(transaction: Transaction, project: str, environment: str) -> Live:
     """Lock the live row, made when it is missing, until the transaction ends."""
-    table = tables.project_environment
-    locked = (
-        select(table)
-        .where(table.c.project == project, table.c.environment == environment)
-        .with_for_update(key_share=True)
-    )
-    row = await transaction.one(locked)
+    here = {"of": project, "within": environment}
+    row = await transaction.one(_LOCK_LIVE, here)
     if row is None:
-        await insert_if_absent(transaction, table, project=project, environment=environment)
-        row = await transaction.one(locked)
+        await insert_if_absent(transaction, _live, project=project, environment=environment)
+        row = await transaction.one(_LOCK_LIVE, here)
     assert row is not None
     return Live.of(row)
 
 
 async def get_live(transaction: Transaction, project: str, environment: str) -> Live | None:
     """Read the live row; None when the project was never deployed there."""
-    table = tables.project_environment
-    row = await transaction.one(
-        select(table).where(table.c.project == project, table.c.environment == environment)
-    )
+    row = await transaction.one(_GET_LIVE, {"of": project, "within": environment})
     return Live.of(row) if row else None
 
 
@@ -170,16 +178,16 @@ async def set_live(
     transaction: Transaction, live: Live, *, release_id: int | None, deployment_id: str, generation: int
 ) -> None:
     """Make a release what is live; the caller holds the live row's lock."""
-    table = tables.project_environment
     await transaction.execute(
-        update(table)
-        .where(table.c.project == live.project, table.c.environment == live.environment)
-        .values(
-            live_release_id=release_id,
-            live_deployment_id=deployment_id,
-            live_generation=generation,
-            live_time=await transaction.now(),
-        )
+        _SET_LIVE,
+        {
+            "of": live.project,
+            "within": live.environment,
+            "release": release_id,
+            "deployment": deployment_id,
+            "as_generation": generation,
+            "now": await transaction.now(),
+        },
     )
 
 
@@ -197,12 +205,18 @@ async def change_settings(transaction: Transaction, project: str, environment: s
 
 
 async def _raise(transaction: Transaction, live: Live, column: str) -> int:
-    table = tables.project_environment
-    row = await transaction.one(
-        update(table)
-        .where(table.c.project == live.project, table.c.environment == live.environment)
-        .values({column: table.c[column] + 1})
-        .returning(table.c[column])
-    )
+    row = await transaction.one(_raising(column), {"of": live.project, "within": live.environment})
     assert row is not None
     return int(row[0])
+
+
+@cache
+def _raising(column: str) -> Prepared:
+    raised = update(_live).where(_here).values({column: _live.c[column] + 1})
+    return Prepared(raised.returning(_live.c[column]))
+
+
+@cache
+def _inserting_if_absent(table: Table, columns: Collection[str]) -> Prepared:
+    # Of the two dialects that have it, SQLite's compiler takes PostgreSQL's construct, too.
+    return Prepared(postgresql.insert(table).on_conflict_do_nothing(), columns)

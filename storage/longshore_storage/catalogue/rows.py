@@ -5,11 +5,20 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, fields
 from datetime import datetime
+from functools import cache
 from typing import Any, Self
 
 from sqlalchemy import Row
 
-from .lifecycle import ActivationStatus, DeploymentKind, DeploymentStatus, QueuePolicy
+from .lifecycle import (
+    ACTIVATION_TERMINAL,
+    TERMINAL,
+    WAITING,
+    ActivationStatus,
+    DeploymentKind,
+    DeploymentStatus,
+    QueuePolicy,
+)
 
 
 @dataclass(frozen=True, slots=True)
@@ -29,7 +38,12 @@ class _FromRow:
     @classmethod
     def of(cls, row: Row[Any]) -> Self:
         values = row._mapping
-        return cls(**{field.name: values[field.name] for field in fields(cls)})  # type: ignore[arg-type]
+        return cls(**{name: values[name] for name in _names(cls)})  # type: ignore[arg-type]
+
+
+@cache
+def _names(row: type[Any]) -> Sequence[str]:
+    return [field.name for field in fields(row)]
 
 
 @dataclass(frozen=True, slots=True)
@@ -108,6 +122,17 @@ class Deployment(_FromRow):
     cancel_reason: str
     intended_outcome: str
     revert_generation: int
+    last_generation: int
+    strategy: Mapping[str, Any] | None
+    failure_policy: str
+    covered_nodes: int
+    passed_canary_steps: int
+    waiting_gate_id: str
+    canary_due_time: datetime | None
+    promoted_gate_id: str
+    promoted_by: str
+    paused_by: str
+    pause_reason: str
     error: Mapping[str, Any] | None
     last_sequence: int
     compacted_through: int
@@ -117,6 +142,25 @@ class Deployment(_FromRow):
         object.__setattr__(self, "kind", DeploymentKind(self.kind))
         object.__setattr__(self, "status", DeploymentStatus(self.status))
         object.__setattr__(self, "queue_policy", QueuePolicy(self.queue_policy))
+
+    @property
+    def has_ended(self) -> bool:
+        """Whether its status is terminal."""
+        return self.status in TERMINAL
+
+    @property
+    def open_gate_id(self) -> str:
+        """The gate of the canary step at which it stands; empty where nobody has to pass it any more."""
+        return "" if self.waiting_gate_id == self.promoted_gate_id else self.waiting_gate_id
+
+    @property
+    def waits_for_person(self) -> bool:
+        """Whether only a person can let it go on: it is staged, paused, or at a gate without a time."""
+        if self.status is DeploymentStatus.PAUSED:
+            # Without a name it was resumed, and is about to go on.
+            return bool(self.paused_by)
+        at_gate = self.status is DeploymentStatus.ROLLING_OUT and bool(self.open_gate_id)
+        return self.status in WAITING or (at_gate and self.canary_due_time is None)
 
 
 @dataclass(frozen=True, slots=True)
@@ -138,6 +182,9 @@ class Live(_FromRow):
     keep_for_s: int | None
     keep_bytes: int | None
     rollback_targets: int | None
+    strategy: Mapping[str, Any] | None
+    failure_policy: str
+    node_selector: Mapping[str, str]
 
 
 @dataclass(frozen=True, slots=True)
@@ -188,6 +235,10 @@ class Node(_FromRow):
     cordon_reason: str
     cordoned_by: str
     cordon_time: datetime | None
+    labels: Mapping[str, str]
+    draining: bool
+    upload_count: int
+    rollout_count: int
 
 
 @dataclass(frozen=True, slots=True)
@@ -232,6 +283,43 @@ class Activation(_FromRow):
 
     def __post_init__(self) -> None:
         object.__setattr__(self, "status", ActivationStatus(self.status))
+
+
+@dataclass(frozen=True, slots=True)
+class RolloutNode:
+    """A node that a rollout covers. A generation is 0 until its turn has come, forth or back.
+
+    ``inherited_generation`` is that of what a superseded rollout assigned it, or 0. ``activation`` is its
+    newest: of the way back once it was assigned that, else of the way forth, else the inherited one.
+    """
+
+    id: str
+    name: str
+    failure_domain: str
+    generation: int = 0
+    revert_generation: int = 0
+    activation: Activation | None = None
+    inherited_generation: int = 0
+
+    @property
+    def is_touched(self) -> bool:
+        """Whether it was assigned anything that is not live, by this rollout or by one that it superseded."""
+        return bool(self.generation or self.inherited_generation)
+
+    @property
+    def newest_generation(self) -> int:
+        """That of its newest assignment, by this rollout or by one that it superseded."""
+        return self.revert_generation or self.generation or self.inherited_generation
+
+    @property
+    def own(self) -> Activation | None:
+        """Its newest activation of this rollout."""
+        return self.activation if self.generation or self.revert_generation else None
+
+    @property
+    def is_at_work(self) -> bool:
+        """Whether it was told something and has not ended that."""
+        return self.activation is not None and self.activation.status not in ACTIVATION_TERMINAL
 
 
 @dataclass(frozen=True, slots=True)

@@ -29,6 +29,8 @@ class Standing(NamedTuple):
     status_message: str
     last_sequence: int
     cancelled_by: str
+    paused_by: str
+    promoted_gate_id: str
     rolled_back_by: str
     durable_bytes: int | None
     rollback_of: str
@@ -61,6 +63,8 @@ def _columns() -> Select[Any]:
         _d.c.status_message,
         _d.c.last_sequence,
         _d.c.cancelled_by,
+        _d.c.paused_by,
+        _d.c.promoted_gate_id,
         _d.c.rolled_back_by,
         _u.c.durable_bytes,
         _d.c.rollback_of,

@@ -6,14 +6,24 @@ from collections.abc import Collection
 from dataclasses import dataclass
 from datetime import datetime
 
-from sqlalchemy import delete, insert, select, update
-from sqlalchemy.dialects import postgresql, sqlite
+from sqlalchemy import bindparam, delete, insert, select, update
+from sqlalchemy.dialects import postgresql
 
 from . import tables
 from .catalogue import Transaction
+from .prepared import Prepared
 
 _p = tables.payload
 _d = tables.manifest_draft
+_GET = Prepared(select(_p).where(_p.c.sha256 == bindparam("sha256")))
+_INSERT = Prepared(
+    # Of the two dialects that have it, SQLite's compiler takes PostgreSQL's construct, too.
+    postgresql.insert(_p).on_conflict_do_nothing(index_elements=[_p.c.sha256]).returning(_p.c.sha256),
+    ("sha256", "size_bytes", "chunk_count", "manifest_key", "create_time"),
+)
+_INSERT_PACKS = Prepared(insert(tables.payload_pack), tables.payload_pack.c.keys())
+_BEGIN_MANIFEST = Prepared(insert(_d), _d.c.keys())
+_TAKE_MANIFEST = Prepared(delete(_d).where(_d.c.key == bindparam("of")))
 
 
 @dataclass(frozen=True, slots=True)
@@ -34,7 +44,7 @@ class PayloadRow:
 
 async def get_payload(transaction: Transaction, sha256: str) -> PayloadRow | None:
     """Read a payload; None when it is not stored."""
-    row = await transaction.one(select(_p).where(_p.c.sha256 == sha256))
+    row = await transaction.one(_GET, {"sha256": sha256})
     return PayloadRow(**row._mapping) if row else None
 
 
@@ -51,23 +61,20 @@ async def insert_payload(
 
     Raises ``ConstraintViolated`` (a foreign key) when one of the pack files is gone.
     """
-    dialect = sqlite if transaction.dialect == "sqlite" else postgresql
     inserted = await transaction.one(
-        dialect.insert(_p)
-        .values(
-            sha256=sha256,
-            size_bytes=size_bytes,
-            chunk_count=chunk_count,
-            manifest_key=manifest_key,
-            create_time=await transaction.now(),
-        )
-        .on_conflict_do_nothing(index_elements=[_p.c.sha256])
-        .returning(_p.c.sha256)
+        _INSERT,
+        {
+            "sha256": sha256,
+            "size_bytes": size_bytes,
+            "chunk_count": chunk_count,
+            "manifest_key": manifest_key,
+            "create_time": await transaction.now(),
+        },
     )
     if inserted is None:
         return False
     await transaction.execute(
-        insert(tables.payload_pack),
+        _INSERT_PACKS,
         [{"payload_sha256": sha256, "pack_key": key} for key in sorted(pack_keys)],
     )
     return True
@@ -97,7 +104,7 @@ async def replace_manifest(
         delete(tables.payload_pack).where(tables.payload_pack.c.payload_sha256 == row.sha256)
     )
     await transaction.execute(
-        insert(tables.payload_pack),
+        _INSERT_PACKS,
         [{"payload_sha256": row.sha256, "pack_key": key} for key in sorted(pack_keys)],
     )
     await condemn(transaction, row.manifest_key)
@@ -106,14 +113,12 @@ async def replace_manifest(
 
 async def begin_manifest(transaction: Transaction, key: str) -> None:
     """Insert the row of a manifest that is about to be put."""
-    await transaction.execute(
-        insert(tables.manifest_draft).values(key=key, create_time=await transaction.now())
-    )
+    await transaction.execute(_BEGIN_MANIFEST, {"key": key, "create_time": await transaction.now()})
 
 
 async def take_manifest(transaction: Transaction, key: str) -> bool:
     """Take the row of a manifest that was put, for the one that names it now; False when it was collected."""
-    return bool(await transaction.changed(delete(_d).where(_d.c.key == key)))
+    return bool(await transaction.changed(_TAKE_MANIFEST, {"of": key}))
 
 
 async def condemn(transaction: Transaction, key: str, *, size_bytes: int = 0) -> None:

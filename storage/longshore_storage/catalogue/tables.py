@@ -241,8 +241,24 @@ deployment = Table(
     Column("cancel_reason", String, nullable=False, server_default=""),
     # What a deployment that is taken back becomes.
     Column("intended_outcome", String, nullable=False, server_default=""),
-    # The generation that takes the touched nodes back; 0 before that.
+    # The first generation that takes touched nodes back; 0 before that.
     Column("revert_generation", BigInteger, nullable=False, server_default=text("0")),
+    # The last one that was handed out for it: a higher one of the place was not.
+    Column("last_generation", BigInteger, nullable=False, server_default=text("0")),
+    # How its rollout goes over the nodes, as ``strategy`` writes it; empty: as the place says when it begins.
+    Column("strategy", JSON),
+    Column("failure_policy", String, nullable=False, server_default=""),
+    # How many nodes it covered when it began: what percents are of, whoever is removed meanwhile.
+    Column("covered_nodes", Integer, nullable=False, server_default=text("0")),
+    Column("passed_canary_steps", Integer, nullable=False, server_default=text("0")),
+    # The gate of the canary step at which it stands, and when that passes by itself.
+    Column("waiting_gate_id", String, nullable=False, server_default=""),
+    Column("canary_due_time", UtcTime),
+    # Requests to the controller as well: pass that gate, stay as it is. Who asked.
+    Column("promoted_gate_id", String, nullable=False, server_default=""),
+    Column("promoted_by", String, nullable=False, server_default=""),
+    Column("paused_by", String, nullable=False, server_default=""),
+    Column("pause_reason", String, nullable=False, server_default=""),
     Column("error", JSON),
     Column("last_sequence", BigInteger, nullable=False, server_default=text("0")),
     Column("compacted_through", BigInteger, nullable=False, server_default=text("0")),
@@ -312,6 +328,11 @@ project_environment = Table(
     Column("keep_for_s", BigInteger),
     Column("keep_bytes", BigInteger),
     Column("rollback_targets", Integer),
+    # How rollouts go over the nodes here where a deployment does not say; empty: all at once, take back.
+    Column("strategy", JSON),
+    Column("failure_policy", String, nullable=False, server_default=""),
+    # The labels that a node must have for the project to go to it.
+    Column("node_selector", JSON, nullable=False, default=dict),
 )
 
 # --- uploads under way --------------------------------------------------------------------------
@@ -427,6 +448,13 @@ node = Table(
     Column("cordon_reason", String, nullable=False, server_default=""),
     Column("cordoned_by", String, nullable=False, server_default=""),
     Column("cordon_time", UtcTime),
+    # What its settings say about it.
+    Column("labels", JSON, nullable=False, default=dict),
+    # Cordoned, and to take no uploads and drive no rollouts.
+    Column("draining", Boolean, nullable=False, server_default=false()),
+    # What it last told of how many of them it has.
+    Column("upload_count", Integer, nullable=False, server_default=text("0")),
+    Column("rollout_count", Integer, nullable=False, server_default=text("0")),
 )
 
 # What a node should have of a project: a release or nothing.
@@ -444,6 +472,23 @@ assignment = Table(
         ["project", "environment"], ["project_environment.project", "project_environment.environment"]
     ),
     Index("ix_assignment_project_environment", "project", "environment"),
+)
+
+# The nodes that a rollout covers, written down when it begins, in the order in which their turn comes.
+rollout_node = Table(
+    "rollout_node",
+    metadata,
+    Column("deployment_id", ForeignKey("deployment.id"), primary_key=True),
+    Column("node_id", ForeignKey("node.id", ondelete="CASCADE"), primary_key=True, index=True),
+    Column("position", Integer, nullable=False),
+    # Its value of the label that the strategy names.
+    Column("failure_domain", String, nullable=False, server_default=""),
+    # The generation of its assignment; 0 until its turn comes.
+    Column("generation", BigInteger, nullable=False, server_default=text("0")),
+    # That of what a rollout assigned it which this one superseded; 0 where none did.
+    Column("inherited_generation", BigInteger, nullable=False, server_default=text("0")),
+    # That of the assignment that takes it back; 0 until then.
+    Column("revert_generation", BigInteger, nullable=False, server_default=text("0")),
 )
 
 # What a node did about an assignment.

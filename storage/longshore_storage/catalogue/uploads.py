@@ -12,13 +12,59 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import NamedTuple
 
-from sqlalchemy import ColumnElement, and_, delete, insert, or_, select, update
+from sqlalchemy import and_, bindparam, delete, insert, or_, select, update
 
 from . import tables
 from .catalogue import Transaction
+from .prepared import Prepared
 
 _u = tables.upload
 _s = tables.upload_segment
+_mine = and_(_u.c.deployment_id == bindparam("of"), _u.c.epoch == bindparam("under"))
+_BEGIN = Prepared(
+    insert(_u),
+    (
+        "deployment_id",
+        "session_id",
+        "attempt",
+        "epoch",
+        "declared_size_bytes",
+        "declared_sha256",
+        "heartbeat_time",
+        "held",
+    ),
+)
+_GET = Prepared(select(_u).where(_u.c.deployment_id == bindparam("of")))
+_HEARTBEAT = Prepared(update(_u).where(_mine).values(heartbeat_time=bindparam("now"), held=True))
+_KEEP = Prepared(
+    update(_u).where(_mine).values(stored_payload=bindparam("sha256"), heartbeat_time=bindparam("now"))
+)
+_LET_GO = Prepared(update(_u).where(_mine).values(held=False))
+_CLAIM = Prepared(
+    update(_u).where(_mine, or_(_u.c.way == "", _u.c.way == bindparam("by"))).values(way=bindparam("by"))
+)
+# Its segments and pins go with it.
+_DROP = Prepared(delete(_u).where(_u.c.deployment_id == bindparam("of")), is_long=True)
+_ADVANCE = Prepared(
+    update(_u)
+    .where(_mine, _u.c.next_segment == bindparam("number"))
+    .values(
+        durable_bytes=bindparam("end_offset"),
+        next_segment=_u.c.next_segment + 1,
+        received_bytes=_u.c.received_bytes + bindparam("received"),
+        reused_bytes=_u.c.reused_bytes + bindparam("reused"),
+        stored_bytes=_u.c.stored_bytes + bindparam("stored"),
+        heartbeat_time=bindparam("now"),
+    )
+)
+_INSERT_SEGMENT = Prepared(insert(_s), _s.c.keys())
+_SEGMENTS_FROM = Prepared(
+    select(_s.c.chunks)
+    .where(_s.c.deployment_id == bindparam("of"), _s.c.number >= bindparam("begin"))
+    .order_by(_s.c.number)
+    .limit(bindparam("most")),
+    is_long=True,
+)
 
 
 @dataclass(frozen=True, slots=True)
@@ -76,23 +122,24 @@ async def begin_upload(
     Raises ``ConstraintViolated`` when the deployment has one or does not exist.
     """
     await transaction.execute(
-        insert(_u).values(
-            deployment_id=deployment_id,
-            session_id=session_id,
-            attempt=attempt,
-            epoch=1,
-            declared_size_bytes=declared_size_bytes,
-            declared_sha256=declared_sha256,
-            heartbeat_time=await transaction.now(),
-            held=True,
-        )
+        _BEGIN,
+        {
+            "deployment_id": deployment_id,
+            "session_id": session_id,
+            "attempt": attempt,
+            "epoch": 1,
+            "declared_size_bytes": declared_size_bytes,
+            "declared_sha256": declared_sha256,
+            "heartbeat_time": await transaction.now(),
+            "held": True,
+        },
     )
     return 1
 
 
 async def get_upload(transaction: Transaction, deployment_id: str) -> Upload | None:
     """Read an upload; None when it has ended."""
-    row = await transaction.one(select(_u).where(_u.c.deployment_id == deployment_id))
+    row = await transaction.one(_GET, {"of": deployment_id})
     return Upload(**row._mapping) if row else None
 
 
@@ -132,20 +179,14 @@ async def take_over(
 
 async def claim_way(transaction: Transaction, deployment_id: str, epoch: int, way: str) -> bool:
     """Fix how an upload's bytes come; False when it has another way already, or another holder."""
-    return bool(
-        await transaction.changed(
-            update(_u).where(_mine(deployment_id, epoch), _u.c.way.in_(("", way))).values(way=way)
-        )
-    )
+    return bool(await transaction.changed(_CLAIM, {"of": deployment_id, "under": epoch, "by": way}))
 
 
 async def heartbeat(transaction: Transaction, deployment_id: str, epoch: int) -> bool:
     """Show that the holder is alive; False when it is no longer the holder."""
     return bool(
         await transaction.changed(
-            update(_u)
-            .where(_mine(deployment_id, epoch))
-            .values(heartbeat_time=await transaction.now(), held=True)
+            _HEARTBEAT, {"of": deployment_id, "under": epoch, "now": await transaction.now()}
         )
     )
 
@@ -157,16 +198,15 @@ async def keep_payload(transaction: Transaction, deployment_id: str, epoch: int,
     """
     return bool(
         await transaction.changed(
-            update(_u)
-            .where(_mine(deployment_id, epoch))
-            .values(stored_payload=sha256, heartbeat_time=await transaction.now())
+            _KEEP,
+            {"of": deployment_id, "under": epoch, "sha256": sha256, "now": await transaction.now()},
         )
     )
 
 
 async def let_go(transaction: Transaction, deployment_id: str, epoch: int) -> bool:
     """Give an upload back before its end, so that whoever goes on need not wait; False as above."""
-    return bool(await transaction.changed(update(_u).where(_mine(deployment_id, epoch)).values(held=False)))
+    return bool(await transaction.changed(_LET_GO, {"of": deployment_id, "under": epoch}))
 
 
 async def lock_upload(transaction: Transaction, deployment_id: str) -> None:
@@ -178,7 +218,7 @@ async def lock_upload(transaction: Transaction, deployment_id: str) -> None:
 
 async def drop_upload(transaction: Transaction, deployment_id: str) -> None:
     """End an upload: its segments and pins go with the row. What it stored is garbage or a payload's."""
-    await transaction.execute(delete(_u).where(_u.c.deployment_id == deployment_id))
+    await transaction.execute(_DROP, {"of": deployment_id})
 
 
 async def append_segment(
@@ -186,27 +226,29 @@ async def append_segment(
 ) -> bool:
     """Append the next segment and raise the durable offset; False when not the holder or not the next."""
     held = await transaction.changed(
-        update(_u)
-        .where(_mine(deployment_id, epoch), _u.c.next_segment == segment.number)
-        .values(
-            durable_bytes=segment.end_offset,
-            next_segment=segment.number + 1,
-            received_bytes=_u.c.received_bytes + segment.received_bytes,
-            reused_bytes=_u.c.reused_bytes + segment.reused_bytes,
-            stored_bytes=_u.c.stored_bytes + segment.stored_bytes,
-            heartbeat_time=await transaction.now(),
-        )
+        _ADVANCE,
+        {
+            "of": deployment_id,
+            "under": epoch,
+            "number": segment.number,
+            "end_offset": segment.end_offset,
+            "received": segment.received_bytes,
+            "reused": segment.reused_bytes,
+            "stored": segment.stored_bytes,
+            "now": await transaction.now(),
+        },
     )
     if not held:
         return False
     await transaction.execute(
-        insert(_s).values(
-            deployment_id=deployment_id,
-            number=segment.number,
-            end_offset=segment.end_offset,
-            chunk_count=segment.chunk_count,
-            chunks=segment.chunks,
-        )
+        _INSERT_SEGMENT,
+        {
+            "deployment_id": deployment_id,
+            "number": segment.number,
+            "end_offset": segment.end_offset,
+            "chunk_count": segment.chunk_count,
+            "chunks": segment.chunks,
+        },
     )
     return True
 
@@ -217,9 +259,8 @@ async def cut_back(transaction: Transaction, deployment_id: str, epoch: int, num
         select(_s.c.end_offset).where(_s.c.deployment_id == deployment_id, _s.c.number == number - 1)
     )
     held = await transaction.changed(
-        update(_u)
-        .where(_mine(deployment_id, epoch))
-        .values(durable_bytes=end.end_offset if end else 0, next_segment=number)
+        update(_u).where(_mine).values(durable_bytes=end.end_offset if end else 0, next_segment=number),
+        {"of": deployment_id, "under": epoch},
     )
     if held:
         await transaction.execute(
@@ -232,14 +273,5 @@ async def segments_from(
     transaction: Transaction, deployment_id: str, number: int, *, limit: int
 ) -> Sequence[bytes]:
     """The encoded chunks of up to ``limit`` segments from ``number`` on, in order."""
-    rows = await transaction.all(
-        select(_s.c.chunks)
-        .where(_s.c.deployment_id == deployment_id, _s.c.number >= number)
-        .order_by(_s.c.number)
-        .limit(limit)
-    )
+    rows = await transaction.all(_SEGMENTS_FROM, {"of": deployment_id, "begin": number, "most": limit})
     return [row.chunks for row in rows]
-
-
-def _mine(deployment_id: str, epoch: int) -> ColumnElement[bool]:
-    return and_(_u.c.deployment_id == deployment_id, _u.c.epoch == epoch)

@@ -60,6 +60,11 @@ class EtcdCoordination:
         checked_part(kind, "kind of signal")
         await self._sender.send(kind, checked_path(ident, "ident of a signal"))
 
+    @property
+    def is_alone(self) -> bool:
+        """See the port."""
+        return False
+
     def signals(self, kind: str) -> AbstractAsyncContextManager[AsyncIterator[str]]:
         """See the port."""
         return listen(self._connection, self._prefix, checked_part(kind, "kind of signal"))

@@ -62,6 +62,7 @@ class LocalCoordination:
 
     def __init__(self, hub: LocalHub | None = None, *, holder: str = "") -> None:
         self._hub = hub or LocalHub()
+        self._is_alone = hub is None
         self.holder = holder
         self._closed = False
 
@@ -107,6 +108,11 @@ class LocalCoordination:
         """See the port."""
         self._check_open()
         return [member for _, (_, member) in sorted(self._hub.members.items())]
+
+    @property
+    def is_alone(self) -> bool:
+        """See the port."""
+        return self._is_alone
 
     async def signal(self, kind: str, ident: str) -> None:
         """See the port. Delivered to every listener before this returns."""

@@ -102,7 +102,12 @@ class DamageMarker:
         if not examination.body:
             return f"pack file {key}: {examination.fault}"
         manifest = StoredManifest(
-            self._blobs, self._workers, row.manifest_key, sha256=row.sha256, size_bytes=row.size_bytes
+            self._blobs,
+            self._workers,
+            row.manifest_key,
+            sha256=row.sha256,
+            size_bytes=row.size_bytes,
+            first_hand=True,
         )
         try:
             async with aclosing(manifest.chunks()) as pages:
@@ -121,7 +126,12 @@ class DamageMarker:
 
     async def _suspect_manifest(self, row: PayloadRow) -> bool:
         manifest = StoredManifest(
-            self._blobs, self._workers, row.manifest_key, sha256=row.sha256, size_bytes=row.size_bytes
+            self._blobs,
+            self._workers,
+            row.manifest_key,
+            sha256=row.sha256,
+            size_bytes=row.size_bytes,
+            first_hand=True,
         )
         try:
             await manifest.verify()

@@ -58,7 +58,7 @@ async def examine_pack(blobs: BlobStore, workers: Workers, key: str, *, size_byt
     """
     try:
         found_bytes = (await blobs.stat(key)).size_bytes
-        body = await blobs.get(key, 0, min(found_bytes, size_bytes))
+        body = await blobs.get(key, 0, min(found_bytes, size_bytes), first_hand=True)
     except BlobNotFound:
         return PackExamination("it is gone", 0, b"")
     except CorruptBlob as error:

@@ -120,7 +120,7 @@ class Rebuild:
 
     async def _restore(self, key: str) -> None:
         """Bring back the payload that has the manifest, unless it has another one already."""
-        manifest = StoredManifest(self._blobs, self._workers, key)
+        manifest = StoredManifest(self._blobs, self._workers, key, first_hand=True)
         try:
             await manifest.verify()
             assert manifest.header is not None
@@ -199,7 +199,7 @@ class Rebuild:
 
     async def _tail(self, key: str, size_bytes: int, length: int) -> bytes:
         length = min(max(length, FOOTER_LENGTH), size_bytes)
-        return await self._blobs.get(key, size_bytes - length, length)
+        return await self._blobs.get(key, size_bytes - length, length, first_hand=True)
 
     async def _restore_index(self, sha256: str, manifest: StoredManifest) -> None:
         async with self._catalogue.reading() as transaction:

@@ -28,13 +28,16 @@ from .errors import (
     UploadTakenOver,
     UploadWayMixed,
 )
+from .fetching import Batch
 from .holding import Hold
 from .reader import PayloadReader
+from .seeds import Seeds
 from .settings import PayloadSettings
 from .store import PayloadStore
 from .writer import PayloadWriter
 
 __all__ = [
+    "Batch",
     "BlockingReader",
     "ChunkEntry",
     "ChunkFrameInvalid",
@@ -56,6 +59,7 @@ __all__ = [
     "Place",
     "Places",
     "ReadingAbandoned",
+    "Seeds",
     "Sha256Mismatch",
     "SizeMismatch",
     "StoredPayload",

@@ -130,7 +130,7 @@ class ChunksWay:
         ]
         fetched = await self._fetcher.fetch(stored)
         async with hashing:
-            await self._follow(await self._workers.run(self._hash, pieces, placements, fetched.raws))
+            await self._follow(await self._workers.run(self._hash, pieces, placements, fetched))
 
     def _hash(
         self, pieces: Sequence[Piece], placements: Sequence[Placement], fetched: Sequence[bytes | memoryview]

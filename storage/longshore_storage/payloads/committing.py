@@ -149,7 +149,7 @@ class SegmentCommitter:
                     if not await packs.mark_stored(transaction, segment.pack_key, pack_size_bytes):
                         raise PackFileGone(f"pack file {segment.pack_key}")
                     await chunk_index.add_chunks(transaction, self._project, segment.new_chunks)
-                    await packs.pin_packs(transaction, self._deployment_id, [segment.pack_key])
+                    await packs.pin_own_pack(transaction, self._deployment_id, segment.pack_key)
         except CommitUnknown as error:
             if not await self._took_effect(row):
                 raise CatalogueUnavailable(f"{error}; it did not take effect: resume the upload") from error

@@ -1,18 +1,18 @@
 """Reading chunks back from the blob store: ranged, joined, side by side, and verified before use.
 
-Invariant: no raw byte leaves this module whose chunk does not have its BLAKE3 digest. What does not match
-is read once more by itself; then it is ``CorruptBlob``.
+Invariant: no raw byte leaves this module whose chunk does not have its BLAKE3 digest, wherever it is from.
+What the store sent and does not match is read once more by itself; then it is ``CorruptBlob``.
 """
 
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncGenerator, Iterable, Iterator, Sequence
+from collections.abc import AsyncGenerator, Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import aclosing
 from dataclasses import dataclass
 from typing import NamedTuple, TypeAlias
 
-from longshore_chunks import ChunksError, Codec, PlacedChunk, chunk_digest, decode
+from longshore_chunks import ChunkDigest, ChunksError, Codec, PlacedChunk, chunk_digest, decode
 from longshore_storage.errors import CorruptBlob
 from longshore_storage.ports import BlobStore
 
@@ -32,14 +32,11 @@ class Batch:
     chunks: tuple[PlacedChunk, ...]
 
 
-class Fetched(NamedTuple):
-    """The raw bytes of a batch, in order, and how many bytes the blob store sent for them.
+class Joined(NamedTuple):
+    """The raw bytes of a batch, in order, and how many of them did not have to be fetched."""
 
-    What is stored uncompressed is a view of what was sent.
-    """
-
-    raws: list[memoryview]
-    fetched_bytes: int
+    runs: list[memoryview]
+    reused_bytes: int
 
 
 @dataclass(slots=True)
@@ -60,6 +57,8 @@ class _Raw(NamedTuple):
 _Raws: TypeAlias = dict[tuple[str, int], _Raw]
 """By pack key and offset."""
 
+_Counted: TypeAlias = Callable[[int], None]
+
 
 class ChunkFetcher:
     """Fetches batches of chunks; all that share one ``reads`` keep to its number of requests together."""
@@ -69,38 +68,62 @@ class ChunkFetcher:
         self._workers = workers
         self._reads = reads
 
-    async def fetch(self, chunks: Sequence[PlacedChunk]) -> Fetched:
-        """The raw bytes of each of ``chunks``. Raises ``BlobNotFound`` and ``CorruptBlob``."""
-        raws, fetched_bytes = await self._verified(chunks)
-        return Fetched([_view(raws, chunk) for chunk in chunks], fetched_bytes)
+    async def fetch(self, chunks: Sequence[PlacedChunk]) -> list[memoryview]:
+        """The raw bytes of each of ``chunks``. Raises ``BlobNotFound`` and ``CorruptBlob``.
 
-    async def fetch_joined(self, chunks: Sequence[PlacedChunk]) -> Fetched:
-        """The same with chunks as one that lie side by side where they were sent from."""
-        raws, fetched_bytes = await self._verified(chunks)
-        return Fetched(list(_runs(chunks, raws)), fetched_bytes)
+        What is stored uncompressed is a view of what was sent.
+        """
+        raws = await self._verified(chunks, _count_nothing)
+        return [_view(raws, chunk) for chunk in chunks]
 
-    async def _verified(self, chunks: Sequence[PlacedChunk]) -> tuple[_Raws, int]:
+    async def fetch_joined(
+        self, chunks: Sequence[PlacedChunk], known: Mapping[ChunkDigest, bytes], counted: _Counted
+    ) -> Joined:
+        """The same with chunks as one that lie side by side where they were sent from.
+
+        What ``known`` has under a chunk's digest is not fetched, if it is that chunk. ``counted`` is told the
+        size of every answer as it comes.
+        """
+        raws = await self._workers.run(_verify_known, chunks, known) if known else {}
+        missing, reused_bytes = [], 0
+        for chunk in chunks:
+            if (chunk.pack_key, chunk.offset) in raws:
+                reused_bytes += chunk.raw_length
+            else:
+                missing.append(chunk)
+        raws |= await self._verified(missing, counted)
+        return Joined(list(_runs(chunks, raws)), reused_bytes)
+
+    async def _verified(self, chunks: Sequence[PlacedChunk], counted: _Counted) -> _Raws:
+        if not chunks:
+            return {}
         ranges = _joined(chunks)
-        bodies = await together(self._get(part.key, part.offset, part.end - part.offset) for part in ranges)
+        bodies = await together(
+            self._get(part.key, part.offset, part.end - part.offset, counted) for part in ranges
+        )
         raws, faults = await self._workers.run(_verify_all, ranges, bodies)
-        fetched_bytes = sum(part.end - part.offset for part in ranges)
         for chunk in faults:
-            body = await self._get(chunk.pack_key, chunk.offset, chunk.stored_length)
+            body = await self._get(
+                chunk.pack_key, chunk.offset, chunk.stored_length, counted, first_hand=True
+            )
             raw, fault = await self._workers.run(_verify, chunk, body, 0)
             if fault:
                 raise CorruptBlob(
                     chunk.pack_key, f"chunk {chunk.digest.hex()} at byte {chunk.offset}: {fault}"
                 )
             raws[chunk.pack_key, chunk.offset] = raw
-            fetched_bytes += chunk.stored_length
-        return raws, fetched_bytes
+        return raws
 
-    async def _get(self, key: str, offset: int, length: int) -> bytes:
+    async def _get(
+        self, key: str, offset: int, length: int, counted: _Counted, *, first_hand: bool = False
+    ) -> bytes:
         async with self._reads:
             try:
-                return await self._blobs.get(key, offset, length)
+                body = await self._blobs.get(key, offset, length, first_hand=first_hand)
             except CorruptBlob:
-                return await self._blobs.get(key, offset, length)
+                body = await self._blobs.get(key, offset, length, first_hand=True)
+        counted(len(body))
+        return body
 
 
 async def batches(
@@ -141,6 +164,19 @@ def _joined(chunks: Iterable[PlacedChunk]) -> list[_Range]:
         else:
             ranges.append(_Range(key, offset, end, [chunk]))
     return ranges
+
+
+def _count_nothing(size_bytes: int) -> None:
+    pass
+
+
+def _verify_known(chunks: Iterable[PlacedChunk], known: Mapping[ChunkDigest, bytes]) -> _Raws:
+    raws: _Raws = {}
+    for chunk in chunks:
+        raw = known.get(chunk.digest)
+        if raw is not None and len(raw) == chunk.raw_length and chunk_digest(raw) == chunk.digest:
+            raws[chunk.pack_key, chunk.offset] = _Raw(raw, 0)
+    return raws
 
 
 def _verify_all(ranges: Sequence[_Range], bodies: Sequence[bytes]) -> tuple[_Raws, list[PlacedChunk]]:

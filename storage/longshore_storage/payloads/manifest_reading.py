@@ -19,7 +19,7 @@ class StoredManifest:
     """One payload's manifest. A small one is read once; of a large one nothing is kept.
 
     It must be that of ``sha256`` and ``size_bytes`` where these are known. ``header`` is there once it was
-    read to its end, and certain.
+    read to its end, and certain. ``first_hand`` as for a ``BlobStore``; what seemed damaged is read so.
     """
 
     def __init__(
@@ -30,12 +30,14 @@ class StoredManifest:
         *,
         sha256: str | None = None,
         size_bytes: int | None = None,
+        first_hand: bool = False,
     ) -> None:
         self.key = key
         self._blobs = blobs
         self._workers = workers
         self._sha256 = sha256
         self._size_bytes = size_bytes
+        self._first_hand = first_hand
         self._whole: bytes | None = None
         self.fetched_bytes = 0
         self.header: ManifestHeader | None = None
@@ -49,6 +51,7 @@ class StoredManifest:
             await self._read_through()
         except CorruptBlob:
             self._whole = None
+            self._first_hand = True
             await self._read_through()
 
     async def chunks(self) -> AsyncGenerator[list[PlacedChunk], None]:
@@ -81,7 +84,8 @@ class StoredManifest:
             return
         size_bytes = (await self._blobs.stat(self.key)).size_bytes
         for at in range(0, size_bytes, _PIECE_BYTES):
-            piece = await self._blobs.get(self.key, at, min(_PIECE_BYTES, size_bytes - at))
+            length = min(_PIECE_BYTES, size_bytes - at)
+            piece = await self._blobs.get(self.key, at, length, first_hand=self._first_hand)
             self.fetched_bytes += len(piece)
             if len(piece) == size_bytes:
                 self._whole = piece

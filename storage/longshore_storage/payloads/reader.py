@@ -19,6 +19,7 @@ from longshore_storage.ports import BlobStore
 from .errors import PayloadNotStored
 from .fetching import Batch, ChunkFetcher, batches
 from .manifest_reading import StoredManifest
+from .seeds import Seeds
 from .settings import MIB
 from .tasks import in_order
 from .threads import Workers
@@ -65,7 +66,9 @@ class PayloadReader:
         self._suspect = suspect
         self._streams: list[AsyncGenerator[bytes | memoryview, None]] = []
         self._manifests: list[StoredManifest] = []
+        self._verified: StoredManifest | None = None
         self._fetched_bytes = 0
+        self._reused_bytes = 0
 
     @property
     def sha256(self) -> str:
@@ -82,16 +85,26 @@ class PayloadReader:
         """How many bytes the blob store sent so far for this reader, the manifest's included."""
         return self._fetched_bytes + sum(manifest.fetched_bytes for manifest in self._manifests)
 
-    def stream(self, offset: int = 0) -> AsyncGenerator[bytes | memoryview, None]:
+    @property
+    def reused_bytes(self) -> int:
+        """How many of the payload's bytes were taken from seeds instead, and handed on."""
+        # What was read ahead and lost in a break is counted once more when it is read again.
+        return min(self._reused_bytes, self.size_bytes)
+
+    def stream(
+        self, offset: int = 0, *, seeds: Seeds | None = None
+    ) -> AsyncGenerator[bytes | memoryview, None]:
         """The payload's bytes from ``offset`` on, in pieces of at most 1 MiB; reads nothing before it.
 
-        A piece may be a view, which keeps in memory what was read together with it. Raises
-        ``CorruptBlob``, ``PayloadNotStored`` when the payload was removed meanwhile, and
-        ``BlobStoreUnavailable``. Raises ``ValueError`` for an offset outside the payload.
+        What ``seeds`` have is not fetched. After ``BlobStoreUnavailable`` a new stream goes on where the
+        caller is, without reading the manifest again if it can be helped. A piece may be a view, which keeps
+        in memory what was read together with it. Raises ``CorruptBlob``, ``PayloadNotStored`` when the
+        payload was removed meanwhile, and ``BlobStoreUnavailable``. Raises ``ValueError`` for an offset
+        outside the payload.
         """
         if not 0 <= offset <= self.size_bytes:
             raise ValueError(f"offset {offset} is outside the payload of {self.size_bytes} bytes")
-        stream = self._stream(offset)
+        stream = self._stream(offset, seeds)
         self._streams.append(stream)
         return stream
 
@@ -100,15 +113,16 @@ class PayloadReader:
         for stream in self._streams:
             await stream.aclose()
 
-    async def _stream(self, offset: int) -> AsyncGenerator[bytes | memoryview, None]:
+    async def _stream(self, offset: int, seeds: Seeds | None) -> AsyncGenerator[bytes | memoryview, None]:
         doubted = -1
         while offset < self.size_bytes:
             try:
-                async with aclosing(self._pieces(offset)) as pieces:
+                async with aclosing(self._pieces(offset, seeds)) as pieces:
                     async for piece in pieces:
                         offset += len(piece)
                         yield piece
             except (BlobNotFound, CorruptBlob) as error:
+                self._verified = None
                 if await self._has_another_manifest(error):
                     continue
                 if await self._suspect(error.key) or doubted == offset:
@@ -120,21 +134,13 @@ class PayloadReader:
                 # The object is sound as a whole: what was read of it was changed on its way, so once more.
                 doubted = offset
 
-    async def _pieces(self, start: int) -> AsyncGenerator[bytes | memoryview, None]:
-        manifest = StoredManifest(
-            self._blobs,
-            self._workers,
-            self._row.manifest_key,
-            sha256=self._row.sha256,
-            size_bytes=self._row.size_bytes,
-        )
-        self._manifests.append(manifest)
-        await manifest.verify()
+    async def _pieces(self, start: int, seeds: Seeds | None) -> AsyncGenerator[bytes | memoryview, None]:
+        manifest = await self._manifest()
 
-        async def fetch(batch: Batch) -> list[bytes | memoryview]:
-            runs, fetched_bytes = await self._fetcher.fetch_joined(batch.chunks)
-            self._fetched_bytes += fetched_bytes
-            return await self._workers.run(_pieces_of, runs, max(start - batch.offset, 0))
+        async def fetch(batch: Batch) -> tuple[list[bytes | memoryview], int]:
+            known = await seeds.find(batch) if seeds is not None else {}
+            runs, reused_bytes = await self._fetcher.fetch_joined(batch.chunks, known, self._count)
+            return await self._workers.run(_pieces_of, runs, max(start - batch.offset, 0)), reused_bytes
 
         ahead = in_order(
             batches(manifest.chunks(), batch_bytes=self._batch_bytes, start=start),
@@ -142,9 +148,28 @@ class PayloadReader:
             at_once=self._batches_in_flight,
         )
         async with aclosing(ahead) as fetched:
-            async for pieces in fetched:
+            async for pieces, reused_bytes in fetched:
+                self._reused_bytes += reused_bytes
                 for piece in pieces:
                     yield piece
+
+    async def _manifest(self) -> StoredManifest:
+        """The payload's manifest, verified whole."""
+        if self._verified is None:
+            manifest = StoredManifest(
+                self._blobs,
+                self._workers,
+                self._row.manifest_key,
+                sha256=self._row.sha256,
+                size_bytes=self._row.size_bytes,
+            )
+            self._manifests.append(manifest)
+            await manifest.verify()
+            self._verified = manifest
+        return self._verified
+
+    def _count(self, size_bytes: int) -> None:
+        self._fetched_bytes += size_bytes
 
     async def _has_another_manifest(self, error: StorageError) -> bool:
         """After an object was wrong or gone: whether the payload was compacted or repaired meanwhile."""

@@ -47,7 +47,13 @@ async def record_payload(
         return row
     header = ManifestHeader(bytes.fromhex(sha256), size_bytes, cutting, tuple(pack_keys), chunk_count)
     chunks = stored_chunks(catalogue, workers, deployment_id)
-    manifest_key = await put_manifest(catalogue, blobs, workers, header, chunks)
+    try:
+        manifest_key = await put_manifest(catalogue, blobs, workers, header, chunks)
+    except ValueError as error:
+        # Whoever has the upload now, or ended it, changed its stored part while it was read.
+        if await _holds(catalogue, deployment_id, epoch):
+            raise
+        raise UploadTakenOver(deployment_id) from error
     try:
         async with catalogue.transaction() as transaction:
             # First, for it locks the upload's row, which everything below hangs on.
@@ -84,6 +90,11 @@ async def record_payload(
     return row
 
 
+async def _holds(catalogue: Catalogue, deployment_id: str, epoch: int) -> bool:
+    async with catalogue.transaction() as transaction:
+        return await uploads.heartbeat(transaction, deployment_id, epoch)
+
+
 async def _repair(
     transaction: Transaction, sha256: str, manifest_key: str, *, chunk_count: int, pack_keys: Collection[str]
 ) -> bool:
@@ -103,6 +114,10 @@ async def keep_stored_payload(
     catalogue: Catalogue, deployment_id: str, epoch: int, sha256: str
 ) -> PayloadRow | None:
     """The payload if it is stored, kept for the upload from then on."""
+    async with catalogue.reading() as transaction:
+        if await stored_payloads.get_payload(transaction, sha256) is None:
+            # As most that come: nobody who writes waits for the answer.
+            return None
     try:
         async with catalogue.transaction() as transaction:
             row = await stored_payloads.get_payload(transaction, sha256)

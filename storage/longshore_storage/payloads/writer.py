@@ -30,7 +30,7 @@ from .errors import (
     UploadTakenOver,
     UploadWayMixed,
 )
-from .fetching import Batch, ChunkFetcher, Fetched, batches
+from .fetching import Batch, ChunkFetcher, batches
 from .holding import Hold
 from .own_chunks import OwnChunks
 from .pinned_index import PinnedIndex
@@ -292,7 +292,7 @@ class PayloadWriter:
             at_once=self._settings.batches_in_flight,
         )
         async with aclosing(ahead) as fetched:
-            async for batch, (raws, _) in fetched:
+            async for batch, raws in fetched:
                 self._part.add_chunks(batch.chunks)
                 self._count.add(len(batch.chunks))
                 if self._own_chunks is not None:
@@ -300,7 +300,7 @@ class PayloadWriter:
                 await self._workers.run(self._hash, raws)
                 await self._follow(raws)
 
-    async def _fetch(self, batch: Batch) -> tuple[Batch, Fetched]:
+    async def _fetch(self, batch: Batch) -> tuple[Batch, list[memoryview]]:
         return batch, await self._fetcher.fetch(batch.chunks)
 
     def _hash(self, raws: Sequence[bytes | memoryview]) -> None:

@@ -47,13 +47,13 @@ def installation(place: Path, arm: Arm) -> None:
     with DataFolder.open(place) as folder:
         staged = stage(folder)
         arm()
-        finalise(InstalledTrees(folder), staged)
+        finalise(InstalledTrees(folder), staged, with_chunks=True)
 
 
 def removal(place: Path, arm: Arm) -> None:
     with DataFolder.open(place) as folder:
         trees = InstalledTrees(folder)
-        tree = install(trees, folder)
+        tree = install(trees, folder, with_chunks=True)
         arm()
         trees.remove(tree)
 

@@ -43,7 +43,11 @@ def finalise(
     project: str = "p",
     payload_sha256: str = PAYLOAD,
     file_digests: FileDigests | None = None,
+    with_chunks: bool = False,
 ) -> InstalledTree:
+    chunk_list = staged.with_name("chunks")
+    if with_chunks:
+        chunk_list.touch()
     return trees.finalise(
         staged,
         project=project,
@@ -52,6 +56,7 @@ def finalise(
         content_sha256=CONTENT,
         is_canonical=True,
         file_digests=file_digests,
+        chunk_list=chunk_list if with_chunks else None,
     )
 
 
@@ -62,10 +67,11 @@ def install(
     *,
     project: str = "p",
     content: bytes = b"one\n",
+    with_chunks: bool = False,
 ) -> InstalledTree:
     staged = stage(folder, content)
     try:
-        return finalise(trees, staged, version, project=project)
+        return finalise(trees, staged, version, project=project, with_chunks=with_chunks)
     finally:
         folder.discard_staging(staged.parent)
 

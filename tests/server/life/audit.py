@@ -7,7 +7,14 @@ from itertools import pairwise
 from sqlalchemy import select
 
 from longshore_storage.catalogue import tables
-from longshore_storage.catalogue.lifecycle import FOLLOWING, ROLLING, TERMINAL, DeploymentStatus
+from longshore_storage.catalogue.lifecycle import (
+    FOLLOWING,
+    ROLLING,
+    TERMINAL,
+    WENT_LIVE,
+    DeploymentStatus,
+    FailurePolicy,
+)
 from longshore_storage.catalogue.rows import Deployment, Live
 from tests.server.rollouts import PROJECT
 
@@ -63,6 +70,8 @@ def _check_deployment(world: World, deployment: Deployment) -> None:
     )
     assert (status is D.CANCELLED) <= bool(deployment.cancelled_by)
     assert (status is D.STAGED) <= bool(deployment.gate_id)
+    assert (status in TERMINAL) <= (not deployment.paused_by and not deployment.waiting_gate_id)
+    assert deployment.last_generation >= max(deployment.generation, deployment.revert_generation)
     if status in TERMINAL:
         before = world.ended.setdefault(deployment.id, deployment)
         kept = {name: getattr(before, name) for name in _UNCHANGING}
@@ -98,10 +107,10 @@ def _check_live(live: Live, deployments: dict[str, Deployment]) -> None:
         assert (live.live_release_id, live.live_generation) == (None, 0)
         return
     by = deployments[live.live_deployment_id]
-    assert by.status is D.SUCCEEDED
+    assert by.status in WENT_LIVE
     assert (live.live_release_id, live.live_generation) == (by.release_id, by.generation)
     newest = max(
-        (one for one in deployments.values() if one.status is D.SUCCEEDED), key=lambda one: one.generation
+        (one for one in deployments.values() if one.status in WENT_LIVE), key=lambda one: one.generation
     )
     assert newest.id == by.id, "what succeeded last is live"
 
@@ -114,9 +123,11 @@ async def audit_the_end(world: World) -> None:
         assigned = await transaction.all(
             select(tables.assignment).where(tables.assignment.c.project == PROJECT)
         )
+        policies = await transaction.all(select(tables.deployment.c.id, tables.deployment.c.failure_policy))
+    keeping = {row.id for row in policies if row.failure_policy == FailurePolicy.KEEP}
     assert statuses <= {*TERMINAL, D.STAGED}
     live = await world.place.live() if statuses else None
     for row in assigned:
         assert live is not None
-        if row.generation >= live.live_generation:
+        if row.generation >= live.live_generation and row.deployment_id not in keeping:
             assert row.release_id == live.live_release_id, f"{row.node_id} should have something else"

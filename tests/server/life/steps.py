@@ -10,6 +10,7 @@ from hypothesis import strategies as st
 
 from longshore_server.deploying.requests import (
     CancelRequest,
+    PauseRequest,
     PromoteRequest,
     ReleaseRequest,
     RetryRequest,
@@ -18,7 +19,8 @@ from longshore_server.deploying.requests import (
 )
 from longshore_server.deploying.terms import Terms
 from longshore_storage.catalogue import Transaction, deployments
-from longshore_storage.catalogue.lifecycle import ActivationStatus, QueuePolicy
+from longshore_storage.catalogue.lifecycle import ActivationStatus, FailurePolicy, QueuePolicy
+from longshore_storage.catalogue.strategy import CanaryStep, Strategy
 from tests.server.rollouts import ACTOR, ENVIRONMENT, PROJECT, Place
 from tests.storage.machine.faults import Call, Fault, Way
 from tests.storage.machine.telling import ToldEnum
@@ -36,12 +38,14 @@ class Deploy(Step):
     expects_live: int | None = None
     again: bool = False
     fault: Fault | None = None
+    strategy: Strategy | None = None
+    failure_policy: FailurePolicy | None = None
 
     async def take(self, world: World) -> None:
         expected = None
         if self.expects_live is not None:
             expected = chosen(["", *world.ids], self.expects_live)
-        terms = Terms(self.stage_only, expected, self.queue_policy)
+        terms = Terms(self.stage_only, expected, self.queue_policy, self.strategy, self.failure_policy)
         request = ReleaseRequest(
             _new_id(world, again=self.again), PROJECT, ENVIRONMENT, chosen(VERSIONS, self.version), terms
         )
@@ -83,6 +87,8 @@ class Decision(ToldEnum):
 
     CANCEL = "cancel"
     PROMOTE = "promote"
+    PAUSE = "pause"
+    RESUME = "resume"
     RETRY = "retry"
 
 
@@ -107,6 +113,10 @@ class Decide(Step):
                     async with world.hand.reading() as transaction:
                         gate_id = await gate_of(transaction, deployment_id)
                     await place.gates.promote(PromoteRequest(deployment_id, gate_id), ACTOR)
+                case Decision.PAUSE:
+                    await place.pausing.pause(PauseRequest(deployment_id, ""), ACTOR)
+                case Decision.RESUME:
+                    await place.pausing.resume(deployment_id, ACTOR)
                 case Decision.RETRY:
                     await place.releases.retry(RetryRequest(_new_id(world), deployment_id), ACTOR)
 
@@ -169,7 +179,8 @@ class Boot(Step):
 async def gate_of(transaction: Transaction, deployment_id: str) -> str:
     """The gate of a deployment, or an id that is none."""
     deployment = await deployments.get_deployment(transaction, deployment_id)
-    return (deployment.gate_id if deployment is not None else "") or str(uuid4())
+    gate_id = (deployment.waiting_gate_id or deployment.gate_id) if deployment is not None else ""
+    return gate_id or str(uuid4())
 
 
 def _new_id(world: World, *, again: bool = False) -> str:
@@ -198,6 +209,14 @@ _faults = st.one_of(
         st.just(Call.COMMIT),
     ),
 )
+_strategies = st.builds(
+    Strategy,
+    canary_steps=st.sampled_from(
+        [(), (), (CanaryStep(nodes=1),), (CanaryStep(nodes=1, wait_s=0.001), CanaryStep(percent=60))]
+    ),
+    max_nodes_at_once=st.sampled_from([0, 1, 2]),
+    max_failed_nodes=st.sampled_from([0, 1]),
+)
 _deploys = st.builds(
     Deploy,
     _numbers,
@@ -206,6 +225,8 @@ _deploys = st.builds(
     st.one_of(st.none(), st.none(), st.none(), _numbers),
     st.sampled_from([False, False, False, True]),
     _faults,
+    st.one_of(st.none(), _strategies),
+    st.sampled_from([None, None, FailurePolicy.KEEP]),
 )
 _steps: st.SearchStrategy[Step] = st.one_of(
     _deploys,

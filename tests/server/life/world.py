@@ -10,13 +10,13 @@ from dataclasses import dataclass, field
 from longshore_server.refusal import Refusal
 from longshore_server.rollout.step import Progress, RolloutStep
 from longshore_server.wakeups import Wakeups
-from longshore_storage.catalogue import Catalogue, open_catalogue
+from longshore_storage.catalogue import Catalogue, deployments, open_catalogue
 from longshore_storage.catalogue.journal import StatusMoved
-from longshore_storage.catalogue.lifecycle import ActivationStatus
+from longshore_storage.catalogue.lifecycle import ActivationStatus, DeploymentStatus
 from longshore_storage.catalogue.rows import Deployment
 from longshore_storage.coordination import open_coordination
 from longshore_storage.errors import CommitUnknown, Unavailable
-from tests.server.rollouts import Place
+from tests.server.rollouts import ACTOR, ENVIRONMENT, PROJECT, Place
 from tests.storage.machine.bucket import Clock
 from tests.storage.machine.faults import Attempt, Died, Fault, Life, attempting
 from tests.storage.machine.mortal import MortalCatalogue
@@ -86,6 +86,7 @@ class World:
         step = self.place.step(name="the last one")
         await step.take_over()
         for _ in range(_MOST_STEPS_TO_THE_END):
+            await self._let_pass()
             for name in NODES:
                 for due in await self.place.due(name):
                     done = ActivationStatus.REMOVED if due.release_id is None else ActivationStatus.LIVE
@@ -93,6 +94,15 @@ class World:
             if await step.take() is Progress.NOTHING_LEFT:
                 return
         raise AssertionError("it never comes to its end")
+
+    async def _let_pass(self) -> None:
+        """Whoever waits for a person in the middle of a rollout goes on."""
+        async with self.hand.reading() as transaction:
+            active = await deployments.active_rollout(transaction, PROJECT, ENVIRONMENT)
+        if active is not None and active.status is DeploymentStatus.PAUSED and not active.cancelled_by:
+            await self.place.pausing.resume(active.id, ACTOR)
+        elif active is not None and active.waiting_gate_id:
+            await self.place.promote(active.id, active.waiting_gate_id)
 
 
 @asynccontextmanager

@@ -41,7 +41,7 @@ async def s3(
     retry_for_s: float = 5,
 ) -> AsyncIterator[S3BlobStore]:
     store = S3BlobStore(
-        endpoint,
+        [endpoint],
         bucket,
         access_key=access_key,
         secret_key=secret_key,

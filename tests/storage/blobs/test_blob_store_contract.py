@@ -5,7 +5,8 @@ from __future__ import annotations
 import asyncio
 import os
 import random
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Callable, Iterator
+from contextlib import AbstractAsyncContextManager
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
@@ -15,16 +16,50 @@ import pytest
 from longshore_storage.blobs import open_blob_store
 from longshore_storage.errors import BlobNotFound, CorruptBlob
 from longshore_storage.ports import BlobStore
+from tests.services.minio_cluster import MinioCluster
+from tests.services.minio_service import MinioService
 
 NOISE = random.Random(7).randbytes(1 << 20)
 
 
-@pytest.fixture(params=["files", "s3", "s3-prefix"])
-async def store(request: pytest.FixtureRequest, tmp_path: Path) -> AsyncIterator[BlobStore]:
-    url = f"file://{tmp_path}/blobs" if request.param == "files" else request.getfixturevalue("s3_url")
-    if request.param == "s3-prefix":
-        url += "/deep/prefix"
-    async with open_blob_store(url) as opened:
+@pytest.fixture(params=["files", "s3", "s3-prefix", "s3-replicas", "s3-cluster"])
+def kind(request: pytest.FixtureRequest) -> str:
+    return str(request.param)
+
+
+@pytest.fixture
+def url(kind: str, request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[str]:
+    """Where it is, without a prefix."""
+    if kind == "files":
+        yield f"file://{tmp_path}/blobs"
+    elif kind == "s3-cluster":
+        cluster: MinioCluster = request.getfixturevalue("minio_cluster")
+        with cluster.fresh_bucket() as bucket:
+            yield cluster.url(bucket)
+    else:
+        yield request.getfixturevalue("s3_url")
+
+
+@pytest.fixture
+def opening(
+    kind: str, url: str, request: pytest.FixtureRequest
+) -> Iterator[Callable[[], AbstractAsyncContextManager[BlobStore]]]:
+    """Opens it, once more each time."""
+    if kind == "s3-replicas":
+        # Of three replicas, the nearest is away, the next has nothing, and the last one everything.
+        minio: MinioService = request.getfixturevalue("minio_service")
+        with minio.fresh_bucket() as empty:
+            away = "s3+http://127.0.0.1:1/bucket"
+            yield lambda: open_blob_store(url, read_urls=[away, minio.url(empty), url])
+    else:
+        yield lambda: open_blob_store(url + ("/deep/prefix" if kind == "s3-prefix" else ""))
+
+
+@pytest.fixture
+async def store(
+    opening: Callable[[], AbstractAsyncContextManager[BlobStore]],
+) -> AsyncIterator[BlobStore]:
+    async with opening() as opened:
         yield opened
 
 
@@ -157,6 +192,8 @@ async def test_listing_is_in_key_order_whatever_folders_there_are(store: BlobSto
         assert await keys(store, prefix) == sorted(n for n in names if n.startswith(prefix)), prefix
 
 
+# The others list as these do, and 1,503 objects are much to put.
+@pytest.mark.parametrize("kind", ["files", "s3", "s3-prefix"], indirect=True)
 async def test_listing_goes_over_pages(store: BlobStore) -> None:
     names = [f"packs/{n % 7}/{n:05}" for n in range(1503)]
     gate = asyncio.Semaphore(32)
@@ -222,12 +259,10 @@ async def test_check_of_a_usable_store_returns_and_leaves_nothing(store: BlobSto
 
 
 async def test_what_was_put_is_there_for_another_client(
-    store: BlobStore, request: pytest.FixtureRequest, tmp_path: Path
+    store: BlobStore, opening: Callable[[], AbstractAsyncContextManager[BlobStore]], kind: str, url: str
 ) -> None:
     await put(store, "packs/one", b"shared")
-    kind = request.node.callspec.params["store"]
-    url = f"file://{tmp_path}/blobs" if kind == "files" else request.getfixturevalue("s3_url")
-    async with open_blob_store(url + ("/deep/prefix" if kind == "s3-prefix" else "")) as other:
+    async with opening() as other:
         assert await other.get("packs/one") == b"shared"
     async with open_blob_store(url) as other:
         expected = "deep/prefix/packs/one" if kind == "s3-prefix" else "packs/one"

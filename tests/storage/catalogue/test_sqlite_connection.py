@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import sqlite3
+import threading
 from collections.abc import AsyncIterator
 from contextlib import AsyncExitStack
 from functools import partial
@@ -71,6 +72,25 @@ async def test_what_is_rolled_back_was_never_there(
     await _insert(one, 1, 2)
     await one.rollback()
     assert await _numbers(other) == []
+
+
+async def test_a_short_statement_goes_to_the_thread_only_where_it_may_wait(
+    connections: tuple[SqliteConnection, SqliteConnection],
+) -> None:
+    one, _ = connections
+    await one.create_function("thread", 0, threading.get_ident)
+
+    async def runs_here() -> bool:
+        cursor = one.cursor()
+        await cursor.execute_short("SELECT thread()")
+        return bool(await cursor.fetchall() == [(threading.get_ident(),)])
+
+    assert await runs_here()
+    one.begin_with_next("BEGIN IMMEDIATE")
+    assert not await runs_here()
+    assert one.in_transaction
+    assert await runs_here()
+    await one.rollback()
 
 
 async def test_a_statement_that_nobody_awaits_any_more_locks_nothing(

@@ -360,6 +360,7 @@ async def assign(shelf: Shelf, version: str) -> None:
         await nodes.boot(
             transaction,
             "node-1",
+            1,
             name="one",
             environment="default",
             roles=["install"],

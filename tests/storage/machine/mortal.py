@@ -10,10 +10,11 @@ from datetime import datetime
 from typing import Any
 
 from sqlalchemy import Executable
-from sqlalchemy.engine import CursorResult
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from longshore_storage.catalogue import Catalogue, Transaction
+from longshore_storage.catalogue.direct import Answer
+from longshore_storage.catalogue.prepared import Prepared
 from longshore_storage.errors import BlobStoreUnavailable, CatalogueUnavailable, CommitUnknown
 from longshore_storage.ports import BlobStat, BlobStore
 
@@ -35,9 +36,9 @@ class MortalTransaction(Transaction):
 
     async def execute(
         self,
-        statement: Executable,
+        statement: Executable | Prepared,
         parameters: Mapping[str, Any] | Sequence[Mapping[str, Any]] | None = None,
-    ) -> CursorResult[Any]:
+    ) -> Answer:
         execute = super().execute
         return await self._life.call(Call.SQL, lambda: execute(statement, parameters), away=_CATALOGUE_AWAY)
 
@@ -97,9 +98,14 @@ class MortalBlobs:
             later=lambda: self._bucket.put_later(key, parts),
         )
 
-    async def get(self, key: str, offset: int = 0, length: int | None = None) -> bytes:
+    async def get(
+        self, key: str, offset: int = 0, length: int | None = None, *, first_hand: bool = False
+    ) -> bytes:
         return await self._life.call(
-            Call.GET, lambda: self._store.get(key, offset, length), away=_BLOBS_AWAY, garbled=_garbled
+            Call.GET,
+            lambda: self._store.get(key, offset, length, first_hand=first_hand),
+            away=_BLOBS_AWAY,
+            garbled=_garbled,
         )
 
     async def stat(self, key: str) -> BlobStat:

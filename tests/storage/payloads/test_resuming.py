@@ -256,3 +256,21 @@ async def test_an_upload_that_is_dropped_under_way(world: World) -> None:
     with pytest.raises(UploadTakenOver):
         await upload()
     assert await world.count(tables.payload) == 0
+
+
+async def test_an_upload_that_is_dropped_when_all_of_it_is_stored(world: World) -> None:
+    """As whoever cancels it does: there is no stored part any more to make a manifest of."""
+    deployment_id = await world.begin()
+
+    async def upload() -> None:
+        async with world.writer(deployment_id) as writer:
+            await send_by("CHUNKS", writer)
+            await writer.flush()
+            async with world.catalogue.transaction() as transaction:
+                await uploads.drop_upload(transaction, deployment_id)
+            await writer.finish()
+
+    with pytest.raises(UploadTakenOver, match=deployment_id):
+        await upload()
+    assert await world.count(tables.payload) == 0
+    assert await world.count(tables.manifest_draft) == 0

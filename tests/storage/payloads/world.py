@@ -61,10 +61,12 @@ class HookedBlobs:
             await self.before_put(key)
         await self._blobs.put(key, parts, crc32c=crc32c)
 
-    async def get(self, key: str, offset: int = 0, length: int | None = None) -> bytes:
+    async def get(
+        self, key: str, offset: int = 0, length: int | None = None, *, first_hand: bool = False
+    ) -> bytes:
         if self.before_get is not None:
             await self.before_get(key)
-        body = await self._blobs.get(key, offset, length)
+        body = await self._blobs.get(key, offset, length, first_hand=first_hand)
         self.got.append((key, offset, len(body)))
         return self.change(key, body) if self.change is not None else body
 

@@ -37,7 +37,10 @@ def cancel_command(
     detach: bool,
     timeout: float | None,
 ) -> None:
-    """Cancel DEPLOYMENT. Nodes that it has reached go back to what is live; an upload of it is dropped."""
+    """Cancel DEPLOYMENT. Nodes that it has reached go back to what is live; an upload of it is dropped.
+
+    With `--on-failure keep` they were to stay as they are, and do.
+    """
     from longshore_client.cli.identifying import whole_id
     from longshore_client.cli.outcome import follow_to_end, how_to_follow, outcome_of_cancelling
     from longshore_client.cli.wording import safe, words

@@ -21,13 +21,19 @@ if TYPE_CHECKING:
     epilog="""\b
 Examples:
   longshore nodes
+  longshore nodes --watch
   longshore nodes -e production -o json | jq 'select(.alive | not)'""",
 )
 @environment_filter
+@click.option("-w", "--watch", is_flag=True, help="Show them as they change, until Ctrl-C.")
 @client_command
-def nodes_command(session: Session, environment: str | None) -> None:
+def nodes_command(session: Session, environment: str | None, watch: bool) -> None:
     """List the nodes by name: where they are, what they do, and whether they are alive."""
     from longshore_client.cli.columns import NODE_COLUMNS
+
+    if watch:
+        session.run(lambda client: _watch(client, session, environment))
+        return
 
     async def work(client: Client) -> None:
         async with aclosing(client.nodes(environment=environment)) as nodes:
@@ -36,6 +42,15 @@ def nodes_command(session: Session, environment: str | None) -> None:
             )
 
     session.run(work)
+
+
+async def _watch(client: Client, session: Session, environment: str | None) -> None:
+    from longshore_client.cli.live_list import tell_broken
+    from longshore_client.cli.live_nodes import show_nodes
+
+    changes = client.watch_nodes(environment=environment, on_break=tell_broken)
+    async with aclosing(changes):
+        await show_nodes(changes, session.printer)
 
 
 @click.command(

@@ -1,12 +1,18 @@
-"""``longshore cordon``, ``longshore uncordon`` and ``longshore remove-node``."""
+"""``longshore cordon``, ``drain``, ``uncordon`` and ``remove-node``."""
 
 from __future__ import annotations
+
+from typing import TYPE_CHECKING
 
 import click
 
 from longshore_client.cli import completing
 from longshore_client.cli.making import confirm, yes_option
 from longshore_client.cli.session import Session, client_command
+
+if TYPE_CHECKING:
+    from longshore_client.catalog_models import Node
+    from longshore_client.client import Client
 
 
 @click.command(
@@ -28,6 +34,46 @@ def cordon_command(session: Session, node: str, reason: str) -> None:
 
 
 @click.command(
+    "drain",
+    short_help="Cordon a node, and have it take and drive nothing any more.",
+    epilog="""\b
+Examples:
+  longshore drain web-3 --reason "kernel update" --wait
+  longshore uncordon web-3""",
+)
+@click.argument("node", shell_complete=completing.nodes)
+@click.option("--reason", required=True, metavar="TEXT", help="Why; whoever looks at the nodes reads it.")
+@click.option("--wait", is_flag=True, help="Return when nothing is left that it takes or drives.")
+@client_command
+def drain_command(session: Session, node: str, reason: str, wait: bool) -> None:
+    """Have NODE take no uploads and drive no rollouts until `longshore uncordon`, and let none cover it.
+
+    Running uploads end, rollouts are handed over; where no other node drives rollouts, it ends its own. What
+    it has stays live. Then it can be stopped.
+    """
+    from longshore_client.cli.columns import node_words
+    from longshore_client.cli.wording import safe
+    from longshore_client.errors import StatusConflict
+
+    if not reason.strip():
+        raise click.UsageError("--reason must say something")
+
+    async def work(client: Client) -> Node:
+        drained = await client.drain(node, reason)
+        if not wait:
+            return drained
+        if not drained.alive:
+            click.echo(f"{safe(node)} is away: waiting until it is back and tells", err=True)
+        return await client.drained(node)
+
+    drained = session.run(work)
+    sentence = f"{drained.node_name} is {node_words(drained)}"
+    if wait and not drained.draining:
+        raise StatusConflict(f"{drained.node_name} is not drained any more: somebody lifted it")
+    session.printer.result(drained, sentence=safe(sentence))
+
+
+@click.command(
     "uncordon",
     short_help="Let rollouts cover a node again.",
     epilog="""\b
@@ -37,7 +83,7 @@ Examples:
 @click.argument("node", shell_complete=completing.nodes)
 @client_command
 def uncordon_command(session: Session, node: str) -> None:
-    """Let rollouts cover NODE again; it catches up with what is live by itself."""
+    """Let rollouts cover NODE again, and end its drain; it catches up with what is live by itself."""
     _cordon(session, node, "")
 
 

@@ -19,6 +19,7 @@ from longshore_client.cli.making import (
     terms_options,
 )
 from longshore_client.cli.options import environment_option
+from longshore_client.cli.rollouts import RolloutChoice, rollout_options
 from longshore_client.cli.session import Session, client_command
 
 if TYPE_CHECKING:
@@ -39,6 +40,8 @@ Examples:
   longshore deploy .
   longshore deploy ./build --project web --bump minor -e staging
   longshore deploy app-2.1.0.whl --project app --version 2.1.0
+  longshore deploy . --canary 1 --canary 10%:5m --at-once 25% --failure-domain zone
+  longshore deploy . --at-once 2 --max-failed 1 --on-failure keep
   tar c build | longshore deploy - --project web --format tar
   longshore deploy . --validate-only
   longshore deploy . --detach --quiet          # prints the deployment's id
@@ -64,6 +67,7 @@ Examples:
 @click.option("--validate-only", is_flag=True, help="Only examine it, and tell what was found.")
 @queue_option
 @terms_options
+@rollout_options
 @following_options
 @click.option(
     "--format",
@@ -95,6 +99,7 @@ def deploy_command(
     queue: str,
     expect_live: str | None,
     labels: tuple[str, ...],
+    rollout: RolloutChoice,
     wait: str | None,
     detach: bool,
     timeout: float | None,
@@ -113,6 +118,7 @@ def deploy_command(
     """
     from longshore_client.addresses import checked_addresses
     from longshore_client.cli.outcome import Followed, how_to_follow
+    from longshore_client.cli.printing import plain
     from longshore_client.cli.resuming import UploadRun, upload_run
     from longshore_client.cli.standard_input import standard_input
     from longshore_client.cli.validating import refuse_following, validate
@@ -129,7 +135,7 @@ def deploy_command(
             {"--stage": stage, "--deployment-id": deployment_id, "--new": anew, "--wait": wait}
             | {"--detach": detach, "--timeout": timeout is not None}
         )
-    terms = terms_of(expect_live, labels, queue=queue, stage=stage)
+    terms = terms_of(expect_live, labels, rollout, queue=queue, stage=stage)
     named, where = _project(session, path, project), session.environment(environment)
     followed = Followed(session, detach=is_detached(wait, detach=detach), timeout_s=timeout)
 
@@ -170,6 +176,8 @@ def deploy_command(
         "project": named,
         "environment": where,
         **{name: given[name] for name in _WHAT_MAKES_AN_UPLOAD},
+        "strategy": plain(rollout.strategy),
+        "failure_policy": rollout.failure_policy,
     }
     say = functools.partial(click.echo, err=True) if not session.printer.quiet else _say_nothing
     with upload_run(source, upload, say, deployment_id=deployment_id, anew=anew) as run:

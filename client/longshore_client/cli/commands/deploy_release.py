@@ -16,6 +16,7 @@ from longshore_client.cli.making import (
     terms_options,
 )
 from longshore_client.cli.options import environment_option
+from longshore_client.cli.rollouts import RolloutChoice, rollout_options
 from longshore_client.cli.session import Session, client_command
 
 if TYPE_CHECKING:
@@ -29,7 +30,8 @@ if TYPE_CHECKING:
     epilog="""\b
 Examples:
   longshore deploy-release web 1.4.2 -e production
-  longshore deploy-release web@1.4.2 -e production --stage""",
+  longshore deploy-release web@1.4.2 -e production --stage
+  longshore deploy-release web 1.4.2 -e production --canary 1 --at-once 2""",
 )
 @click.argument("project", shell_complete=completing.projects)
 @click.argument("version", required=False, shell_complete=completing.versions)
@@ -37,6 +39,7 @@ Examples:
 @click.option("--stage", is_flag=True, help="Record it and wait for `longshore promote`.")
 @queue_option
 @terms_options
+@rollout_options
 @following_options
 @client_command
 def deploy_release_command(
@@ -48,6 +51,7 @@ def deploy_release_command(
     queue: str,
     expect_live: str | None,
     labels: tuple[str, ...],
+    rollout: RolloutChoice,
     wait: str | None,
     detach: bool,
     timeout: float | None,
@@ -59,7 +63,7 @@ def deploy_release_command(
     """
     name, number = session.release(project, version)
     where = session.environment(environment)
-    terms = terms_of(expect_live, labels, queue=queue, stage=stage)
+    terms = terms_of(expect_live, labels, rollout, queue=queue, stage=stage)
 
     async def make(client: Client, deployment_id: str) -> Deployment:
         return await client.deploy_release(

@@ -19,8 +19,8 @@ if TYPE_CHECKING:
     from longshore_client.models import DeploymentStatus
 
 _STATUSES: Final = (
-    *("pending", "receiving", "validating", "staged", "queued", "rolling_out", "reverting"),
-    *("succeeded", "failed", "cancelled", "superseded"),
+    *("pending", "receiving", "validating", "staged", "queued", "rolling_out", "paused", "reverting"),
+    *("succeeded", "partial", "failed", "cancelled", "superseded"),
 )
 
 
@@ -41,7 +41,8 @@ Examples:
     "statuses",
     multiple=True,
     type=click.Choice(_STATUSES),
-    help="Only in this state; repeatable.",
+    metavar="STATUS",
+    help=f"Only in this state; repeatable: {', '.join(_STATUSES)}.",
 )
 @click.option("--version", help="Only of this version.")
 @click.option("--by", "deployed_by", metavar="WHO", help="Only by this caller.")

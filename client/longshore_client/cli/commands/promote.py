@@ -21,7 +21,7 @@ if TYPE_CHECKING:
     epilog="""\b
 Examples:
   longshore list --status staged
-  longshore promote 5f0c31aa
+  longshore promote 5f0c31aa               # a staged one, or a canary to its next step
   longshore promote 5f0c31aa --gate 0d7b2f64-… --yes""",
 )
 @click.argument("deployment_id", metavar="DEPLOYMENT", shell_complete=completing.deployments)
@@ -40,9 +40,14 @@ def promote_command(
     detach: bool,
     timeout: float | None,
 ) -> None:
-    """Let DEPLOYMENT pass the gate that it waits at, and follow it to its end."""
+    """Let DEPLOYMENT pass the gate that it waits at, and follow it to its end or the next gate.
+
+    A staged one takes its place in the queue. A canary goes on to its next step; where it waits for a time,
+    it goes on before that has come.
+    """
     from longshore_client.cli.identifying import whole_id
     from longshore_client.cli.outcome import Followed, how_to_follow
+    from longshore_client.cli.rollout_words import canary_words, is_at_canary_step, what_comes_words
     from longshore_client.cli.wording import ago, safe, words
     from longshore_client.errors import GateMismatch
 
@@ -57,16 +62,19 @@ def promote_command(
         raise GateMismatch(
             f"deployment {waiting.deployment_id} waits for nobody: it is {words(waiting.status)}"
         )
-    question = (
-        f"{safe(waiting.project)} {safe(waiting.version)}, by {safe(waiting.deployed_by)} "
-        f"{ago(waiting.create_time)}: let it go live in {safe(waiting.environment)}?"
-    )
+    what = f"{safe(waiting.project)} {safe(waiting.version)}, by {safe(waiting.deployed_by)} "
+    where = safe(waiting.environment)
+    question = f"{what}{ago(waiting.create_time)}: let it go live in {where}?"
+    if is_at_canary_step(waiting):
+        failed = f", {waiting.node_counts.failed} failed" if waiting.node_counts.failed else ""
+        reached = f"{canary_words(waiting)}{failed}"
+        question = f"{what}in {where}, {reached}: let it {what_comes_words(waiting)}?"
     confirm(question, yes=yes, otherwise="it waits on")
 
     async def work(client: Client) -> None:
         with session.display() as shown:
             promoted = await client.promote(waiting.deployment_id, passed)
-            await followed.to_end(client, promoted, shown)
+            await followed.to_end(client, promoted, shown, from_here=True)
 
     try:
         session.run(work)

@@ -15,6 +15,7 @@ from longshore_client.cli.making import (
     terms_of,
     terms_options,
 )
+from longshore_client.cli.rollouts import RolloutChoice, rollout_options
 from longshore_client.cli.session import Session, client_command
 
 if TYPE_CHECKING:
@@ -28,11 +29,13 @@ if TYPE_CHECKING:
     epilog="""\b
 Examples:
   longshore retry 5f0c31aa
-  longshore retry 5f0c31aa --queue supersede""",
+  longshore retry 5f0c31aa --queue supersede
+  longshore retry 5f0c31aa --canary 1:10m""",
 )
 @click.argument("deployment", metavar="DEPLOYMENT", shell_complete=completing.deployments)
 @queue_option
 @terms_options
+@rollout_options
 @following_options
 @client_command
 def retry_command(
@@ -41,17 +44,19 @@ def retry_command(
     queue: str,
     expect_live: str | None,
     labels: tuple[str, ...],
+    rollout: RolloutChoice,
     wait: str | None,
     detach: bool,
     timeout: float | None,
 ) -> None:
     """Make a new deployment of what DEPLOYMENT, which failed or was cancelled or superseded, was to bring.
 
-    No bytes are sent. An upload that never was recorded is deployed again instead.
+    Of a partial one too: nodes that have it do nothing. No bytes are sent. An upload that never was recorded
+    is deployed again instead.
     """
     from longshore_client.cli.identifying import whole_id
 
-    terms = terms_of(expect_live, labels, queue=queue)
+    terms = terms_of(expect_live, labels, rollout, queue=queue)
 
     async def make(client: Client, deployment_id: str) -> Deployment:
         return await client.retry(

@@ -15,6 +15,7 @@ from longshore_client.cli.making import (
     terms_options,
 )
 from longshore_client.cli.options import environment_option
+from longshore_client.cli.rollouts import RolloutChoice, rollout_options
 from longshore_client.cli.session import Session, client_command
 
 if TYPE_CHECKING:
@@ -28,7 +29,8 @@ if TYPE_CHECKING:
     epilog="""\b
 Examples:
   longshore rollback web
-  longshore rollback web -e production --to 1.4.2""",
+  longshore rollback web -e production --to 1.4.2
+  longshore rollback web --at-once all     # whatever is set for the project""",
 )
 @click.argument("project", required=False, shell_complete=completing.projects)
 @environment_option("Where to go back.")
@@ -46,6 +48,7 @@ Examples:
     help="To what this deployment brought; its id or first characters.",
 )
 @terms_options
+@rollout_options
 @following_options
 @client_command
 def rollback_command(
@@ -56,6 +59,7 @@ def rollback_command(
     to_deployment: str | None,
     expect_live: str | None,
     labels: tuple[str, ...],
+    rollout: RolloutChoice,
     wait: str | None,
     detach: bool,
     timeout: float | None,
@@ -69,7 +73,7 @@ def rollback_command(
 
     if version and to_deployment:
         raise click.UsageError("--to and --to-deployment exclude each other")
-    terms = terms_of(expect_live, labels)
+    terms = terms_of(expect_live, labels, rollout)
     name, where = session.project(project), session.environment(environment)
 
     async def make(client: Client, deployment_id: str) -> Deployment | None:

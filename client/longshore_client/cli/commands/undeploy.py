@@ -18,6 +18,7 @@ from longshore_client.cli.making import (
     yes_option,
 )
 from longshore_client.cli.options import environment_option
+from longshore_client.cli.rollouts import RolloutChoice, rollout_options
 from longshore_client.cli.session import Session, client_command
 
 if TYPE_CHECKING:
@@ -31,7 +32,7 @@ if TYPE_CHECKING:
     epilog="""\b
 Examples:
   longshore undeploy web -e staging
-  longshore undeploy web --yes
+  longshore undeploy web --yes --at-once 1
   longshore rollback web     # brings back what was removed""",
 )
 @click.argument("project", required=False, shell_complete=completing.projects)
@@ -39,6 +40,7 @@ Examples:
 @yes_option
 @queue_option
 @terms_options
+@rollout_options
 @following_options
 @client_command
 def undeploy_command(
@@ -49,6 +51,7 @@ def undeploy_command(
     queue: str,
     expect_live: str | None,
     labels: tuple[str, ...],
+    rollout: RolloutChoice,
     wait: str | None,
     detach: bool,
     timeout: float | None,
@@ -59,7 +62,7 @@ def undeploy_command(
     """
     from longshore_client.cli.wording import safe
 
-    terms = terms_of(expect_live, labels, queue=queue)
+    terms = terms_of(expect_live, labels, rollout, queue=queue)
     name, where = session.project(project), session.environment(environment)
     question = f"Take {safe(name)} off the nodes of {safe(where)}?"
     confirm(question, yes=yes, otherwise="nothing was taken off")

@@ -13,6 +13,7 @@ from longshore_client.cli.making import interrupted
 from longshore_client.cli.session import Session, client_command
 
 if TYPE_CHECKING:
+    from longshore_client.cli.outcome import PartlyLive
     from longshore_client.client import Client
     from longshore_client.errors import DeploymentFailed
     from longshore_client.models import Deployment
@@ -44,12 +45,12 @@ def watch_command(session: Session, deployment_id: str, after: int, wait_s: floa
     `event` (numbered) or `snapshot` (how things stand, at most once a second).
     """
     from longshore_client.cli.identifying import whole_id
-    from longshore_client.cli.outcome import failure, how_to_follow, standing_words
+    from longshore_client.cli.outcome import failure, how_to_follow, partly_live, standing_words
     from longshore_client.cli.printing import plain_update
 
     printer = session.printer
 
-    async def work(client: Client) -> tuple[Deployment, DeploymentFailed | None]:
+    async def work(client: Client) -> tuple[Deployment, DeploymentFailed | None, PartlyLive | None]:
         whole = await whole_id(client, deployment_id)
         with session.display(sys.stderr if printer.for_programs else sys.stdout) as shown:
             updates = client.follow(whole, after=after, wait_for_creation_s=wait_s, on_break=shown.broken)
@@ -61,10 +62,10 @@ def watch_command(session: Session, deployment_id: str, after: int, wait_s: floa
                     else:
                         shown.update(update)
         ended = await client.get(whole)
-        return ended, await failure(client, ended)
+        return ended, await failure(client, ended), await partly_live(client, ended)
 
     try:
-        deployment, error = session.run(work)
+        deployment, error, warning = session.run(work)
     except KeyboardInterrupt:
         interrupted(f"the deployment goes on; {how_to_follow(deployment_id)}")
     if error is not None:
@@ -73,3 +74,5 @@ def watch_command(session: Session, deployment_id: str, after: int, wait_s: floa
         click.echo(standing_words(deployment))
     elif printer.quiet:
         click.echo(deployment.status)
+    if warning is not None:
+        warning.end_command()

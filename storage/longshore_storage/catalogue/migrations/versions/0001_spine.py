@@ -150,6 +150,10 @@ def upgrade() -> None:
         sa.Column("cordon_reason", sa.String(), server_default="", nullable=False),
         sa.Column("cordoned_by", sa.String(), server_default="", nullable=False),
         sa.Column("cordon_time", columns.UtcTime(timezone=True), nullable=True),
+        sa.Column("labels", sa.JSON(), nullable=False),
+        sa.Column("draining", sa.Boolean(), server_default=sa.false(), nullable=False),
+        sa.Column("upload_count", sa.Integer(), server_default=sa.text("0"), nullable=False),
+        sa.Column("rollout_count", sa.Integer(), server_default=sa.text("0"), nullable=False),
         sa.ForeignKeyConstraint(["environment"], ["environment.name"], name=op.f("fk_node_environment")),
         sa.PrimaryKeyConstraint("id", name=op.f("pk_node")),
         sa.UniqueConstraint("name", name=op.f("uq_node_name")),
@@ -343,6 +347,17 @@ def upgrade() -> None:
         sa.Column("cancel_reason", sa.String(), server_default="", nullable=False),
         sa.Column("intended_outcome", sa.String(), server_default="", nullable=False),
         sa.Column("revert_generation", sa.BigInteger(), server_default=sa.text("0"), nullable=False),
+        sa.Column("last_generation", sa.BigInteger(), server_default=sa.text("0"), nullable=False),
+        sa.Column("strategy", sa.JSON(), nullable=True),
+        sa.Column("failure_policy", sa.String(), server_default="", nullable=False),
+        sa.Column("covered_nodes", sa.Integer(), server_default=sa.text("0"), nullable=False),
+        sa.Column("passed_canary_steps", sa.Integer(), server_default=sa.text("0"), nullable=False),
+        sa.Column("waiting_gate_id", sa.String(), server_default="", nullable=False),
+        sa.Column("canary_due_time", columns.UtcTime(timezone=True), nullable=True),
+        sa.Column("promoted_gate_id", sa.String(), server_default="", nullable=False),
+        sa.Column("promoted_by", sa.String(), server_default="", nullable=False),
+        sa.Column("paused_by", sa.String(), server_default="", nullable=False),
+        sa.Column("pause_reason", sa.String(), server_default="", nullable=False),
         sa.Column("error", sa.JSON(), nullable=True),
         sa.Column("last_sequence", sa.BigInteger(), server_default=sa.text("0"), nullable=False),
         sa.Column("compacted_through", sa.BigInteger(), server_default=sa.text("0"), nullable=False),
@@ -440,6 +455,9 @@ def upgrade() -> None:
         sa.Column("keep_for_s", sa.BigInteger(), nullable=True),
         sa.Column("keep_bytes", sa.BigInteger(), nullable=True),
         sa.Column("rollback_targets", sa.Integer(), nullable=True),
+        sa.Column("strategy", sa.JSON(), nullable=True),
+        sa.Column("failure_policy", sa.String(), server_default="", nullable=False),
+        sa.Column("node_selector", sa.JSON(), nullable=False),
         sa.ForeignKeyConstraint(
             ["environment"], ["environment.name"], name=op.f("fk_project_environment_environment")
         ),
@@ -503,6 +521,26 @@ def upgrade() -> None:
     )
     with op.batch_alter_table("assignment", schema=None) as batch_op:
         batch_op.create_index("ix_assignment_project_environment", ["project", "environment"], unique=False)
+
+    op.create_table(
+        "rollout_node",
+        sa.Column("deployment_id", columns.BytewiseText(), nullable=False),
+        sa.Column("node_id", columns.BytewiseText(), nullable=False),
+        sa.Column("position", sa.Integer(), nullable=False),
+        sa.Column("failure_domain", sa.String(), server_default="", nullable=False),
+        sa.Column("generation", sa.BigInteger(), server_default=sa.text("0"), nullable=False),
+        sa.Column("inherited_generation", sa.BigInteger(), server_default=sa.text("0"), nullable=False),
+        sa.Column("revert_generation", sa.BigInteger(), server_default=sa.text("0"), nullable=False),
+        sa.ForeignKeyConstraint(
+            ["deployment_id"], ["deployment.id"], name=op.f("fk_rollout_node_deployment_id")
+        ),
+        sa.ForeignKeyConstraint(
+            ["node_id"], ["node.id"], name=op.f("fk_rollout_node_node_id"), ondelete="CASCADE"
+        ),
+        sa.PrimaryKeyConstraint("deployment_id", "node_id", name=op.f("pk_rollout_node")),
+    )
+    with op.batch_alter_table("rollout_node", schema=None) as batch_op:
+        batch_op.create_index(batch_op.f("ix_rollout_node_node_id"), ["node_id"], unique=False)
 
     op.create_table(
         "pin",

@@ -1,0 +1,288 @@
+"""Clients that deploy, take back, cancel, stage, promote and undeploy through random nodes."""
+
+from __future__ import annotations
+
+import asyncio
+import random
+from collections.abc import Awaitable, Callable
+from contextlib import aclosing
+from datetime import timedelta
+from pathlib import Path
+from typing import Final
+
+from longshore_client import (
+    CallPolicy,
+    CanaryStep,
+    Client,
+    Deployment,
+    DeploymentStatus,
+    Event,
+    LongshoreError,
+    RolloutStrategy,
+    StatusChanged,
+    Terms,
+    new_deployment_id,
+)
+from longshore_client.errors import Conflict, ServerFault, TimedOut, Unavailable
+from tests.cluster.history.records import Acknowledged, Asked, Refused
+
+from .bundles import make_bundle
+from .recording import Recorder
+from .world import ENVIRONMENTS, PROJECTS, World
+
+POLICY: Final = CallPolicy(
+    timeout_s=4, rounds=2, transfer_rounds=2, patience_s=8, longest_wait_s=1, longest_advised_wait_s=1
+)
+_MOST_TRIES: Final = 8
+_PAUSE_S: Final = 0.3
+_REMEMBERED: Final = 12
+_WATCHED_S: Final = 10.0
+_CONTENT: Final = 0.7
+
+CALLS: Final = (
+    *("deploy", "deploy release", "rollback", "retry", "undeploy"),
+    *("promote", "pause", "resume", "cancel"),
+)
+# The calls that are about a deployment which is there.
+_ABOUT: Final = frozenset({"promote", "pause", "resume", "cancel"})
+_CANARY: Final = RolloutStrategy(canary_steps=(CanaryStep(nodes=1),))
+_STRATEGIES: Final = (
+    None,
+    RolloutStrategy(max_nodes_at_once=1),
+    RolloutStrategy(max_percent_at_once=50, max_failed_nodes=1),
+    RolloutStrategy(canary_steps=(CanaryStep(percent=50, wait_time=timedelta(seconds=1)),)),
+)
+_SLOWLY: Final = RolloutStrategy(canary_steps=(CanaryStep(nodes=1, wait_time=timedelta(seconds=4)),))
+
+Call = Callable[[Client, str], Awaitable[Deployment | None]]
+Started = Callable[[str], None]
+
+
+class Worker:
+    """One client; ``on_start`` is told each deployment's id before anybody is asked for it."""
+
+    def __init__(
+        self,
+        name: str,
+        world: World,
+        recorder: Recorder,
+        chance: random.Random,
+        folder: Path,
+        on_start: Started,
+    ) -> None:
+        self._name = name
+        self._world = world
+        self._recorder = recorder
+        self._chance = chance
+        self._folder = folder
+        self._on_start = on_start
+        # Its own latest deployments: project, environment, id, version.
+        self._recent: list[tuple[str, str, str, str]] = []
+        self._stopping = False
+        self._kinds: dict[Callable[[str, str], Awaitable[None]], int] = {
+            self._deploy_and_go: 40,
+            self._deploy_in_haste: 8,
+            self._stage: 12,
+            self._canary: 12,
+            self._pause: 6,
+            self._promote_elsewhere: 12,
+            self._roll_back: 16,
+            self._cancel_latest: 4,
+            self._retry: 6,
+            self._undeploy: 6,
+        }
+
+    async def run(self) -> None:
+        """Do one thing after the other until told to stop: first each of them once, in some order."""
+        kinds, weights = list(self._kinds), list(self._kinds.values())
+        every = self._chance.sample(kinds, len(kinds))
+        while not self._stopping:
+            kind = every.pop() if every else self._chance.choices(kinds, weights)[0]
+            await kind(self._chance.choice(PROJECTS), self._chance.choice(ENVIRONMENTS))
+            await asyncio.sleep(self._chance.uniform(0, 2 * _PAUSE_S))
+
+    def stop(self) -> None:
+        """End after what is under way."""
+        self._stopping = True
+
+    async def deploy(self, project: str, environment: str, terms: Terms | None = None) -> Deployment | None:
+        """Deploy something new; None where it was refused, or nobody said for long what came of it."""
+        bundle = make_bundle(self._chance, project)
+        deployment_id = new_deployment_id()
+        source = await asyncio.to_thread(bundle.write, self._folder / deployment_id)
+        self._recent = [*self._recent[-_REMEMBERED:], (project, environment, deployment_id, "")]
+
+        def call(client: Client, deployment_id: str) -> Awaitable[Deployment]:
+            return client.deploy(
+                source,
+                project=project,
+                environment=environment,
+                deployment_id=deployment_id,
+                terms=terms or Terms(labels={"client": self._name}),
+            )
+
+        deployed = await self._ask("deploy", call, project, environment, deployment_id, bundle.content)
+        if deployed is not None:
+            self._recent[-1] = (project, environment, deployment_id, deployed.version)
+        return deployed
+
+    async def _deploy_and_go(self, project: str, environment: str) -> None:
+        await self.deploy(project, environment, Terms(strategy=self._chance.choice(_STRATEGIES)))
+
+    async def _deploy_in_haste(self, project: str, environment: str) -> None:
+        """Somebody regrets it while it is still on its way."""
+        async with asyncio.TaskGroup() as tasks:
+            tasks.create_task(self.deploy(project, environment))
+            await asyncio.sleep(self._chance.uniform(0, 1))
+            tasks.create_task(self._cancel_latest(project, environment))
+
+    async def _stage(self, project: str, environment: str) -> None:
+        staged = await self.deploy(project, environment, Terms(stage_only=True))
+        if staged is not None:
+            await self._promote(staged)
+
+    async def _canary(self, project: str, environment: str) -> None:
+        """The first nodes are looked at; somebody is content with them, or not."""
+        deployed = await self.deploy(project, environment, Terms(strategy=_CANARY))
+        if deployed is None:
+            return
+        waiting = await self._followed(deployed, lambda status: False)
+        if waiting.waiting_gate_id and self._chance.random() < _CONTENT:
+            await self._promote(waiting)
+        elif not waiting.status.terminal:
+            await self._cancel(project, environment, deployed.deployment_id)
+
+    async def _promote(self, waiting: Deployment) -> None:
+        if gate_id := waiting.waiting_gate_id:
+            await self._ask(
+                "promote",
+                lambda client, deployment_id: client.promote(deployment_id, gate_id),
+                waiting.project,
+                waiting.environment,
+                waiting.deployment_id,
+            )
+
+    async def _pause(self, project: str, environment: str) -> None:
+        """Pause a rollout in its middle, and let it go on."""
+        deployed = await self.deploy(project, environment, Terms(strategy=_SLOWLY))
+        if deployed is None:
+            return
+        await self._followed(deployed, lambda status: status is DeploymentStatus.ROLLING_OUT)
+        where = (project, environment, deployed.deployment_id)
+        if await self._ask("pause", lambda client, each: client.pause(each, reason="a look"), *where):
+            await asyncio.sleep(self._chance.uniform(0, 2))
+            await self._ask("resume", lambda client, each: client.resume(each), *where)
+
+    async def _followed(
+        self, deployed: Deployment, is_there: Callable[[DeploymentStatus], bool]
+    ) -> Deployment:
+        """Follow for a while: until it is there, waits for a person, or has ended; how it stands then."""
+        try:
+            async with asyncio.timeout(_WATCHED_S), Client(self._servers(), policy=POLICY) as client:
+                updates = client.follow(deployed.deployment_id, until_waiting=True)
+                async with aclosing(updates):
+                    async for update in updates:
+                        told = update.detail if isinstance(update, Event) else None
+                        if isinstance(told, StatusChanged) and is_there(told.to_status):
+                            break
+                return await client.get(deployed.deployment_id)
+        except (LongshoreError, TimeoutError):
+            return deployed
+
+    async def _promote_elsewhere(self, project: str, environment: str) -> None:
+        known = [(other, version) for other, _, _, version in self._recent if version]
+        if known:
+            project, version = self._chance.choice(known)
+            await self._ask(
+                "deploy release",
+                lambda client, deployment_id: client.deploy_release(
+                    project, version, environment=environment, deployment_id=deployment_id
+                ),
+                project,
+                environment,
+            )
+
+    async def _roll_back(self, project: str, environment: str) -> None:
+        await self._ask(
+            "rollback",
+            lambda client, deployment_id: client.rollback(
+                project, environment=environment, deployment_id=deployment_id
+            ),
+            project,
+            environment,
+        )
+
+    async def _undeploy(self, project: str, environment: str) -> None:
+        await self._ask(
+            "undeploy",
+            lambda client, deployment_id: client.undeploy(
+                project, environment=environment, deployment_id=deployment_id
+            ),
+            project,
+            environment,
+        )
+
+    async def _cancel_latest(self, project: str, environment: str) -> None:
+        if self._recent:
+            project, environment, deployment_id, _ = self._recent[-1]
+            await self._cancel(project, environment, deployment_id)
+
+    async def _cancel(self, project: str, environment: str, deployment_id: str) -> None:
+        await self._ask(
+            "cancel",
+            lambda client, deployment_id: client.cancel(deployment_id, reason="a mistake"),
+            project,
+            environment,
+            deployment_id,
+        )
+
+    async def _retry(self, project: str, environment: str) -> None:
+        """What was cancelled was no mistake."""
+        staged = await self.deploy(project, environment, Terms(stage_only=True))
+        if staged is not None:
+            await self._cancel(project, environment, staged.deployment_id)
+            await self._ask(
+                "retry",
+                lambda client, deployment_id: client.retry(staged.deployment_id, deployment_id=deployment_id),
+                project,
+                environment,
+            )
+
+    async def _ask(
+        self,
+        name: str,
+        call: Call,
+        project: str,
+        environment: str,
+        deployment_id: str = "",
+        content: str = "",
+    ) -> Deployment | None:
+        """Make a call, again with the same id while its outcome is unknown; None where it was refused."""
+        if name not in _ABOUT:
+            deployment_id = deployment_id or new_deployment_id()
+            self._on_start(deployment_id)
+        told = {"client": self._name, "call": name, "deployment_id": deployment_id}
+        self._recorder.add(Asked, **told, project=project, environment=environment, content=content)
+        for _ in range(_MOST_TRIES):
+            try:
+                async with Client(self._servers(), policy=POLICY) as client:
+                    answer = await call(client, deployment_id)
+            except LongshoreError as error:
+                unknown = isinstance(error, Unavailable | TimedOut | Conflict) or (
+                    isinstance(error, ServerFault) and not error.reason
+                )
+                words = f"{type(error).__name__}: {error.message}"
+                self._recorder.add(Refused, **told, reason=error.reason, error=words, unknown=unknown)
+                if not unknown:
+                    return None
+                await asyncio.sleep(self._chance.uniform(0, 1))
+                continue
+            if answer is not None:
+                self._recorder.add(Acknowledged, **told, version=answer.version, status=answer.status.value)
+            return answer
+        return None
+
+    def _servers(self) -> str:
+        """One node, or several in some order."""
+        addresses = [node.address for node in self._world.nodes]
+        return ",".join(self._chance.sample(addresses, self._chance.randint(1, len(addresses))))

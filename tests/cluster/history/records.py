@@ -1,0 +1,201 @@
+"""What a history is made of: one frozen record for each thing that was asked, told or seen.
+
+``at`` is seconds since the run began, by the recorder's clock; records stand in the order in which they were
+made. Statuses are the words of the contract in lower case, versions and ids text; an empty text is "nothing".
+"""
+
+from __future__ import annotations
+
+import dataclasses
+import json
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+from typing import Final, TypeVar
+
+TERMINAL: Final = frozenset({"succeeded", "partial", "failed", "cancelled", "superseded"})
+LIVE_ENDS: Final = frozenset({"succeeded", "partial"})
+
+
+@dataclass(frozen=True, slots=True)
+class Record:
+    """Anything that happened."""
+
+    at: float
+
+    def __str__(self) -> str:
+        told = (f"{name}={value!r}" for name, value in dataclasses.asdict(self).items() if name != "at")
+        return f"{self.at:.2f} s {type(self).__name__} {' '.join(told)}"
+
+
+@dataclass(frozen=True, slots=True)
+class Asked(Record):
+    """A client made a call that changes something; ``content`` is the digest of the tree it sent."""
+
+    client: str
+    call: str
+    deployment_id: str
+    project: str
+    environment: str
+    content: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class Acknowledged(Record):
+    """The call was answered: what it did is promised."""
+
+    client: str
+    call: str
+    deployment_id: str
+    version: str
+    status: str
+
+
+@dataclass(frozen=True, slots=True)
+class Refused(Record):
+    """The call raised; with an outcome that is ``unknown`` it may have happened all the same."""
+
+    client: str
+    call: str
+    deployment_id: str
+    reason: str
+    error: str
+    unknown: bool
+
+
+@dataclass(frozen=True, slots=True)
+class EventSeen(Record):
+    """A follower was told an event; ``text`` is all that it says, ``to_status`` the status it brings."""
+
+    follower: str
+    node: str
+    deployment_id: str
+    sequence: int
+    text: str
+    to_status: str
+
+
+@dataclass(frozen=True, slots=True)
+class TreeSeen(Record):
+    """A node's live link was read: the version it names, and the digest of what lies there."""
+
+    node: str
+    environment: str
+    project: str
+    version: str
+    content: str
+
+
+@dataclass(frozen=True, slots=True)
+class IntentSeen(Record):
+    """What a node has written down that it obeys."""
+
+    node: str
+    environment: str
+    project: str
+    generation: int
+    version: str
+
+
+@dataclass(frozen=True, slots=True)
+class PlaceSeen(Record):
+    """A project's live row in an environment, and the deployments that were rolling out there."""
+
+    project: str
+    environment: str
+    generation: int
+    deployment_id: str
+    version: str
+    rolling: tuple[str, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class FaultSeen(Record):
+    """A fault began or ended."""
+
+    fault: str
+    target: str
+    phase: str
+
+
+@dataclass(frozen=True, slots=True)
+class TroubleSeen(Record):
+    """A node ended by itself, or its log tells of a fault of its own."""
+
+    node: str
+    what: str
+
+
+@dataclass(frozen=True, slots=True)
+class DeploymentEnd(Record):
+    """A deployment's row when all was quiet."""
+
+    deployment_id: str
+    project: str
+    environment: str
+    status: str
+    version: str
+    generation: int
+    last_sequence: int
+
+
+@dataclass(frozen=True, slots=True)
+class ReleaseEnd(Record):
+    """A release's row when all was quiet; ``readable`` when its stored bytes have its sha256."""
+
+    project: str
+    version: str
+    deployment_id: str
+    readable: bool
+
+
+@dataclass(frozen=True, slots=True)
+class NodeEnd(Record):
+    """What a node had live of a project, and should have, when all was quiet or ``waited_s`` were over."""
+
+    node: str
+    environment: str
+    project: str
+    has: str
+    should: str
+    waited_s: float
+
+
+@dataclass(frozen=True, slots=True)
+class LeftBehind(Record):
+    """Something that nothing needs any more was found when all was quiet."""
+
+    where: str
+    what: str
+
+
+_Kind = TypeVar("_Kind", bound=Record)
+
+_KINDS: Final[dict[str, type[Record]]] = {
+    kind.__name__: kind
+    for kind in (
+        *(Asked, Acknowledged, Refused, EventSeen, TreeSeen, IntentSeen, PlaceSeen, FaultSeen, TroubleSeen),
+        *(DeploymentEnd, ReleaseEnd, NodeEnd, LeftBehind),
+    )
+}
+
+
+def only(history: Iterable[Record], kind: type[_Kind]) -> list[_Kind]:
+    """The records of one kind, in order."""
+    return [record for record in history if isinstance(record, kind)]
+
+
+def encode(record: Record) -> str:
+    """One line of JSON."""
+    return json.dumps({"record": type(record).__name__, **dataclasses.asdict(record)})
+
+
+def decode(lines: Iterable[str]) -> Sequence[Record]:
+    """The other way round. Raises ``KeyError`` and ``ValueError`` for what is no history."""
+    found = []
+    for line in lines:
+        told = json.loads(line)
+        kind = _KINDS[told.pop("record")]
+        if "rolling" in told:
+            told["rolling"] = tuple(told["rolling"])
+        found.append(kind(**told))
+    return found

@@ -1,0 +1,381 @@
+"""Every rule catches a made-up bad history, tells of it by the records in it, and passes good ones."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+
+import pytest
+
+from .checker import RULES, violations
+from .live_rules import live_in_generation_order, live_is_the_newest_success, one_rollout_at_a_time
+from .node_rules import (
+    a_generation_is_one_release,
+    generations_never_fall,
+    nodes_bear_every_fault,
+    nodes_have_what_they_should,
+    nodes_serve_releases,
+    nothing_is_left_behind,
+)
+from .progress_rules import nodes_tell_the_same, numbers_have_no_gaps, one_terminal_event_is_the_last
+from .promise_rules import (
+    cancelled_is_not_live,
+    ended_stays_ended,
+    every_deployment_ends,
+    nothing_acknowledged_is_lost,
+    versions_are_acknowledged_once,
+    versions_are_unique,
+)
+from .records import (
+    Acknowledged,
+    Asked,
+    DeploymentEnd,
+    EventSeen,
+    FaultSeen,
+    IntentSeen,
+    LeftBehind,
+    NodeEnd,
+    PlaceSeen,
+    Record,
+    Refused,
+    ReleaseEnd,
+    TreeSeen,
+    TroubleSeen,
+    decode,
+    encode,
+)
+from .violation import Rule
+
+WEB = ("web", "default")
+
+
+def asked(deployment_id: str, content: str, *, call: str = "deploy") -> Asked:
+    return Asked(1, "client1", call, deployment_id, *WEB, content)
+
+
+def answered(
+    deployment_id: str, version: str, status: str = "queued", *, call: str = "deploy"
+) -> Acknowledged:
+    return Acknowledged(2, "client1", call, deployment_id, version, status)
+
+
+def event(number: int, to_status: str = "", *, follower: str = "f1", node: str = "a") -> EventSeen:
+    return EventSeen(3, follower, node, "d1", number, f"event {number}", to_status)
+
+
+def place(generation: int, deployment_id: str, version: str, *rolling: str) -> PlaceSeen:
+    return PlaceSeen(4, *WEB, generation, deployment_id, version, rolling)
+
+
+def tree(version: str, content: str) -> TreeSeen:
+    return TreeSeen(5, "a", "default", "web", version, content)
+
+
+def intent(generation: int, version: str, node: str = "a") -> IntentSeen:
+    return IntentSeen(5, node, "default", "web", generation, version)
+
+
+def ended(deployment_id: str, status: str, version: str, generation: int, events: int = 3) -> DeploymentEnd:
+    return DeploymentEnd(9, deployment_id, *WEB, status, version, generation, events)
+
+
+def release(version: str, deployment_id: str, *, readable: bool = True) -> ReleaseEnd:
+    return ReleaseEnd(9, "web", version, deployment_id, readable)
+
+
+# Two releases, of which the second went live while a node was away; a third deployment was cancelled.
+GOOD: tuple[Record, ...] = (
+    asked("d1", "one"),
+    answered("d1", "1.0.0"),
+    event(1, "queued"),
+    event(2),
+    event(1, "queued", follower="f2", node="b"),
+    place(0, "", "", "d1"),
+    FaultSeen(4, "kill", "b", "begin"),
+    intent(1, "1.0.0"),
+    tree("1.0.0", "one"),
+    event(3, "succeeded", node="b"),
+    place(1, "d1", "1.0.0"),
+    asked("d2", "two"),
+    Refused(6, "client1", "deploy", "d2", "", "cannot reach the server", unknown=True),
+    asked("d2", "two"),
+    answered("d2", "1.0.1"),
+    answered("d2", "1.0.1", "rolling_out"),
+    asked("d3", "three"),
+    asked("d3", "", call="cancel"),
+    answered("d3", "", "cancelled", call="cancel"),
+    intent(2, "1.0.1"),
+    intent(2, "1.0.1", node="b"),
+    tree("1.0.1", "two"),
+    place(2, "d2", "1.0.1"),
+    ended("d1", "succeeded", "1.0.0", 1),
+    ended("d2", "succeeded", "1.0.1", 2),
+    ended("d3", "cancelled", "", 0),
+    release("1.0.0", "d1"),
+    release("1.0.1", "d2"),
+    NodeEnd(9, "a", "default", "web", "1.0.1", "1.0.1", 2.5),
+    NodeEnd(9, "b", "default", "web", "1.0.1", "1.0.1", 2.5),
+    NodeEnd(9, "c", "staging", "web", "", "", 2.5),
+)
+
+
+@dataclass(frozen=True)
+class Bad:
+    """A history that breaks ``rule``; it tells of it by ``told``."""
+
+    rule: Rule
+    records: Sequence[Record]
+    told: tuple[Record, ...]
+    words: str
+
+
+def also(rule: Rule, words: str, *added: Record, beside: Sequence[Record] = ()) -> Bad:
+    """The good history and more."""
+    return Bad(rule, (*GOOD, *added), (*beside, *added), words)
+
+
+def in_place_of(rule: Rule, words: str, was: Record, now: Record, *beside: Record) -> Bad:
+    """The good history with one other record in it."""
+    return Bad(rule, [now if record == was else record for record in GOOD], (*beside, now), words)
+
+
+def without(rule: Rule, words: str, missing: Record, *told: Record) -> Bad:
+    """The good history but for one record."""
+    return Bad(rule, [record for record in GOOD if record != missing], told, words)
+
+
+D2_ENDED = ended("d2", "succeeded", "1.0.1", 2)
+D2_FAILED = ended("d2", "failed", "1.0.1", 2)
+CANCEL_ANSWERED = answered("d3", "", "cancelled", call="cancel")
+
+BAD = [
+    also(one_rollout_at_a_time, "2 rollouts of web in default at once", place(2, "d2", "1.0.1", "d4", "d5")),
+    also(
+        live_in_generation_order,
+        "the live generation of web in default fell",
+        place(1, "d1", "1.0.0"),
+        beside=[place(2, "d2", "1.0.1")],
+    ),
+    also(
+        live_in_generation_order,
+        "two releases of web in default were live as one generation",
+        place(2, "d1", "1.0.0"),
+        beside=[place(2, "d2", "1.0.1")],
+    ),
+    also(
+        live_is_the_newest_success,
+        "two deployments went live as generation 2",
+        ended("d4", "succeeded", "1.0.0", 2),
+        beside=[D2_ENDED],
+    ),
+    also(
+        live_is_the_newest_success,
+        "what is live at last is not the newest success",
+        ended("d4", "partial", "1.0.0", 3),
+        beside=[place(2, "d2", "1.0.1")],
+    ),
+    in_place_of(
+        live_is_the_newest_success,
+        "what was live was made by a deployment that did not succeed",
+        D2_ENDED,
+        D2_FAILED,
+        place(2, "d2", "1.0.1"),
+    ),
+    without(
+        live_is_the_newest_success,
+        "what was live was made by a deployment that is not there",
+        D2_ENDED,
+        place(2, "d2", "1.0.1"),
+    ),
+    also(
+        versions_are_unique,
+        "web 1.0.1 is two releases",
+        release("1.0.1", "d4"),
+        beside=[release("1.0.1", "d2")],
+    ),
+    also(
+        versions_are_acknowledged_once,
+        "one deployment was acknowledged as two versions",
+        answered("d1", "1.0.9"),
+        beside=[answered("d1", "1.0.0")],
+    ),
+    also(
+        versions_are_acknowledged_once,
+        "a deployment was acknowledged that nobody asked for",
+        answered("d4", "1.0.9"),
+    ),
+    also(
+        versions_are_acknowledged_once,
+        "two contents were acknowledged as 1.0.1",
+        asked("d4", "four"),
+        answered("d4", "1.0.1"),
+        beside=[asked("d2", "two")],
+    ),
+    without(
+        nothing_acknowledged_is_lost,
+        "an acknowledged deployment is not there any more",
+        D2_ENDED,
+        answered("d2", "1.0.1"),
+    ),
+    in_place_of(
+        nothing_acknowledged_is_lost,
+        "an acknowledged deployment has another version",
+        D2_ENDED,
+        ended("d2", "succeeded", "1.0.2", 2),
+        answered("d2", "1.0.1"),
+    ),
+    without(
+        nothing_acknowledged_is_lost,
+        "an acknowledged release is not there any more",
+        release("1.0.1", "d2"),
+        answered("d2", "1.0.1"),
+    ),
+    in_place_of(
+        nothing_acknowledged_is_lost,
+        "the payload of an acknowledged release cannot be read",
+        release("1.0.1", "d2"),
+        release("1.0.1", "d2", readable=False),
+        answered("d2", "1.0.1"),
+    ),
+    also(
+        cancelled_is_not_live,
+        "a deployment succeeded though its cancellation was acknowledged",
+        answered("d2", "1.0.1", "rolling_out", call="cancel"),
+        beside=[D2_ENDED],
+    ),
+    also(every_deployment_ends, "deployment d4 never ended", ended("d4", "reverting", "1.0.2", 3)),
+    in_place_of(
+        ended_stays_ended,
+        "it had ended cancelled, and is failed",
+        ended("d3", "cancelled", "", 0),
+        ended("d3", "failed", "", 0),
+        CANCEL_ANSWERED,
+    ),
+    in_place_of(
+        ended_stays_ended,
+        "it had ended succeeded, and is superseded",
+        ended("d1", "succeeded", "1.0.0", 1),
+        ended("d1", "superseded", "1.0.0", 1),
+        event(3, "succeeded", node="b"),
+    ),
+    also(
+        numbers_have_no_gaps,
+        "f2 was told event 3 in place of 2",
+        event(3, "succeeded", follower="f2"),
+        beside=[event(1, "queued", follower="f2", node="b")],
+    ),
+    also(numbers_have_no_gaps, "f3 was told event 2 in place of 1", event(2, follower="f3")),
+    also(
+        numbers_have_no_gaps,
+        "f1 was told event 3 in place of 4",
+        event(3, "succeeded", node="a"),
+        beside=[event(3, "succeeded", node="b")],
+    ),
+    also(
+        nodes_tell_the_same,
+        "event 2 of d1 is two events",
+        replace(event(2, follower="f2", node="b"), text="another"),
+        beside=[event(2)],
+    ),
+    also(
+        nodes_tell_the_same,
+        "event 2 of d1 is two events",
+        event(2, "rolling_out", follower="f2", node="b"),
+        beside=[event(2)],
+    ),
+    also(
+        one_terminal_event_is_the_last,
+        "a deployment has two terminal events",
+        event(4, "failed"),
+        beside=[event(3, "succeeded", node="b")],
+    ),
+    also(
+        one_terminal_event_is_the_last,
+        "an event comes behind the terminal one",
+        event(4),
+        beside=[event(3, "succeeded", node="b")],
+    ),
+    in_place_of(
+        one_terminal_event_is_the_last,
+        "the terminal event is not the last one on record",
+        ended("d1", "succeeded", "1.0.0", 1),
+        ended("d1", "succeeded", "1.0.0", 1, events=4),
+        event(3, "succeeded", node="b"),
+    ),
+    without(
+        one_terminal_event_is_the_last,
+        "events were told of a deployment that is not there",
+        ended("d1", "succeeded", "1.0.0", 1),
+        event(3, "succeeded", node="b"),
+    ),
+    Bad(
+        one_terminal_event_is_the_last,
+        [event(1, "queued"), event(2), ended("d1", "succeeded", "1.0.0", 1, events=2)],
+        (event(2), ended("d1", "succeeded", "1.0.0", 1, events=2)),
+        "a deployment ended without a terminal event",
+    ),
+    also(nodes_serve_releases, "a served a version that is no release", tree("1.0.7", "one")),
+    also(
+        nodes_serve_releases,
+        "a served a release whose content nobody sent",
+        release("1.0.7", "d7"),
+        tree("1.0.7", "one"),
+    ),
+    also(
+        nodes_serve_releases,
+        "a served other bytes than were released",
+        tree("1.0.1", "half of two"),
+        beside=[asked("d2", "two"), release("1.0.1", "d2")],
+    ),
+    also(
+        generations_never_fall,
+        "a went back in generations of web",
+        intent(1, "1.0.0"),
+        beside=[intent(2, "1.0.1")],
+    ),
+    also(
+        a_generation_is_one_release,
+        "generation 2 of web is two releases",
+        intent(2, "1.0.0", node="c"),
+        beside=[intent(2, "1.0.1")],
+    ),
+    also(
+        nodes_have_what_they_should,
+        "60 s later a has 1.0.0 in place of nothing",
+        NodeEnd(9, "a", "default", "web", "1.0.0", "", 60.2),
+    ),
+    also(
+        nothing_is_left_behind,
+        "lock rollout/default/web was left in etcd",
+        LeftBehind(9, "etcd", "lock rollout/default/web"),
+    ),
+    also(nodes_bear_every_fault, "a: ended with status 1", TroubleSeen(9, "a", "ended with status 1")),
+    also(
+        nodes_bear_every_fault,
+        "a call met a fault of the server's own: look at its log",
+        Refused(9, "client1", "cancel", "d3", "INTERNAL", "look at its log", unknown=False),
+    ),
+]
+
+
+def test_a_good_history_has_no_violation() -> None:
+    assert violations(GOOD) == []
+    assert violations([]) == []
+
+
+@pytest.mark.parametrize("bad", BAD, ids=[f"{bad.rule.__name__}: {bad.words}" for bad in BAD])
+def test_a_bad_history_is_caught(bad: Bad) -> None:
+    found = [violation for violation in bad.rule(bad.records) if violation.words == bad.words]
+    assert len(found) >= 1
+    assert set(found[0].records) == set(bad.told)
+    assert all(str(record) in str(found[0]) for record in bad.told)
+    assert found[0] in violations(bad.records)
+
+
+def test_every_rule_has_a_history_that_it_catches() -> None:
+    assert {bad.rule for bad in BAD} == set(RULES)
+
+
+def test_a_history_is_read_as_it_was_written() -> None:
+    written = [*GOOD, LeftBehind(9, "etcd", "a lock"), place(2, "d2", "1.0.1", "d4", "d5")]
+    assert decode(map(encode, written)) == written

@@ -1,0 +1,103 @@
+"""Several servers of one store: they take turns, and nobody waits for one that is away."""
+
+from __future__ import annotations
+
+from collections.abc import AsyncIterator, Iterator
+from contextlib import ExitStack, asynccontextmanager, contextmanager
+
+import pytest
+
+from longshore_storage.blobs import S3BlobStore
+from longshore_storage.errors import BlobNotFound, BlobStoreUnavailable, Misconfigured
+from tests.storage.blobs.stub_store import Answer, StubStore, s3_error, stub_store
+
+HERE = Answer(200, b"body")
+AWAY = Answer(0, drop=True)
+
+
+@contextmanager
+def servers(*answers: Answer) -> Iterator[list[StubStore]]:
+    with ExitStack() as stack:
+        yield [stack.enter_context(stub_store(answer)) for answer in answers]
+
+
+@asynccontextmanager
+async def store_of(stubs: list[StubStore], *, retry_for_s: float = 0) -> AsyncIterator[S3BlobStore]:
+    store = S3BlobStore(
+        [stub.endpoint for stub in stubs],
+        "bucket",
+        access_key="AK",
+        secret_key="SK",
+        secure=False,
+        retry_for_s=retry_for_s,
+    )
+    try:
+        yield store
+    finally:
+        await store.close()
+
+
+def counts(stubs: list[StubStore]) -> list[int]:
+    return [len(stub.requests) for stub in stubs]
+
+
+async def test_they_take_turns() -> None:
+    with servers(HERE, HERE, HERE) as stubs:
+        async with store_of(stubs) as store:
+            for _ in range(9):
+                assert await store.get("packs/one") == b"body"
+        assert counts(stubs) == [3, 3, 3]
+
+
+@pytest.mark.parametrize("fault", [AWAY, Answer(502), s3_error(503, "XMinioServerNotInitialized")])
+async def test_one_that_failed_is_left_out_and_costs_no_request_its_answer(fault: Answer) -> None:
+    with servers(HERE, fault, HERE) as stubs:
+        async with store_of(stubs) as store:
+            for _ in range(10):
+                assert await store.get("packs/one") == b"body"
+        first, failed, last = counts(stubs)
+        assert (failed, first + last) == (1, 10)
+
+
+async def test_where_all_failed_all_are_asked() -> None:
+    with servers(AWAY, AWAY) as stubs:
+        async with store_of(stubs) as store:
+            for round_ in (1, 2):
+                with pytest.raises(BlobStoreUnavailable, match="cannot be reached"):
+                    await store.get("packs/one")
+                assert counts(stubs) == [round_, round_]
+            with pytest.raises(BlobStoreUnavailable):
+                await store.check()
+            assert counts(stubs) == [3, 3]
+
+
+async def test_a_put_goes_on_at_another_server_with_the_whole_body() -> None:
+    with servers(AWAY, Answer(200, headers={"ETag": "x"})) as stubs:
+        async with store_of(stubs) as store:
+            for _ in range(2):
+                await store.put("packs/one", [b"whole ", b"body"], crc32c=0)
+        assert counts(stubs) == [1, 2]
+        assert stubs[1].bodies == [b"whole body"] * 2
+
+
+async def test_what_is_not_there_and_what_is_wrong_is_not_asked_twice() -> None:
+    for answer, error in (
+        (s3_error(404, "NoSuchKey"), BlobNotFound),
+        (s3_error(403, "AccessDenied"), Misconfigured),
+    ):
+        with servers(answer, answer) as stubs:
+            async with store_of(stubs) as store:
+                with pytest.raises(error):
+                    await store.get("packs/one")
+            assert sum(counts(stubs)) == 1
+
+
+async def test_a_lost_quorum_is_told_as_such_and_is_no_servers_fault() -> None:
+    lost = s3_error(503, "SlowDownWrite")
+    with stub_store(lost, HERE) as one, stub_store(lost, HERE) as other:
+        async with store_of([one, other]) as store:
+            with pytest.raises(BlobStoreUnavailable, match=r"cannot write \(SlowDownWrite\): too few of its"):
+                await store.put("packs/one", [b"body"], crc32c=0)
+            for _ in range(4):
+                await store.get("packs/one")
+        assert counts([one, other]) == [3, 3]
