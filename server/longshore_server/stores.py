@@ -11,6 +11,7 @@ import structlog
 
 from longshore_storage.blobs import open_blob_store
 from longshore_storage.catalogue import Catalogue, open_catalogue
+from longshore_storage.catalogue.opening import LONGEST_IDLE_IN_TRANSACTION_S
 from longshore_storage.coordination import open_coordination
 from longshore_storage.errors import Misconfigured, StorageError
 from longshore_storage.ports import BlobStore, Coordination
@@ -62,7 +63,12 @@ async def open_stores(settings: Settings, stack: AsyncExitStack, *, holder: str 
 
 def open_catalogue_of(settings: Settings, stack: AsyncExitStack) -> Catalogue:
     """The catalogue for as long as ``stack`` is open; nothing is asked of it yet."""
-    catalogue = open_catalogue(settings.database_url, pool_size=settings.database.pool_size)
+    catalogue = open_catalogue(
+        settings.database_url,
+        pool_size=settings.database.pool_size,
+        # Who takes a rollout over, after a lease, must not wait much longer for the rows of who hangs.
+        idle_in_transaction_s=min(LONGEST_IDLE_IN_TRANSACTION_S, 2 * settings.coordination.lease_s),
+    )
     stack.push_async_callback(catalogue.close)
     return catalogue
 

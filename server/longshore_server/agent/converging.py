@@ -28,6 +28,7 @@ class Converging:
         self._actor = Actor(f"node:{identity.name}")
         self._behind = _Pace(_CATCH_UP_EVERY_S)
         self._ahead = _Pace(_COMPARE_EVERY_S)
+        self._has_looked = False
 
     async def look(self) -> None:
         """Assign to this node what it lacks, where nobody else sees to that. Raises what stores raise."""
@@ -41,8 +42,10 @@ class Converging:
         async with self._catalogue.reading() as transaction:
             behind = await converging.behind(transaction, node_id)
             now = await transaction.now() if behind else None
+        # What failed while the node was away, for being away, is tried as soon as it is back.
+        is_back, self._has_looked = not self._has_looked, True
         for one in behind:
-            if now is not None and one.is_due(now):
+            if is_back or (now is not None and one.is_due(now)):
                 async with self._catalogue.transaction() as transaction:
                     await converging.catch_up(transaction, node_id, one.project, self._actor)
 

@@ -19,18 +19,25 @@ from .asking import ask_before_use
 from .catalogue import Catalogue
 from .sqlite_connection import SqliteConnection
 
-# Shorter than a lease: whoever takes over what another one held must get at its rows.
-_LONGEST_IDLE_IN_TRANSACTION_MS = 10_000
+# Shorter than a lease by default: whoever takes over what another one held must get at its rows.
+LONGEST_IDLE_IN_TRANSACTION_S = 10
 # How long SQLite waits for another process (an `admin` command beside a server) to finish writing.
 _SQLITE_BUSY_TIMEOUT_MS = 10_000
 # A deployment is seventy different ones, and the driver keeps 128 if it is not told.
 _SQLITE_KEPT_STATEMENTS = 512
 
 
-def open_catalogue(url: str, *, pool_size: int = 10, connect_timeout_s: int = 10) -> Catalogue:
+def open_catalogue(
+    url: str,
+    *,
+    pool_size: int = 10,
+    connect_timeout_s: int = 10,
+    idle_in_transaction_s: float = LONGEST_IDLE_IN_TRANSACTION_S,
+) -> Catalogue:
     """Open ``sqlite:///PATH`` or ``postgresql://USER:PASSWORD@HOST:PORT/NAME``; connects lazily.
 
-    ``pool_size`` bounds PostgreSQL's connections. Raises ``Misconfigured`` for any other URL.
+    ``pool_size`` bounds PostgreSQL's connections; after ``idle_in_transaction_s`` it ends a writing
+    transaction in which nothing happens. Raises ``Misconfigured`` for any other URL.
     """
     try:
         parsed = make_url(url)
@@ -42,7 +49,7 @@ def open_catalogue(url: str, *, pool_size: int = 10, connect_timeout_s: int = 10
     if backend == "sqlite":
         return _open_sqlite(parsed)
     if backend == "postgresql":
-        return _open_postgresql(parsed, pool_size, connect_timeout_s)
+        return _open_postgresql(parsed, pool_size, connect_timeout_s, idle_in_transaction_s)
     raise Misconfigured(
         f"`database.url` names {backend!r}; Longshore keeps its catalogue in sqlite or postgresql"
     )
@@ -107,7 +114,17 @@ def _begin_sqlite(connection: Connection) -> None:
         driver.begin_with_next("BEGIN")
 
 
-def _open_postgresql(url: URL, pool_size: int, connect_timeout_s: int) -> Catalogue:
+def _open_postgresql(
+    url: URL, pool_size: int, connect_timeout_s: int, idle_in_transaction_s: float
+) -> Catalogue:
+    end_idle = f"SET LOCAL idle_in_transaction_session_timeout = {round(1000 * idle_in_transaction_s)}"
+
+    def begin(connection: Connection) -> None:
+        # A process that is stopped in the middle of a transaction must not keep its row locks from others.
+        # For this transaction only: session state does not go through a pooler.
+        if connection.get_execution_options().get("longshore_writing", True):
+            connection.exec_driver_sql(end_idle)
+
     engine: AsyncEngine = create_async_engine(
         url.set(drivername="postgresql+psycopg"),
         pool_size=pool_size,
@@ -118,18 +135,9 @@ def _open_postgresql(url: URL, pool_size: int, connect_timeout_s: int) -> Catalo
         # Server-side prepared statements are session state, which a pooler does not keep.
         connect_args={"prepare_threshold": None, "connect_timeout": connect_timeout_s},
     )
-    event.listen(engine.sync_engine, "begin", _begin_postgresql)
+    event.listen(engine.sync_engine, "begin", begin)
     ask_before_use(engine.sync_engine)
     return Catalogue(engine, _shown(url), one_writer=False)
-
-
-def _begin_postgresql(connection: Connection) -> None:
-    # A process that is stopped in the middle of a transaction must not keep its row locks from the others.
-    # For this transaction only: session state does not go through a pooler.
-    if connection.get_execution_options().get("longshore_writing", True):
-        connection.exec_driver_sql(
-            f"SET LOCAL idle_in_transaction_session_timeout = {_LONGEST_IDLE_IN_TRANSACTION_MS}"
-        )
 
 
 def _shown(url: URL) -> str:

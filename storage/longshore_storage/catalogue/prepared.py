@@ -38,6 +38,10 @@ class Prepared:
         self._sets = list(sets)
         self._forms: dict[str, Form] = {}
 
+    def __str__(self) -> str:
+        """The statement in SQL, for people."""
+        return str(self._statement.compile(column_keys=self._sets or None))
+
     def form(self, dialect: Dialect) -> Form:
         """The statement as the driver of ``dialect`` takes it."""
         form = self._forms.get(dialect.name)
