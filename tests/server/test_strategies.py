@@ -358,6 +358,18 @@ async def test_a_gate_stays_where_it_is_when_nodes_are_removed(place: Place) -> 
     assert refused.value.reason is Reason.GATE_MISMATCH
 
 
+async def test_a_promotion_does_not_count_for_a_node_that_nobody_has_seen(place: Place) -> None:
+    deployment_id, step = await begin(place, strategy=Strategy(canary_steps=(CanaryStep(nodes=1),)))
+    await report(place, step, A.LIVE, "a")
+    await place.promote(deployment_id, (await place.get(deployment_id)).waiting_gate_id)
+    await place.remove("a")
+    await settle(step)
+    assert await due(place) == ["b"]
+    await report(place, step, A.LIVE, "b")
+    assert (await place.get(deployment_id)).waits_for_person
+    assert await due(place) == []
+
+
 async def test_a_canary_that_no_node_got_through_fails(place: Place) -> None:
     strategy = Strategy(canary_steps=(CanaryStep(nodes=1, wait_s=0.01),), max_failed_nodes=2)
     deployment_id, step = await begin(place, strategy=strategy)

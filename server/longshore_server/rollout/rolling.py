@@ -62,8 +62,11 @@ class Rolling:
         if turn:
             generation = await self._driver.next_generation(transaction, live, active)
             if active.waiting_gate_id:
-                # A node of the step was removed, and another takes its place: the step is reached anew.
-                await self._driver.set(transaction, active, waiting_gate_id="", canary_due_time=None)
+                # A node of the step was removed, and another takes its place: the step is reached anew, and
+                # who promoted it has not seen that one.
+                await self._driver.set(
+                    transaction, active, waiting_gate_id="", canary_due_time=None, promoted_gate_id=""
+                )
             release = await release_of(transaction, active)
             await self._driver.give_turn(transaction, turn, release, generation, active)
             return True
