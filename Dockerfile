@@ -6,7 +6,7 @@ WORKDIR /source
 
 # The locked dependencies first: they change less often than the sources.
 COPY pyproject.toml uv.lock ./
-RUN uv export --frozen --no-dev --no-emit-project --extra server --output-file /requirements.txt \
+RUN uv export --frozen --no-dev --no-emit-project --extra server --extra tracing --output-file /requirements.txt \
  && uv venv /opt/longshore \
  && VIRTUAL_ENV=/opt/longshore uv pip install --no-cache --require-hashes --requirement /requirements.txt
 
@@ -28,8 +28,8 @@ WORKDIR /var/lib/longshore
 VOLUME ["/var/lib/longshore"]
 EXPOSE 7420
 
-# A node in its default settings listens on the container's loopback only: LONGSHORE_LISTEN with
-# LONGSHORE_INSECURE_LISTEN=true opens it, see docker-compose.yml.
+# A node in its default settings listens on the container's loopback only: LONGSHORE_LISTEN with a certificate
+# and access control opens it, see docker-compose.yml. The check reads the same variables.
 HEALTHCHECK --interval=10s --timeout=5s --start-period=30s --retries=3 \
     CMD ["python", "/opt/longshore/healthcheck.py"]
 STOPSIGNAL SIGTERM

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator, Iterator
+from collections.abc import AsyncIterator, Iterator, Mapping
 from contextlib import asynccontextmanager, contextmanager
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -51,16 +51,19 @@ class Services:
     etcd: EtcdCluster
 
     @asynccontextmanager
-    async def node(self, bench: Bench, database: str) -> AsyncIterator[ServerProcess]:
+    async def node(
+        self, bench: Bench, database: str, *, env: Mapping[str, str] | None = None
+    ) -> AsyncIterator[ServerProcess]:
         """A node with every role, over a database that is there, a bucket and a prefix of its own."""
         with bench.place() as place, self.etcd.fresh_prefix() as prefix:
-            env = {
+            variables = {
                 **place.settings,
                 "LONGSHORE_NODE__ROLES": "receive,control,install",
                 "LONGSHORE_DATABASE__URL": self.postgres.url(database),
                 "LONGSHORE_COORDINATION__URL": self.etcd.url(prefix),
+                **(env or {}),
             }
-            async with serve(data_dir=place.folder / "node", env=env) as server:
+            async with serve(data_dir=place.folder / "node", env=variables) as server:
                 yield server
 
 

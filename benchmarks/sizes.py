@@ -92,6 +92,9 @@ class Sizes:
     fan_out_nodes: int
     fan_out_payload_bytes: int
     fan_out_bytes_per_s: int
+    checksummed_files: int
+    idle_streams: int
+    calls: int
     ways: tuple[Way, ...] = (Way.THRIFTY, Way.PLAIN)
     tree: tuple[Package, ...]
     releases: tuple[ReleasePair, ...]
@@ -114,6 +117,9 @@ FULL = Sizes(
     fan_out_nodes=8,
     fan_out_payload_bytes=50_000_000,
     fan_out_bytes_per_s=4_000_000,
+    checksummed_files=20_000,
+    idle_streams=5_000,
+    calls=500,
     tree=(_NEXT, _MONACO, _TYPESCRIPT, _WEBPACK),
     releases=_RELEASES,
 )
@@ -134,6 +140,9 @@ QUICK = Sizes(
     fan_out_nodes=3,
     fan_out_payload_bytes=8_000_000,
     fan_out_bytes_per_s=2_000_000,
+    checksummed_files=2_000,
+    idle_streams=500,
+    calls=100,
     tree=(_TYPESCRIPT, _WEBPACK),
     releases=(_TYPESCRIPT_PAIR,),
 )

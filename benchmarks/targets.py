@@ -116,6 +116,9 @@ _LISTS = "of 1,000, the worst filter"
 _P50 = "until the last has an event, p50"
 _P99 = "until the last has an event, p99"
 _NO_BYTES = "payload bytes sent, stored and fetched"
+_SHA256SUM = "of `tar cf - \\| sha256sum`"
+_PLAIN = "time of a node that asks nobody"
+_ALONE = "its time without, written and sealed"
 _BORDERS = "borders at files of 16 KiB and more"
 
 TARGETS = (
@@ -165,6 +168,19 @@ TARGETS = (
     _at_most("no-bytes.redeploy", Unit.BYTES, "the same deployed again", _NO_BYTES, 0, 0),
     _at_most("no-bytes.rollback", Unit.BYTES, "a rollback to a kept release", _NO_BYTES, 0, 0),
     _at_most("no-bytes.promotion", Unit.BYTES, "the same in another environment", "sent and stored", 0, 0),
+    _at_most(
+        "validate.pack", Unit.SECONDS, "`longshore validate` of a pack", "1,000 workflows of 10 tasks", 3, 1
+    ),
+    _at_most("checksum.time", Unit.TIMES, "checksum of a tree of 20,000 files, 1 GiB", _SHA256SUM, 1.3, 1.3),
+    _at_most("doors.call", Unit.TIMES, "TLS, token and permission, a unary call", _PLAIN, 1.3, 1.1),
+    _at_most("doors.upload", Unit.TIMES, "the same, an upload of 1 GiB", _PLAIN, 1.4, 1.2),
+    # The aim is 20,000 in the same memory.
+    _at_most("idle-streams.memory", Unit.MIB, "5,000 idle half-open streams", _IDLE, 500, 125),
+    _at_most("audit.embedded", Unit.TIMES, "a deploy, 1,000 audit entries a second", _ALONE, 1.05, 1.01),
+    _at_most("audit.services", Unit.TIMES, "the same, PostgreSQL, etcd and MinIO", _ALONE, 1.05, 1.01),
+    _at_most(
+        "pack.added", Unit.MILLISECONDS, "a pack of 100 workflows, to live", "over a component", 150, 60
+    ),
 )
 
 

@@ -2,7 +2,8 @@
 
 A node starts in a temporary folder; a real tree of more than 100 MB (installed libraries of this very
 environment) is deployed with its progress; a changed version of it follows, and few bytes move; then list,
-follow, roll back, and the live tree is compared byte for byte with what was deployed first.
+follow, roll back, and the live tree is compared byte for byte with what was deployed first. At the end two
+packs, one of which needs the other, with their workflows.
 """
 
 from __future__ import annotations
@@ -21,30 +22,34 @@ from pathlib import Path
 _LEAST_BYTES = 100 << 20
 _TEXT = (".py", ".pyi", ".h", ".txt", ".sql")
 _PROJECT = "library"
+_BUNDLES = Path(__file__).with_name("bundles")
+_REFUSED = 4
 _LONGSHORE = str(Path(sys.executable).with_name("longshore"))
 
 
 def main() -> None:
     with tempfile.TemporaryDirectory(prefix="longshore-demo-") as folder:
-        root = Path(folder)
+        root = Path(os.path.realpath(folder))
+        # What is shown then reads as somebody would type it.
+        os.chdir(root)
         say("1. A real tree of more than 100 MB")
         first, second = make_tree(root / "first"), root / "second"
-        print(f"   {first}: {size_of(first) / 1e6:.0f} MB in {sum(1 for _ in files(first))} files")
+        print(f"   {size_of(first) / 1e6:.0f} MB in {sum(1 for _ in files(first))} files, in {first}")
 
         say("2. A node on the embedded default")
         with node(root / "data") as address:
             os.environ["LONGSHORE_SERVER"] = address
-            print(f"   longshore serve --data-dir {root / 'data'}   → {address}")
+            print(f"   it listens on {address}")
             live = root / "data" / "live" / _PROJECT
 
             say("3. Deploy it, with its progress")
-            longshore("deploy", str(first), "--project", _PROJECT)
+            longshore("deploy", first.name, "--project", _PROJECT)
             same(first, live)
 
             say("4. Deploy a changed version: see how few bytes move")
             changed = change(first, second)
             print(f"   {changed} files changed, one new")
-            longshore("deploy", str(second), "--project", _PROJECT)
+            longshore("deploy", second.name, "--project", _PROJECT)
             same(second, live)
 
             say("5. List, and follow from the first event")
@@ -55,8 +60,23 @@ def main() -> None:
             say("6. Roll back: no byte moves")
             longshore("rollback", _PROJECT)
             same(first, live)
-            print(f"   {live} → {live.readlink()}: the first tree, byte for byte")
+            print(f"   {live.relative_to(root)} → {live.readlink()}")
             longshore("list", _PROJECT)
+
+            say("7. Two packs: one needs the other, and its workflows come and go with its release")
+            for pack in ("core", "netops"):
+                shutil.copytree(_BUNDLES / pack, root / pack)
+            longshore("deploy", "netops", code=_REFUSED)
+            print("   so what it needs goes first")
+            longshore("deploy", "core")
+            longshore("deploy", "netops")
+            longshore("workflows", "list")
+            raise_netops(root / "netops")
+            print("   the workflow check is taken away, and the version raised")
+            longshore("deploy", "netops")
+            longshore("workflows", "diff", "netops", "1.4.0", "1.5.0")
+            longshore("rollback", "netops")
+            longshore("workflows", "list")
     say("Done; the node is stopped and its folder removed")
 
 
@@ -64,9 +84,11 @@ def say(what: str) -> None:
     print(f"\n── {what}", flush=True)
 
 
-def longshore(*arguments: str) -> None:
+def longshore(*arguments: str, code: int = 0) -> None:
     print(f"   $ longshore {' '.join(arguments)}", flush=True)
-    subprocess.run([_LONGSHORE, *arguments], check=True)
+    ended = subprocess.run([_LONGSHORE, *arguments], check=False)
+    if ended.returncode != code:
+        raise SystemExit(f"the demo ends here: this command ended with {ended.returncode}")
 
 
 def output(*arguments: str) -> str:
@@ -76,9 +98,10 @@ def output(*arguments: str) -> str:
 @contextmanager
 def node(data_dir: Path) -> Iterator[str]:
     log_path = data_dir.with_suffix(".log")
-    command = [_LONGSHORE, "serve", "--data-dir", str(data_dir), "--listen", "127.0.0.1:0"]
+    arguments = ["serve", "--data-dir", data_dir.name, "--listen", "127.0.0.1:0"]
+    print(f"   $ longshore {' '.join(arguments)}", flush=True)
     with log_path.open("w") as log:
-        process = subprocess.Popen(command, stdout=subprocess.PIPE, stderr=log, text=True)
+        process = subprocess.Popen([_LONGSHORE, *arguments], stdout=subprocess.PIPE, stderr=log, text=True)
         try:
             assert process.stdout is not None
             line = process.stdout.readline()
@@ -111,6 +134,13 @@ def change(source: Path, target: Path) -> int:
             stream.write("\na changed line\n")
     (target / "NEW").write_text("a new file\n")
     return len(chosen)
+
+
+def raise_netops(pack: Path) -> None:
+    """Raise its version, and take one of its workflows away."""
+    manifest = pack / "pack.yaml"
+    manifest.write_text(manifest.read_text().replace("version: 1.4.0", "version: 1.5.0"))
+    (pack / "workflows" / "check.yaml").unlink()
 
 
 def same(expected: Path, live: Path) -> None:

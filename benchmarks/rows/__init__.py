@@ -8,18 +8,23 @@ from benchmarks.results import Measured
 from benchmarks.stage import Bench
 
 from . import (
+    audit,
     borders,
+    checksum,
     collecting,
+    doors,
     download,
     edits,
     fan_out,
     fleet,
     followers,
     idle,
+    idle_streams,
     latency,
     lists,
     memory,
     no_bytes,
+    pack,
     peer_edits,
     releases,
     resume,
@@ -28,6 +33,7 @@ from . import (
     takeover,
     tree,
     upload,
+    validate,
 )
 
 Row = Callable[[Bench], Awaitable[Measured]]
@@ -54,4 +60,10 @@ ROWS: Mapping[str, Row] = {
     "fan-out": fan_out.measure,
     "peer-edits": peer_edits.measure,
     "no-bytes": no_bytes.measure,
+    "validate": validate.measure,
+    "checksum": checksum.measure,
+    "pack": pack.measure,
+    "doors": doors.measure,
+    "idle-streams": idle_streams.measure,
+    "audit": audit.measure,
 }

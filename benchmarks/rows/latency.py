@@ -59,13 +59,14 @@ async def _deploy_all(bench: Bench, node: ServerProcess, folder: Path) -> Sequen
     async with Client(node.address) as client:
         for number in range(_WARM_UP + bench.sizes.bundles):
             (bundle / "content").write_bytes(random.Random(number).randbytes(_BUNDLE_BYTES))
-            taken.append(await _deploy_once(client, bundle))
+            taken.append(await deploy_once(client, bundle))
             # What a node does behind a switch is not charged to the next one.
             await asyncio.sleep(_PAUSE_S)
     return taken[_WARM_UP:]
 
 
-async def _deploy_once(client: Client, bundle: Path) -> float:
+async def deploy_once(client: Client, bundle: Path) -> float:
+    """Seconds from the first byte of a bundle until it is live."""
     accepted = 0.0
 
     def note(progress: UploadProgress) -> None:

@@ -19,10 +19,11 @@ from .versions import check_version
 PACKAGE_JSON = "package.json"
 PYPROJECT_TOML = "pyproject.toml"
 MANIFEST_NAMES = (PACKAGE_JSON, PYPROJECT_TOML)
-"""The files that make a directory the root of a component."""
+"""The files that say what a component is called; it needs none of them."""
 MAX_MANIFEST_BYTES = 1 << 20
 
 _SHOWN_CHARACTERS = 100
+_MAX_KEY_STEPS = 5_000_000
 
 
 @dataclass(frozen=True, slots=True)
@@ -101,10 +102,29 @@ def _name_and_version(file_name: str, content: bytes) -> dict[str, object]:
         if not isinstance(table, dict):
             raise ValueError("its outermost value is no object")
     else:
-        table = tomllib.loads(content.decode("utf-8-sig")).get("project", {})
+        text = content.decode("utf-8-sig")
+        if _is_slow_to_read(text):
+            raise ValueError("its lines have too many dots: split it")
+        table = tomllib.loads(text).get("project", {})
         if not isinstance(table, dict):
             raise ValueError("'project' is no table")
     return {key: table.get(key) for key in ("name", "version")}
+
+
+def _is_slow_to_read(text: str) -> bool:
+    """Whether ``tomllib`` might take long, whose time grows with the square of a dotted key's parts.
+
+    A key is in one line and has no more parts than that line dots, those of its table's header included.
+    """
+    header = steps = 0
+    for line in text.split("\n"):
+        dots = line.count(".")
+        if line.lstrip().startswith("["):
+            header = dots
+        steps += (dots + 1) * (dots + header + 1)
+        if steps > _MAX_KEY_STEPS:
+            return True
+    return False
 
 
 def _with_field(manifest: BundleManifest, key: str, value: str, log: FindingLog) -> BundleManifest:

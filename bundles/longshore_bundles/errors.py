@@ -3,6 +3,7 @@
 BundleError
 ├── InvalidName         PROJECT_INVALID, ENVIRONMENT_INVALID, FILE_NAME_INVALID
 ├── InvalidVersion      VERSION_INVALID
+├── InvalidConstraint   CONSTRAINT_INVALID
 ├── EntryRefused        one file, directory or link breaks a rule; the others can still be looked at
 │                       PATH_NOT_UTF8, PATH_EMPTY, PATH_ABSOLUTE, PATH_ESCAPES, PATH_INVALID, PATH_TOO_LONG,
 │                       PATH_DUPLICATE, PATH_CONFLICT, CASE_COLLISION, LINK_ESCAPES, LINK_INVALID,
@@ -45,6 +46,10 @@ class InvalidName(BundleError):
 
 class InvalidVersion(BundleError):
     """A version is not SemVer 2.0 without build metadata, or is too long."""
+
+
+class InvalidConstraint(BundleError):
+    """A text is no constraint on versions; the message shows how one is written."""
 
 
 class EntryRefused(BundleError):

@@ -10,13 +10,16 @@ from __future__ import annotations
 import os
 import stat
 from collections.abc import Iterable, Iterator
+from functools import cached_property
 
 from blake3 import blake3
 
 from .archive_entry import ArchiveEntry
 from .archives import Archive
-from .component import MANIFEST_NAMES, MAX_MANIFEST_BYTES, BundleManifest, read_component_manifest
+from .bundle_files import FileKeeper
+from .bundle_reading import Bundle, read_bundle
 from .content_checksum import CanonicalDigest
+from .documents import MAX_DOCUMENT_BYTES
 from .entry_rules import EntryKind, SeenPaths, check_link, clean_path
 from .errors import ArchiveUnreadable, EntryRefused, LimitExceeded
 from .file_digests import FileDigests
@@ -30,11 +33,14 @@ _READ_BYTES = 1 << 20
 class Examination:
     """The pass over one archive, and what it brought to light. Call ``run`` once, then read the rest.
 
-    A hard link is written as a copy of the file it names, which must have come before it: a canonical
-    tree has none.
+    ``log`` says what is unsafe or damaged, ``content_log`` (once ``bundle`` was asked for) what the bundle's
+    own files say wrongly. A hard link is written as a copy of the file it names, which must have come before
+    it: a canonical tree has none.
     """
 
-    def __init__(self, archive: Archive, writer: TreeWriter | None = None) -> None:
+    def __init__(
+        self, archive: Archive, writer: TreeWriter | None = None, *, reads_bundle: bool = True
+    ) -> None:
         self._archive = archive
         self._writer = writer
         self._seen = SeenPaths()
@@ -43,12 +49,12 @@ class Examination:
         # The same without the top-level directory, for as long as it may come to be stripped.
         self._stripped_digest: CanonicalDigest | None = CanonicalDigest()
         self._stripped_log = FindingLog()
-        self._manifests: dict[str, bytes] = {}
+        self._keeper = FileKeeper() if reads_bundle else None
         self.log = FindingLog()
+        self.content_log = FindingLog()
         self.file_digests = FileDigests()
         self.entry_count = 0
         self.unpacked_bytes = 0
-        self.manifest: BundleManifest | None = None
 
     def run(self) -> None:
         """Read the archive to its end. Raises only what the source or the disk raises."""
@@ -77,6 +83,16 @@ class Examination:
             return self._stripped_digest.hexdigest()
         return self._digest.hexdigest()
 
+    @cached_property
+    def bundle(self) -> Bundle:
+        """What the archive is, read from its files when it is first asked for.
+
+        Nothing where it is unsafe, or where nobody wants to know (``reads_bundle``).
+        """
+        if self._keeper is None or self.log.has_errors:
+            return Bundle()
+        return read_bundle(self._keeper.kept(inside_top=bool(self.stripped_directory)), self.content_log)
+
     def _take(self, entry: ArchiveEntry) -> None:
         if entry.problem is not None:
             raise entry.problem
@@ -93,6 +109,8 @@ class Examination:
         self._top.note(path, entry.kind)
         if not self._top.candidate:
             self._stripped_digest = None
+            if self._keeper is not None:
+                self._keeper.has_several_tops()
         if self.log.has_errors:
             return
         match entry.kind:
@@ -131,8 +149,8 @@ class Examination:
         for digest, name in digests:
             digest.begin_file(name, size, executable=executable)
         file_digest = blake3()
-        is_manifest = path.rpartition("/")[2] in MANIFEST_NAMES and path.count("/") < 2
-        manifest = bytearray()
+        is_kept = self._keeper is not None and self._keeper.wants(path)
+        content = bytearray()
         seen_bytes = 0
         for block in blocks:
             seen_bytes += len(block)
@@ -140,13 +158,13 @@ class Examination:
             file_digest.update(block)
             for digest, _ in digests:
                 digest.update(block)
-            if is_manifest and len(manifest) <= MAX_MANIFEST_BYTES:
-                manifest += block
+            if is_kept and len(content) <= MAX_DOCUMENT_BYTES:
+                content += block
             yield block
         for digest, _ in digests:
             digest.end_file()
-        if is_manifest:
-            self._manifests[path] = bytes(manifest)
+        if self._keeper is not None:
+            self._keeper.add(path, bytes(content), executable=executable)
         self.unpacked_bytes += seen_bytes
         self.file_digests.add(path, file_digest.digest())
 
@@ -177,6 +195,8 @@ class Examination:
             yield data
 
     def _link(self, path: str, target: str) -> None:
+        if self._keeper is not None:
+            self._keeper.add_link(path)
         for digest, name in self._digests(path):
             digest.add_link(name, target)
         if self._writer is not None:
@@ -204,10 +224,3 @@ class Examination:
         if top:
             self.log.add_all(self._stripped_log)
             self.file_digests.move_root(top)
-        prefix = f"{top}/" if top else ""
-        files = {
-            name: self._manifests[prefix + name]
-            for name in MANIFEST_NAMES
-            if prefix + name in self._manifests
-        }
-        self.manifest = read_component_manifest(files, self.log)

@@ -78,6 +78,11 @@ class FindingLog:
         return self._error_count > 0
 
     @property
+    def error_count(self) -> int:
+        """How many errors there were in all."""
+        return self._error_count
+
+    @property
     def total(self) -> int:
         """How many findings there were in all."""
         return self._error_count + self._other_count

@@ -79,4 +79,5 @@ def scan_by_unpacking(
                 0,
                 findings=refused.findings,
                 total_findings=refused.total_findings,
+                has_errors=True,
             )

@@ -5,8 +5,8 @@ A tree that was stripped is not stripped again: it has a manifest at its top.
 
 from __future__ import annotations
 
-from .component import MANIFEST_NAMES
 from .entry_rules import EntryKind
+from .kinds import ROOT_MANIFESTS
 
 
 class SoleTop:
@@ -24,7 +24,7 @@ class SoleTop:
             self._name = top
         if top != self._name or (not rest and kind is not EntryKind.DIRECTORY):
             self._is_sole = False
-        if rest in MANIFEST_NAMES and kind in (EntryKind.FILE, EntryKind.HARD_LINK):
+        if rest in ROOT_MANIFESTS and kind in (EntryKind.FILE, EntryKind.HARD_LINK):
             self._has_manifest = True
 
     @property

@@ -22,10 +22,10 @@ from pathlib import Path
 
 from pathspec import GitIgnoreSpec
 
-from .component import MANIFEST_NAMES
 from .entry_rules import EntryKind, case_folded_path, check_link, clean_path
 from .errors import EntryRefused, TreeChanged, TreeUnreadable
 from .findings import printable
+from .kinds import ROOT_MANIFESTS
 
 IGNORE_FILE = ".longshoreignore"
 _GIT = ".git"
@@ -94,7 +94,7 @@ def _inside_sole_top(children: list[_Child], ignored: Ignored | None) -> list[_C
     if len(children) != 1 or not children[0][1].is_dir(follow_symlinks=False):
         return None
     inner, _ = _children(children[0][1].path, children[0][0], ignored)
-    is_root = any(child.name in MANIFEST_NAMES and child.is_file(follow_symlinks=False) for _, child in inner)
+    is_root = any(child.name in ROOT_MANIFESTS and child.is_file(follow_symlinks=False) for _, child in inner)
     return inner if is_root else None
 
 

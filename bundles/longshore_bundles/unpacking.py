@@ -45,11 +45,14 @@ def unpack(
     limits: UnpackLimits = DEFAULT_LIMITS,
     *,
     file_name: str = "",
+    reads_bundle: bool = True,
 ) -> UnpackResult:
     """Unpack the payload from the source's position on into ``destination``, which must not exist.
 
     Files get mode 0644 or 0755, whatever the archive says besides. A FILE is written as ``file_name``,
-    0644. Only a zip needs a source that can seek. Nothing is synced to the disk.
+    0644. Only a zip needs a source that can seek. Nothing is synced to the disk. With ``reads_bundle`` turned
+    off the scan does not say what the payload is: its manifest and workflows are not read. What they say
+    wrongly refuses nothing here; it is among the findings.
 
     Raises ``ContentRefused`` with the findings, ``InvalidName`` for the file's name, what the source
     raises, and ``OSError`` of the destination; then nothing is left of it.
@@ -61,7 +64,8 @@ def unpack(
         try:
             if payload_format is PayloadFormat.FILE:
                 return _write_single_file(source, writer, file_name)
-            examination = Examination(open_archive(source, payload_format, limits), writer)
+            archive = open_archive(source, payload_format, limits)
+            examination = Examination(archive, writer, reads_bundle=reads_bundle)
             examination.run()
         finally:
             writer.close()

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from ipaddress import ip_address
 from typing import Final
 
 DEFAULT_SERVER: Final = "127.0.0.1:7420"
@@ -31,4 +32,7 @@ def _checked(server: str) -> str:
 def is_loopback(server: str) -> bool:
     """Whether a checked address leads back to this machine."""
     host = server.rpartition(":")[0].strip("[]")
-    return host in ("localhost", "::1") or host.startswith("127.")
+    try:
+        return host == "localhost" or ip_address(host).is_loopback
+    except ValueError:
+        return False

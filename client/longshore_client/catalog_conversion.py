@@ -7,6 +7,7 @@ from typing import Final
 from longshore.v1 import catalog_service_pb2, cluster_service_pb2, deployment_service_pb2
 
 from . import catalog_models
+from .bundle_conversion import bundle, optional_bundle_kind, optional_method, source
 from .conversion import optional_status, payload_format
 from .message_fields import duration, enum_table, optional_span, optional_time, optional_value
 from .models import NodeRole
@@ -21,6 +22,7 @@ def project(message: catalog_service_pb2.Project) -> catalog_models.Project:
         project=message.project,
         display_name=message.display_name,
         create_time=optional_time(message, "create_time"),
+        kind=optional_bundle_kind(message.kind),
     )
 
 
@@ -50,7 +52,14 @@ def project_environment(message: catalog_service_pb2.ProjectEnvironment) -> cata
         strategy=optional_strategy(message),
         failure_policy=optional_policy(message.failure_policy),
         node_selector=dict(message.node_selector),
+        second_person=message.second_person,
+        environment_second_person=message.environment_second_person,
     )
+
+
+def environment(message: catalog_service_pb2.Environment) -> catalog_models.Environment:
+    """What is set for an environment as a whole."""
+    return catalog_models.Environment(environment=message.environment, second_person=message.second_person)
 
 
 def retention_message(retention: catalog_models.Retention) -> catalog_service_pb2.Retention:
@@ -88,6 +97,10 @@ def release(message: catalog_service_pb2.Release) -> catalog_models.Release:
         deployment_id=message.deployment_id,
         pin_reason=message.pin_reason,
         pinned_by=message.pinned_by,
+        bundle=bundle(message.bundle),
+        source=source(message.source) if message.HasField("source") else None,
+        install_method=optional_method(message.install_method),
+        validation_skipped=message.validation_skipped,
     )
 
 

@@ -7,17 +7,19 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 from enum import Enum
 
+from .bundle_models import Bundle, BundleKind, InstallMethod, Source
 from .models import DeploymentStatus, NodeRole, PayloadFormat
 from .strategies import FailurePolicy, RolloutStrategy
 
 
 @dataclass(frozen=True, slots=True)
 class Project:
-    """What is versioned."""
+    """What is versioned; ``kind`` is None before its first release."""
 
     project: str
     display_name: str
     create_time: datetime | None
+    kind: BundleKind | None
 
 
 class Default(Enum):
@@ -40,7 +42,9 @@ class ProjectEnvironment:
     """What a project has live in one environment; empty fields where nothing ever was.
 
     ``strategy`` and ``failure_policy`` are those of rollouts there that tell none of their own; None as the
-    servers do by themselves: all nodes at once, and taken back.
+    servers do by themselves: all nodes at once, and taken back. With ``second_person`` what is deployed there
+    waits until somebody else promotes it; with ``environment_second_person`` what is deployed of any project
+    does, whatever is set for this one.
     """
 
     project: str
@@ -58,6 +62,16 @@ class ProjectEnvironment:
     strategy: RolloutStrategy | None
     failure_policy: FailurePolicy | None
     node_selector: Mapping[str, str]
+    second_person: bool
+    environment_second_person: bool
+
+
+@dataclass(frozen=True, slots=True)
+class Environment:
+    """What is set for an environment as a whole, whatever the project; see ``ProjectEnvironment``."""
+
+    environment: str
+    second_person: bool
 
 
 @dataclass(frozen=True, slots=True)
@@ -70,7 +84,12 @@ class ProjectOverview:
 
 @dataclass(frozen=True, slots=True)
 class Release:
-    """Project, version and payload: unique and unchangeable."""
+    """Project, version and payload: unique and unchangeable.
+
+    ``bundle`` is whole where one release is asked for; in lists it has only its kind.
+    ``source`` is where its payload was first taken from, ``install_method`` who or what first deployed it;
+    None where nobody said. With ``validation_skipped`` it was recorded although errors were found in it.
+    """
 
     project: str
     version: str
@@ -87,6 +106,10 @@ class Release:
     deployment_id: str
     pin_reason: str
     pinned_by: str
+    bundle: Bundle
+    source: Source | None
+    install_method: InstallMethod | None
+    validation_skipped: bool
 
 
 @dataclass(frozen=True, slots=True)

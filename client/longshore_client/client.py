@@ -7,7 +7,7 @@ caller, so that it can be made again without happening twice.
 
 from __future__ import annotations
 
-from collections.abc import AsyncGenerator
+from collections.abc import AsyncGenerator, Sequence
 from contextlib import aclosing
 from pathlib import Path
 from types import TracebackType
@@ -17,8 +17,10 @@ from longshore.v1 import deployment_service_pb2
 
 from . import conversion
 from .addresses import DEFAULT_SERVER, checked_addresses
+from .bundle_models import BundleKind, InstallMethod, Source
 from .catalog_models import PayloadDeletion
 from .connection import Connection
+from .credentials import ANONYMOUS, Credentials
 from .decisions import DEFAULT_ENVIRONMENT, Decisions, new_deployment_id
 from .errors import DeploymentFailed, LongshoreError, PayloadRefused
 from .events import Event, Snapshot
@@ -33,31 +35,48 @@ from .nodes import Nodes
 from .policy import DEFAULT_POLICY, CallPolicy
 from .reads import Reads
 from .terms import ANY_TERMS, Terms
+from .tracing import Tracing
 from .upload_progress import Way
+from .verifying import Verifying
+from .workflows import Workflows
 
 if TYPE_CHECKING:
+    from opentelemetry.trace import TracerProvider
+
     # What reads and cuts payloads takes longer to load than everything else: it is loaded by who moves bytes.
     from .deploying import PayloadSource
     from .downloading import Download, DownloadCallback
+    from .planning import PlannedPack
+    from .sources import FetchOptions
     from .upload_progress import ProgressCallback
 
 
-class Client(Reads, Decisions, Nodes):
+class Client(Reads, Decisions, Nodes, Verifying, Workflows):
     """Talks to the server at ``server`` (``host:port``) inside an ``async with`` block.
 
     Several servers on the same stores are given with commas between them: ``"a:7420,b:7420"``. What one
     cannot do because it is away, drains or lacks a role goes on at the next; the one that answered last is
-    asked first. ``policy`` says how long is waited, and what is tried again when. Safe for use by many tasks
-    of one event loop at once.
+    asked first. ``policy`` says how long is waited, and what is tried again when; ``credentials`` who calls,
+    and whether connections are encrypted; ``tracing`` makes OpenTelemetry's spans, by default what the
+    program has set up, if anything. Safe for use by many tasks of one event loop at once.
     """
 
-    def __init__(self, server: str = DEFAULT_SERVER, *, policy: CallPolicy = DEFAULT_POLICY) -> None:
+    def __init__(
+        self,
+        server: str = DEFAULT_SERVER,
+        *,
+        policy: CallPolicy = DEFAULT_POLICY,
+        credentials: Credentials = ANONYMOUS,
+        tracing: TracerProvider | None = None,
+    ) -> None:
+        self._tracing = Tracing(tracing)
         self._addresses = checked_addresses(server)
         self._policy = policy
+        self._credentials = credentials
         self._opened: Connection | None = None
 
     async def __aenter__(self) -> Self:
-        self._opened = Connection(self._addresses, self._policy)
+        self._opened = Connection(self._addresses, self._policy, self._credentials, self._tracing)
         return self
 
     async def __aexit__(
@@ -82,18 +101,23 @@ class Client(Reads, Decisions, Nodes):
         version: str | None = None,
         bump: VersionBump | None = None,
         deployment_id: str | None = None,
+        kind: BundleKind | None = None,
         payload_format: PayloadFormat = PayloadFormat.UNKNOWN,
         file_name: str | None = None,
         sha256: str | None = None,
         size_bytes: int | None = None,
+        taken_from: Source | None = None,
+        install_method: InstallMethod = InstallMethod.API,
         terms: Terms = ANY_TERMS,
         way: Way = Way.THRIFTY,
         on_progress: ProgressCallback | None = None,
     ) -> Deployment:
         """Deploy a directory, a file, or the bytes of an async iterator; return when it is recorded.
 
-        A directory goes as its canonical tar. The project is that of the manifest (``package.json``,
-        ``pyproject.toml``) unless given; the version the manifest's, else the highest release's, raised.
+        A directory goes as its canonical tar. The project is that of the manifest (``SKILL.md``,
+        ``pack.yaml``, ``package.json``, ``pyproject.toml``) unless given; the version the manifest's, else
+        the highest release's, raised. What is not of the ``kind`` that is given is refused. ``taken_from``,
+        the path unless given, and ``install_method`` are recorded with the release.
         ``sha256`` and ``size_bytes`` are declared where known, and verified by the server; what the project
         has stored already is then not sent. A broken call is resumed, at whichever server answers; bytes
         from an iterator are kept in a temporary file for that. ``on_progress`` is called in the event loop,
@@ -110,10 +134,13 @@ class Client(Reads, Decisions, Nodes):
             version=version,
             bump=bump,
             deployment_id=deployment_id or new_deployment_id(),
+            kind=kind,
             payload_format=payload_format,
             file_name=file_name,
             sha256=sha256,
             size_bytes=size_bytes,
+            taken_from=taken_from,
+            install_method=install_method,
             terms=terms,
         )
         info = await self.server_info()
@@ -132,6 +159,7 @@ class Client(Reads, Decisions, Nodes):
         environment: str = DEFAULT_ENVIRONMENT,
         version: str | None = None,
         bump: VersionBump | None = None,
+        kind: BundleKind | None = None,
         payload_format: PayloadFormat = PayloadFormat.UNKNOWN,
         file_name: str | None = None,
         sha256: str | None = None,
@@ -156,6 +184,7 @@ class Client(Reads, Decisions, Nodes):
             version=version,
             bump=bump,
             deployment_id=new_deployment_id(),
+            kind=kind,
             payload_format=payload_format,
             file_name=file_name,
             sha256=sha256,
@@ -176,6 +205,28 @@ class Client(Reads, Decisions, Nodes):
         if refused is not None and refused.findings:
             error.findings = refused.findings
             error.total_findings = refused.total_findings
+
+    async def plan_dependencies(
+        self,
+        payload: str | Path,
+        into: str | Path,
+        *,
+        environment: str = DEFAULT_ENVIRONMENT,
+        options: FetchOptions | None = None,
+    ) -> Sequence[PlannedPack]:
+        """What must be live in an environment before the pack at ``payload``, and is not: in order.
+
+        It is fetched from ``options.indexes`` below ``into``, an existing directory that is the caller's.
+        Nothing is deployed; for what is no pack there is nothing to do. Raises ``SourceError``,
+        ``PayloadRefused`` for a pack with errors, ``DependencyUnsatisfied`` where packs need each other in a
+        circle or in versions that do not go together, and ``LongshoreError``.
+        """
+        from .dependency_fetching import fetch_dependencies
+        from .sources import FetchOptions
+
+        return await fetch_dependencies(
+            self, Path(payload), Path(into), environment, options or FetchOptions()
+        )
 
     def follow(
         self,

@@ -6,14 +6,29 @@ The same code that the server examines payloads with; it blocks and belongs into
 from __future__ import annotations
 
 import tempfile
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
-from typing import NoReturn
+from typing import BinaryIO, NoReturn, cast
 
-from longshore_bundles import DETECT_BYTES, BundleScan, detect_format, directory_checksum, scan
-from longshore_bundles.component import MANIFEST_NAMES, MAX_MANIFEST_BYTES, read_component_manifest
+import longshore_bundles
+from longshore_bundles import (
+    DETECT_BYTES,
+    BundleError,
+    BundleScan,
+    detect_format,
+    directory_checksum,
+    scan,
+    walk_tree,
+)
+from longshore_bundles.bundle_files import BundleFile, BundleFiles
+from longshore_bundles.bundle_reading import read_bundle
+from longshore_bundles.documents import MAX_DOCUMENT_BYTES
 from longshore_bundles.findings import FindingLog
+from longshore_bundles.kinds import ROOT_MANIFESTS
+from longshore_bundles.packs import PackManifest
 
+from .directory_stream import DirectoryStream
 from .errors import PayloadRefused, ProjectUnknown
 from .models import Finding, PayloadFormat, Severity
 from .payloads import readable, unreadable
@@ -28,6 +43,18 @@ class Content:
     payload_format: PayloadFormat | None
 
 
+@dataclass(frozen=True, slots=True)
+class PackContents:
+    """The workflow files of a pack by their paths in it, its name, and the names of its actions.
+
+    As ``Client.validate_workflow_files`` takes them.
+    """
+
+    files: Mapping[str, bytes]
+    pack: str
+    actions: tuple[str, ...]
+
+
 def content_of(path: Path) -> Content:
     """The content checksum of a directory, an archive or a file.
 
@@ -36,57 +63,94 @@ def content_of(path: Path) -> Content:
     if path.is_dir():
         with readable(path):
             return Content(path, directory_checksum(path), None)
-    found = _scanned(path)
-    if not found.accepted:
-        findings = [
-            Finding(each.code, Severity(each.severity.value), each.message, each.path, each.line)
-            for each in found.findings
-        ]
+    found = scanned(path)
+    if not found.is_safe:
         raise PayloadRefused(
             f"{path} has no content checksum: it would be refused",
-            findings=findings,
+            findings=findings_of(found.findings),
             total_findings=found.total_findings,
         )
     return Content(path, found.content_sha256, PayloadFormat(found.payload_format.value))
+
+
+def pack_contents(path: Path) -> PackContents:
+    """What the workflows of the pack at ``path``, a directory or an archive, are validated with.
+
+    Raises ``PayloadUnreadable``, ``PayloadChanged``, and ``PayloadRefused`` for what is no pack with a name.
+    """
+    found = scanned(path)
+    if not isinstance(found.manifest, PackManifest) or not found.manifest.name:
+        raise PayloadRefused(
+            f"{path} is no pack that names itself",
+            findings=findings_of(found.findings),
+            total_findings=found.total_findings,
+        )
+    actions = tuple(action.name for action in found.actions)
+    return PackContents(found.workflow_files, found.manifest.name, actions)
+
+
+def findings_of(found: Iterable[longshore_bundles.Finding]) -> list[Finding]:
+    """Findings as this library tells them."""
+    return [
+        Finding(each.code, Severity(each.severity.value), each.message, each.path, each.line)
+        for each in found
+    ]
 
 
 def project_named_in(path: Path) -> str:
     """The project that the manifest in a directory or an archive names. Raises ``ProjectUnknown``."""
     if path.is_dir():
         return _project_of_directory(path)
-    manifest = _scanned(path).manifest
+    manifest = scanned(path).manifest
     if manifest is not None and manifest.project:
         return manifest.project
     return _unknown(f"no manifest in {path} names one")
 
 
-def _scanned(path: Path) -> BundleScan:
-    with readable(path), path.open("rb") as file, tempfile.TemporaryDirectory(prefix="longshore-") as scratch:
-        head = file.read(DETECT_BYTES)
-        file.seek(0)
-        return scan(file, detect_format(head, path.name), scratch=Path(scratch))
+def scanned(path: Path) -> BundleScan:
+    """Look through a directory, an archive or a file; what is wrong with it is in the result.
+
+    Raises ``PayloadUnreadable``, ``PayloadChanged``.
+    """
+    with readable(path), tempfile.TemporaryDirectory(prefix="longshore-") as scratch:
+        if path.is_dir():
+            tar = cast("BinaryIO", DirectoryStream(path))
+            return scan(tar, longshore_bundles.PayloadFormat.TAR, scratch=Path(scratch))
+        with path.open("rb") as file:
+            head = file.read(DETECT_BYTES)
+            file.seek(0)
+            return scan(file, detect_format(head, path.name), scratch=Path(scratch))
+
+
+def root_of(directory: Path) -> Path:
+    """Where the tree of a directory begins: there, or in its only directory where that has the manifest."""
+    try:
+        first = next(walk_tree(directory, honour_ignore_file=True), None)
+    except BundleError:
+        first = None
+    return Path(first.location.removesuffix(f"/{first.path}")) if first else directory
 
 
 def _project_of_directory(directory: Path) -> str:
-    files: dict[str, bytes] = {}
-    for name in MANIFEST_NAMES:
+    files, directory = BundleFiles(), root_of(directory)
+    for name in ROOT_MANIFESTS:
         try:
             with (directory / name).open("rb") as file:
-                files[name] = file.read(MAX_MANIFEST_BYTES + 1)
+                files.add(name, BundleFile(file.read(MAX_DOCUMENT_BYTES + 1)))
         except FileNotFoundError:
             continue
         except OSError as error:
             raise unreadable(directory / name, error) from error
     log = FindingLog()
-    manifest = read_component_manifest(files, log)
-    if manifest is not None and manifest.project:
+    manifest = read_bundle(files, log).manifest
+    if manifest is None:
+        return _unknown(f"{directory} has no {', '.join(ROOT_MANIFESTS[:-1])} or {ROOT_MANIFESTS[-1]}")
+    if manifest.project:
         return manifest.project
-    findings = log.findings()
-    if findings:
-        return _unknown(findings[0].message)
-    if manifest is not None:
-        return _unknown(f"{' and '.join(manifest.file_names)} in {directory} names none")
-    return _unknown(f"{directory} has neither {' nor '.join(MANIFEST_NAMES)}")
+    for finding in log.findings():
+        if finding.path in manifest.file_names:
+            return _unknown(f"{directory / finding.path}: {finding.message}")
+    return _unknown(f"{' and '.join(manifest.file_names)} in {directory} names none")
 
 
 def _unknown(why: str) -> NoReturn:

@@ -10,6 +10,7 @@ from typing import Final
 from longshore.v1 import deployment_pb2, deployment_service_pb2, errors_pb2, progress_pb2
 
 from . import events, models
+from .bundle_conversion import bundle, optional_bundle_kind
 from .message_fields import enum_table, optional_time, optional_value
 from .strategy_conversion import optional_policy, optional_strategy
 
@@ -83,6 +84,8 @@ def validation(message: deployment_service_pb2.Validation) -> models.Validation:
         unpacked_size_bytes=message.unpacked_size_bytes,
         findings=tuple(map(finding, message.findings)),
         total_findings=message.total_findings,
+        bundle=bundle(message.bundle) if message.HasField("bundle") else None,
+        workflow_count=message.workflow_count,
     )
 
 
@@ -155,6 +158,9 @@ def deployment(message: deployment_pb2.Deployment) -> models.Deployment:
         pause_reason=message.pause_reason,
         passed_canary_steps=message.passed_canary_steps,
         canary_due_time=optional_time(message, "canary_due_time"),
+        bundle_kind=optional_bundle_kind(message.bundle_kind),
+        validation_skipped=message.validation_skipped,
+        dependencies_skipped=message.dependencies_skipped,
     )
 
 

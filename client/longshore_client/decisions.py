@@ -15,7 +15,7 @@ from google.protobuf import field_mask_pb2
 from longshore.v1 import catalog_service_pb2, deployment_service_pb2
 
 from . import catalog_conversion, conversion
-from .catalog_models import Default, ProjectEnvironment, Release, Retention
+from .catalog_models import Default, Environment, ProjectEnvironment, Release, Retention
 from .connection import Connection
 from .models import Deployment
 from .strategies import FailurePolicy, RolloutStrategy
@@ -175,6 +175,32 @@ class Decisions(ABC):
             project=project, environment=environment, node_selector=labels, etag=etag
         )
         return await self._set(settings, "node_selector")
+
+    async def require_second_person(
+        self, project: str, required: bool, *, environment: str = DEFAULT_ENVIRONMENT, etag: str = ""
+    ) -> ProjectEnvironment:
+        """Set whether what is deployed there waits until somebody else than whoever deployed it promotes it.
+
+        With an ``etag`` raises ``SettingsChanged`` where that is not the one any more.
+        """
+        settings = catalog_service_pb2.ProjectEnvironment(
+            project=project, environment=environment, second_person=required, etag=etag
+        )
+        return await self._set(settings, "second_person")
+
+    async def require_second_person_in(self, environment: str, required: bool) -> Environment:
+        """Set the same for every project in an environment, also for those to come; none can do without it.
+
+        Raises ``EnvironmentNotFound``.
+        """
+        answer = await self._connection.unary(
+            lambda server: server.catalog.UpdateEnvironment,
+            catalog_service_pb2.UpdateEnvironmentRequest(
+                environment=catalog_service_pb2.Environment(environment=environment, second_person=required),
+                update_mask=field_mask_pb2.FieldMask(paths=["second_person"]),
+            ),
+        )
+        return catalog_conversion.environment(answer.environment)
 
     async def set_rollout(
         self,

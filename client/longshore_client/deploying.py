@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import os
 import uuid
 from collections.abc import AsyncIterable
 from dataclasses import dataclass
@@ -13,7 +14,8 @@ from longshore.v1 import deployment_service_pb2
 from longshore_chunks.cutting import CuttingParameters
 from longshore_chunks.errors import UnsupportedParameters
 
-from . import conversion
+from . import bundle_conversion, conversion
+from .bundle_models import BundleKind, InstallMethod, Source, SourceKind
 from .catalog_models import Cutting, ServerInfo
 from .connection import Connection
 from .contents import project_named_in
@@ -28,6 +30,9 @@ HASHED_AHEAD_BYTES: Final = 64 * 1024 * 1024
 """A payload on disk of at most this size is read for its sha256 before it is offered, so that one which is
 stored already costs no bytes. That delays the first byte by at most a fraction of a second. A larger one
 that is stored costs its references, 0.08 % of its size, instead of being read twice whenever it is not."""
+
+_LONGEST_PLACE_BYTES: Final = 2000
+"""Of the contract's ``Source``."""
 
 _WHOLE_MISMATCHES: Final = ("SIZE_MISMATCH", "SHA256_MISMATCH")
 
@@ -49,6 +54,9 @@ class Parcel:
     sha256: str | None
     size_bytes: int | None
     terms: Terms
+    kind: BundleKind | None = None
+    taken_from: Source | None = None
+    install_method: InstallMethod | None = None
     validate_only: bool = False
 
 
@@ -61,18 +69,38 @@ async def send(
     on_progress: ProgressCallback | None,
 ) -> deployment_service_pb2.DeployResponse:
     """Send a parcel to the server that ``info`` describes. Raises ``LongshoreError``."""
-    payload = await asyncio.to_thread(_payload, parcel)
+    with connection.tracing.span(
+        "validate" if parcel.validate_only else "deploy",
+        deployment_id=parcel.deployment_id,
+        environment=parcel.environment,
+    ):
+        return await _send(connection, parcel, info, way=way, on_progress=on_progress)
+
+
+async def _send(
+    connection: Connection,
+    parcel: Parcel,
+    info: ServerInfo,
+    *,
+    way: Way,
+    on_progress: ProgressCallback | None,
+) -> deployment_service_pb2.DeployResponse:
+    with connection.tracing.span("pack") as packing:
+        payload = await asyncio.to_thread(_payload, parcel)
+        packing.set(payload_bytes=payload.size_bytes or 0)
     try:
         project = parcel.project
         if not project:
             if isinstance(payload, StreamedPayload):
                 raise ProjectUnknown("no project was given, and bytes from an iterator name none")
             project = await asyncio.to_thread(project_named_in, payload.path)
+        with connection.tracing.span("hash"):
+            sha256 = parcel.sha256 or await _sha256_ahead(payload)
         cutting = _cutting(info.cutting)
         upload = Upload(
             connection,
             payload,
-            _header(parcel, payload, project, sha256=parcel.sha256 or await _sha256_ahead(payload)),
+            _header(parcel, payload, project, sha256=sha256),
             # A server that cuts in a way not known here is still served, at its own cost.
             way=way if cutting is not None else Way.PLAIN,
             cutting=cutting or CuttingParameters(),
@@ -128,8 +156,24 @@ def _header(
         header.version = parcel.version
     elif parcel.bump is not None:
         header.bump = conversion.bump_number(parcel.bump)
+    if parcel.kind is not None:
+        header.bundle_kind = bundle_conversion.kind_number(parcel.kind)
+    if parcel.install_method is not None:
+        header.install_method = bundle_conversion.method_number(parcel.install_method)
+    if (source := parcel.taken_from or _place(payload)) is not None and not parcel.validate_only:
+        header.source.CopyFrom(bundle_conversion.source_message(source))
     parcel.terms.write(header)
     return header
+
+
+def _place(payload: Payload) -> Source | None:
+    """Where a payload lies on this machine; None for bytes from elsewhere."""
+    if not isinstance(payload, StoredPayload):
+        return None
+    kind = SourceKind.DIRECTORY if isinstance(payload, DirectoryPayload) else SourceKind.FILE
+    place = os.path.abspath(payload.path)  # noqa: PTH100 (links keep their names)
+    is_recordable = place.isprintable() and len(place.encode()) <= _LONGEST_PLACE_BYTES
+    return Source(kind, place if is_recordable else "")
 
 
 def _cutting(cutting: Cutting) -> CuttingParameters | None:

@@ -98,7 +98,7 @@ class PayloadStream:
             deployment_service_pb2.DownloadPayloadRequest(
                 project=self._project, version=self._version, offset=self._received_bytes
             ),
-            metadata=request_metadata(request_id),
+            metadata=request_metadata(request_id, server),
         )
         try:
             while True:

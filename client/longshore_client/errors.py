@@ -10,7 +10,9 @@ LongshoreError
 │   ├── ProjectNotFound
 │   ├── EnvironmentNotFound
 │   ├── ReleaseNotFound
-│   └── NodeNotFound
+│   ├── NodeNotFound
+│   ├── WorkflowNotFound
+│   └── VerificationNotFound
 ├── AlreadyExists              what was to be made exists with other content
 │   ├── VersionExists
 │   └── DeploymentIdReused
@@ -26,6 +28,8 @@ LongshoreError
 │   ├── GateMismatch           the deployment waits at another gate, or at none
 │   ├── Frozen                 nothing may go live there just now
 │   ├── NodeRunning            the node cannot be forgotten while it runs
+│   ├── DependencyUnsatisfied  what the release needs is not live there; ``findings`` name it
+│   ├── DependantLive          what is live there needs it; ``findings`` name it
 │   ├── RoleMissing            this node does not do what was asked: ask another one
 │   └── Misconfigured          a setting of the server is wrong
 ├── Conflict                   the call lost a race: read again, then retry
@@ -37,9 +41,11 @@ LongshoreError
 │   ├── ProgressCompacted
 │   └── BeyondEnd
 ├── LimitExceeded              a limit or quota is reached
-│   └── StorageFull
+│   ├── StorageFull
+│   └── QuotaExceeded          the caller or the project has used up what it may have
 ├── Unauthenticated            the server does not know who calls
 ├── PermissionDenied           the caller may not do this
+│   └── SecondPersonRequired   somebody else than whoever deployed has to promote
 ├── Unavailable                the server cannot be reached, or not do it now: try again
 │   ├── DependencyUnavailable  a service behind the server is away
 │   ├── Draining               the server is shutting down: go on at another one
@@ -52,9 +58,12 @@ LongshoreError
 └── LocalError                 raised before or beside any call
     ├── PayloadUnreadable      the file or directory cannot be read as a payload
     ├── PayloadChanged         it changed while it was being sent
+    ├── CredentialsUnusable    a certificate, a key or a token cannot be used
     ├── ProjectUnknown         no project was given and no manifest names one
     ├── DownloadDamaged        the bytes received do not have the release's sha256
-    └── DestinationUnusable    the download cannot be written there
+    ├── DestinationUnusable    the download cannot be written there
+    ├── IndexRefused           an index is none, contradicts itself, or does not take what is put into it
+    └── IndexChanged           somebody else changed an index while it was being changed
 
 Errors from a server carry its ``reason`` (a value of ``ErrorReason`` without its prefix), the request id,
 and what the status details told. They are chosen by reason first, then by status code.
@@ -148,6 +157,14 @@ class NodeNotFound(NotFound):
     """No node is registered under this name."""
 
 
+class WorkflowNotFound(NotFound):
+    """No workflow has this name in that release, or in what is live."""
+
+
+class VerificationNotFound(NotFound):
+    """No verification has this id: they are kept for a day."""
+
+
 class AlreadyExists(LongshoreError):
     """What was to be made exists already, with other content."""
 
@@ -208,6 +225,14 @@ class NodeRunning(PreconditionFailed):
     """The node runs, so it cannot be forgotten."""
 
 
+class DependencyUnsatisfied(PreconditionFailed):
+    """What the release needs is not live in the environment: deploy it first, or skip dependencies."""
+
+
+class DependantLive(PreconditionFailed):
+    """Releases that are live, or on their way, need what would be taken away or changed."""
+
+
 class RoleMissing(PreconditionFailed):
     """This node does not do what was asked: ask another one."""
 
@@ -256,12 +281,20 @@ class StorageFull(LimitExceeded):
     """The blob store or the staging disk has no room left."""
 
 
+class QuotaExceeded(LimitExceeded):
+    """The caller or the project has used up a quota; the message names it, and how much is used."""
+
+
 class Unauthenticated(LongshoreError):
-    """The server does not know who calls."""
+    """The server does not know who calls: there is no token, or one that is not valid (any more)."""
 
 
 class PermissionDenied(LongshoreError):
-    """The caller may not do this."""
+    """The caller may not do this; the message names the permission that is missing."""
+
+
+class SecondPersonRequired(PermissionDenied):
+    """Whoever deployed must not promote there: somebody else has to."""
 
 
 class Unavailable(LongshoreError):
@@ -323,6 +356,10 @@ class PayloadChanged(LocalError):
     """The file or directory changed while it was being sent."""
 
 
+class CredentialsUnusable(LocalError):
+    """A certificate, a key or a token cannot be used: it cannot be read, or must not be sent."""
+
+
 class ProjectUnknown(LocalError):
     """No project was given and no manifest names one."""
 
@@ -333,3 +370,11 @@ class DownloadDamaged(LocalError):
 
 class DestinationUnusable(LocalError):
     """The download cannot be written there."""
+
+
+class IndexRefused(LocalError):
+    """An index is none, contradicts itself, or does not take what is put into it; ``findings`` say why."""
+
+
+class IndexChanged(LocalError):
+    """Somebody else changed an index's file while it was being changed; theirs was left as it is."""

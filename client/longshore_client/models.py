@@ -12,6 +12,7 @@ from dataclasses import dataclass
 from datetime import datetime
 from enum import StrEnum
 
+from .bundle_models import Bundle, BundleKind
 from .strategies import FailurePolicy, RolloutStrategy
 
 
@@ -136,7 +137,8 @@ class Finding:
 class Validation:
     """What examining a payload told; ``findings`` are the first of ``total_findings``, errors first.
 
-    ``version`` is the one that it would become, empty when it is not ``valid``.
+    ``version`` is the one that it would become, empty when it is not ``valid``. ``bundle`` is None when it
+    could not be unpacked.
     """
 
     valid: bool
@@ -149,6 +151,8 @@ class Validation:
     unpacked_size_bytes: int
     findings: tuple[Finding, ...]
     total_findings: int
+    bundle: Bundle | None
+    workflow_count: int
 
 
 @dataclass(frozen=True, slots=True)
@@ -189,7 +193,7 @@ class Deployment:
 
     ``strategy`` and ``failure_policy`` are None until the rollout begins, where its call set none.
     ``waiting_gate_id`` is what ``Client.promote`` passes; at a canary step with a ``canary_due_time`` it is
-    passed by itself then.
+    passed by itself then. ``bundle_kind`` is None until its release is recorded, and for an undeploy.
     """
 
     deployment_id: str
@@ -232,6 +236,9 @@ class Deployment:
     pause_reason: str
     passed_canary_steps: int
     canary_due_time: datetime | None
+    bundle_kind: BundleKind | None
+    validation_skipped: bool
+    dependencies_skipped: bool
 
     @property
     def waits_for_person(self) -> bool:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
-from collections.abc import AsyncGenerator, Iterable
+from collections.abc import AsyncGenerator, Callable, Iterable
 from contextlib import aclosing
 
 from longshore.v1 import cluster_service_pb2
@@ -80,11 +80,12 @@ class Nodes(ABC):
         )
         return catalog_conversion.node(answer.node)
 
-    async def drained(self, node_name: str) -> Node:
+    async def drained(self, node_name: str, told: Callable[[Node], None] | None = None) -> Node:
         """Wait until a node that is being drained has no upload and no rollout left, however long that takes.
 
-        Returns at once for one that is not drained (any more): look at ``draining``. Raises ``NodeNotFound``
-        for one that is not known (any more).
+        ``told`` is called with the node whenever something about it changes meanwhile: a rollout may wait
+        for a person. Returns at once for one that is not drained (any more): look at ``draining``. Raises
+        ``NodeNotFound`` for one that is not known (any more).
         """
         async with aclosing(self.nodes()) as listed:
             is_known = any([node.node_name == node_name async for node in listed])
@@ -96,6 +97,8 @@ class Nodes(ABC):
                             break
                         if not node.draining or node.is_drained:
                             return node
+                        if told is not None:
+                            told(node)
         raise NodeNotFound(f"there is no node {node_name!r}")
 
     async def remove_node(self, node_name: str) -> bool:

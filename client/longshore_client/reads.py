@@ -10,7 +10,7 @@ from types import MappingProxyType
 from longshore.v1 import catalog_service_pb2, cluster_service_pb2, deployment_service_pb2
 
 from . import catalog_conversion, conversion
-from .catalog_models import AuditEntry, Lock, Project, ProjectOverview, Release, ServerInfo
+from .catalog_models import AuditEntry, Environment, Lock, Project, ProjectOverview, Release, ServerInfo
 from .connection import Connection
 from .following import BreakCallback
 from .message_fields import timestamp
@@ -153,6 +153,14 @@ class Reads(ABC):
             lambda server: server.catalog.GetProject, catalog_service_pb2.GetProjectRequest(project=project)
         )
         return catalog_conversion.project_overview(answer)
+
+    async def environment(self, name: str = "default") -> Environment:
+        """What is set for an environment as a whole. Raises ``EnvironmentNotFound``."""
+        answer = await self._connection.unary(
+            lambda server: server.catalog.GetEnvironment,
+            catalog_service_pb2.GetEnvironmentRequest(environment=name),
+        )
+        return catalog_conversion.environment(answer.environment)
 
     def releases(self, project: str, *, limit: int | None = None) -> AsyncGenerator[Release, None]:
         """A project's releases, highest version first."""

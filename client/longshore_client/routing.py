@@ -16,6 +16,7 @@ from .errors import (
     Conflict,
     LongshoreError,
     Misconfigured,
+    QuotaExceeded,
     RoleMissing,
     ServerFault,
     StorageFull,
@@ -31,11 +32,21 @@ if TYPE_CHECKING:
     from .server import Server
 
 _FIRST_LOOK_S: Final = 0.5
+# So soon there is room again in a quota of requests a second; in one of uploads a day tomorrow.
+_SOON_S: Final = 5.0
 
 
 def passes_by_itself(error: LongshoreError) -> bool:
     """Whether the same call may succeed a moment later."""
-    return isinstance(error, Unavailable) or (isinstance(error, Conflict) and error.reason == "CONFLICT")
+    match error:
+        case Unavailable():
+            return True
+        case Conflict():
+            return error.reason == "CONFLICT"
+        case QuotaExceeded():
+            return error.retry_after_s is not None and error.retry_after_s <= _SOON_S
+        case _:
+            return False
 
 
 def is_the_servers_own(error: LongshoreError) -> bool:

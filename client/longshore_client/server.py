@@ -4,13 +4,12 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Final
 
-from grpc import aio
-
 from longshore.v1.catalog_service_pb2_grpc import CatalogServiceStub
 from longshore.v1.cluster_service_pb2_grpc import ClusterServiceStub
 from longshore.v1.deployment_service_pb2_grpc import DeploymentServiceStub
 
 from .addresses import is_loopback
+from .credentials import Credentials, open_channel, shown_by
 
 if TYPE_CHECKING:
     # These exist for type checkers only; the stub's class gives them for an asyncio channel.
@@ -38,13 +37,17 @@ _CHANNEL_OPTIONS: Final = (
 
 
 class Server:
-    """The server at ``address`` (``host:port``); it is connected to when it is first called."""
+    """The server at ``address`` (``host:port``); it is connected to when it is first called.
 
-    def __init__(self, address: str) -> None:
+    Raises ``CredentialsUnusable``.
+    """
+
+    def __init__(self, address: str, credentials: Credentials) -> None:
         self.address = address
+        self.shown = shown_by(credentials)
         # A proxy that the environment names never leads back to this machine.
         proxy = () if not is_loopback(address) else (("grpc.enable_http_proxy", 0),)
-        self._channel = aio.insecure_channel(address, options=(*_CHANNEL_OPTIONS, *proxy))
+        self._channel = open_channel(address, credentials, (*_CHANNEL_OPTIONS, *proxy))
         self.deployments: DeploymentServiceAsyncStub = DeploymentServiceStub(self._channel)
         self.catalog: CatalogServiceAsyncStub = CatalogServiceStub(self._channel)
         self.cluster: ClusterServiceAsyncStub = ClusterServiceStub(self._channel)

@@ -75,6 +75,14 @@ BY_REASON: Final[dict[str, type[errors.LongshoreError]]] = {
     "TOO_MANY_FOLLOWERS": errors.ServerBusy,
     "NODE_NOT_FOUND": errors.NodeNotFound,
     "NODE_RUNNING": errors.NodeRunning,
+    "DEPENDENCY_UNSATISFIED": errors.DependencyUnsatisfied,
+    "DEPENDANT_LIVE": errors.DependantLive,
+    "WORKFLOW_NOT_FOUND": errors.WorkflowNotFound,
+    "VERIFICATION_NOT_FOUND": errors.VerificationNotFound,
+    "UNAUTHENTICATED": errors.Unauthenticated,
+    "PERMISSION_DENIED": errors.PermissionDenied,
+    "SECOND_PERSON_REQUIRED": errors.SecondPersonRequired,
+    "QUOTA_EXCEEDED": errors.QuotaExceeded,
 }
 
 BY_CODE: Final[dict[grpc.StatusCode, type[errors.LongshoreError]]] = {

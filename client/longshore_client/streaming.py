@@ -27,7 +27,7 @@ class Stream(Generic[_Response]):
         self._silence_s = silence_s
         self._request_id = new_request_id()
         self._call: aio.UnaryStreamCall[Any, _Response] = method(
-            request, metadata=request_metadata(self._request_id)
+            request, metadata=request_metadata(self._request_id, server)
         )
 
     async def read(self) -> _Response | None:

@@ -5,54 +5,53 @@ Callbacks are called in the client's own thread: they must be quick and must not
 
 from __future__ import annotations
 
-from collections.abc import Generator, Iterable, Mapping
-from datetime import datetime
+from collections.abc import Generator, Iterable, Sequence
 from pathlib import Path
-from types import MappingProxyType, TracebackType
+from types import TracebackType
 from typing import TYPE_CHECKING, Self
 
 from .addresses import DEFAULT_SERVER
-from .catalog_models import (
-    AuditEntry,
-    Lock,
-    PayloadDeletion,
-    Project,
-    ProjectOverview,
-    Release,
-    ServerInfo,
-)
+from .bundle_models import BundleKind, InstallMethod, Source
+from .catalog_models import PayloadDeletion
 from .client import Client
+from .credentials import ANONYMOUS, Credentials
 from .decisions import DEFAULT_ENVIRONMENT
 from .event_thread import EventThread, each_in_thread
 from .events import Event, Snapshot
 from .following import BreakCallback
-from .models import (
-    Activation,
-    Deployment,
-    DeploymentStatus,
-    Finding,
-    PayloadFormat,
-    Validation,
-    VersionBump,
-)
+from .models import Deployment, PayloadFormat, Validation, VersionBump
 from .policy import DEFAULT_POLICY, CallPolicy
 from .sync_decisions import SyncDecisions
 from .sync_nodes import SyncNodes
+from .sync_reads import SyncReads
+from .sync_verifying import SyncVerifying
+from .sync_workflows import SyncWorkflows
 from .terms import ANY_TERMS, Terms
 from .upload_progress import ProgressCallback, Way
 
 if TYPE_CHECKING:
+    from opentelemetry.trace import TracerProvider
+
     from .downloading import Download, DownloadCallback
+    from .planning import PlannedPack
+    from .sources import FetchOptions
 
 
-class SyncClient(SyncDecisions, SyncNodes):
+class SyncClient(SyncReads, SyncDecisions, SyncNodes, SyncVerifying, SyncWorkflows):
     """``Client`` in a ``with`` block, or opened at once and closed by ``close``; usable by many threads.
 
     Ctrl-C cancels the call that is waited for, cleans up behind it, and is raised as ``KeyboardInterrupt``.
     """
 
-    def __init__(self, server: str = DEFAULT_SERVER, *, policy: CallPolicy = DEFAULT_POLICY) -> None:
-        self._client = Client(server, policy=policy)
+    def __init__(
+        self,
+        server: str = DEFAULT_SERVER,
+        *,
+        policy: CallPolicy = DEFAULT_POLICY,
+        credentials: Credentials = ANONYMOUS,
+        tracing: TracerProvider | None = None,
+    ) -> None:
+        self._client = Client(server, policy=policy, credentials=credentials, tracing=tracing)
         self._thread = EventThread()
         self._thread.run(self._client.__aenter__())
         self._closed = False
@@ -81,10 +80,13 @@ class SyncClient(SyncDecisions, SyncNodes):
         version: str | None = None,
         bump: VersionBump | None = None,
         deployment_id: str | None = None,
+        kind: BundleKind | None = None,
         payload_format: PayloadFormat = PayloadFormat.UNKNOWN,
         file_name: str | None = None,
         sha256: str | None = None,
         size_bytes: int | None = None,
+        taken_from: Source | None = None,
+        install_method: InstallMethod = InstallMethod.API,
         terms: Terms = ANY_TERMS,
         way: Way = Way.THRIFTY,
         on_progress: ProgressCallback | None = None,
@@ -98,10 +100,13 @@ class SyncClient(SyncDecisions, SyncNodes):
                 version=version,
                 bump=bump,
                 deployment_id=deployment_id,
+                kind=kind,
                 payload_format=payload_format,
                 file_name=file_name,
                 sha256=sha256,
                 size_bytes=size_bytes,
+                taken_from=taken_from,
+                install_method=install_method,
                 terms=terms,
                 way=way,
                 on_progress=on_progress,
@@ -116,6 +121,7 @@ class SyncClient(SyncDecisions, SyncNodes):
         environment: str = DEFAULT_ENVIRONMENT,
         version: str | None = None,
         bump: VersionBump | None = None,
+        kind: BundleKind | None = None,
         payload_format: PayloadFormat = PayloadFormat.UNKNOWN,
         file_name: str | None = None,
         sha256: str | None = None,
@@ -132,6 +138,7 @@ class SyncClient(SyncDecisions, SyncNodes):
                 environment=environment,
                 version=version,
                 bump=bump,
+                kind=kind,
                 payload_format=payload_format,
                 file_name=file_name,
                 sha256=sha256,
@@ -140,6 +147,19 @@ class SyncClient(SyncDecisions, SyncNodes):
                 way=way,
                 on_progress=on_progress,
             )
+        )
+
+    def plan_dependencies(
+        self,
+        payload: str | Path,
+        into: str | Path,
+        *,
+        environment: str = DEFAULT_ENVIRONMENT,
+        options: FetchOptions | None = None,
+    ) -> Sequence[PlannedPack]:
+        """See ``Client.plan_dependencies``."""
+        return self._thread.run(
+            self._client.plan_dependencies(payload, into, environment=environment, options=options)
         )
 
     def follow(
@@ -189,119 +209,3 @@ class SyncClient(SyncDecisions, SyncNodes):
     def delete_payload(self, project: str, version: str, *, force: bool = False) -> PayloadDeletion:
         """See ``Client.delete_payload``."""
         return self._thread.run(self._client.delete_payload(project, version, force=force))
-
-    def get(self, deployment_id: str) -> Deployment:
-        """See ``Client.get``."""
-        return self._thread.run(self._client.get(deployment_id))
-
-    def list(
-        self,
-        *,
-        project: str | None = None,
-        environment: str | None = None,
-        statuses: Iterable[DeploymentStatus] = (),
-        version: str | None = None,
-        deployed_by: str | None = None,
-        since: datetime | None = None,
-        until: datetime | None = None,
-        labels: Mapping[str, str] = MappingProxyType({}),
-        limit: int | None = None,
-    ) -> Generator[Deployment, None, None]:
-        """See ``Client.list``."""
-        return self._thread.iterate(
-            self._client.list(
-                project=project,
-                environment=environment,
-                statuses=statuses,
-                version=version,
-                deployed_by=deployed_by,
-                since=since,
-                until=until,
-                labels=labels,
-                limit=limit,
-            )
-        )
-
-    def watch_deployments(
-        self,
-        *,
-        project: str | None = None,
-        environment: str | None = None,
-        statuses: Iterable[DeploymentStatus] = (),
-        version: str | None = None,
-        deployed_by: str | None = None,
-        labels: Mapping[str, str] = MappingProxyType({}),
-        begin_with: int = 50,
-        patience_s: float | None = None,
-        on_break: BreakCallback | None = None,
-    ) -> Generator[Deployment, None, None]:
-        """See ``Client.watch_deployments``."""
-        return self._thread.iterate(
-            self._client.watch_deployments(
-                project=project,
-                environment=environment,
-                statuses=statuses,
-                version=version,
-                deployed_by=deployed_by,
-                labels=labels,
-                begin_with=begin_with,
-                patience_s=patience_s,
-                on_break=on_break,
-            )
-        )
-
-    def activations(
-        self, deployment_id: str, *, limit: int | None = None
-    ) -> Generator[Activation, None, None]:
-        """See ``Client.activations``."""
-        return self._thread.iterate(self._client.activations(deployment_id, limit=limit))
-
-    def findings(self, deployment_id: str, *, limit: int | None = None) -> Generator[Finding, None, None]:
-        """See ``Client.findings``."""
-        return self._thread.iterate(self._client.findings(deployment_id, limit=limit))
-
-    def projects(self, *, limit: int | None = None) -> Generator[Project, None, None]:
-        """See ``Client.projects``."""
-        return self._thread.iterate(self._client.projects(limit=limit))
-
-    def project(self, project: str) -> ProjectOverview:
-        """See ``Client.project``."""
-        return self._thread.run(self._client.project(project))
-
-    def releases(self, project: str, *, limit: int | None = None) -> Generator[Release, None, None]:
-        """See ``Client.releases``."""
-        return self._thread.iterate(self._client.releases(project, limit=limit))
-
-    def release(self, project: str, version: str) -> Release:
-        """See ``Client.release``."""
-        return self._thread.run(self._client.release(project, version))
-
-    def audit(
-        self,
-        *,
-        project: str | None = None,
-        environment: str | None = None,
-        deployment_id: str | None = None,
-        principal: str | None = None,
-        to_status: DeploymentStatus | None = None,
-        limit: int | None = None,
-    ) -> Generator[AuditEntry, None, None]:
-        """See ``Client.audit``."""
-        return self._thread.iterate(
-            self._client.audit(
-                project=project,
-                environment=environment,
-                deployment_id=deployment_id,
-                principal=principal,
-                to_status=to_status,
-                limit=limit,
-            )
-        )
-
-    def locks(self, *, limit: int | None = None) -> Generator[Lock, None, None]:
-        """See ``Client.locks``."""
-        return self._thread.iterate(self._client.locks(limit=limit))
-
-    def server_info(self) -> ServerInfo:
-        """See ``Client.server_info``."""
-        return self._thread.run(self._client.server_info())

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 
-from .catalog_models import Default, ProjectEnvironment, Release, Retention
+from .catalog_models import Default, Environment, ProjectEnvironment, Release, Retention
 from .client import Client
 from .decisions import DEFAULT_ENVIRONMENT
 from .event_thread import EventThread
@@ -114,6 +114,18 @@ class SyncDecisions:
         return self._thread.run(
             self._client.select_nodes(project, labels, environment=environment, etag=etag)
         )
+
+    def require_second_person(
+        self, project: str, required: bool, *, environment: str = DEFAULT_ENVIRONMENT, etag: str = ""
+    ) -> ProjectEnvironment:
+        """See ``Client.require_second_person``."""
+        return self._thread.run(
+            self._client.require_second_person(project, required, environment=environment, etag=etag)
+        )
+
+    def require_second_person_in(self, environment: str, required: bool) -> Environment:
+        """See ``Client.require_second_person_in``."""
+        return self._thread.run(self._client.require_second_person_in(environment, required))
 
     def set_rollout(
         self,

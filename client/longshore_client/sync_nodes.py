@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Generator
+from collections.abc import Callable, Generator
 
 from .catalog_models import Node, NodeRemoved
 from .client import Client
@@ -42,9 +42,9 @@ class SyncNodes:
         """See ``Client.drain``."""
         return self._thread.run(self._client.drain(node_name, reason))
 
-    def drained(self, node_name: str) -> Node:
-        """See ``Client.drained``."""
-        return self._thread.run(self._client.drained(node_name))
+    def drained(self, node_name: str, told: Callable[[Node], None] | None = None) -> Node:
+        """See ``Client.drained``; ``told`` is called on another thread."""
+        return self._thread.run(self._client.drained(node_name, told))
 
     def remove_node(self, node_name: str) -> bool:
         """See ``Client.remove_node``."""

@@ -21,7 +21,8 @@ class Terms:
     call raises ``LiveChanged``, with ``QueuePolicy.FAIL`` beside unfinished deployments ``QueueBusy``.
     ``labels`` are there to find it by. ``strategy`` is how its rollout goes over the nodes, and
     ``failure_policy`` what becomes of them when it fails; None as they are set for the project there.
-    Rollbacks, undeploys and retries are never staged; a rollback always supersedes.
+    ``skip_validation`` lets errors in what is uploaded through, recorded as findings; ``skip_dependencies``
+    what is live beside it. Rollbacks, undeploys and retries are never staged; a rollback always supersedes.
     """
 
     stage_only: bool = False
@@ -30,14 +31,21 @@ class Terms:
     labels: Mapping[str, str] = field(default_factory=dict)
     strategy: RolloutStrategy | None = None
     failure_policy: FailurePolicy | None = None
+    skip_validation: bool = False
+    skip_dependencies: bool = False
 
     def write(self, request: Any) -> None:
-        """Set a request's fields; raises ``ValueError`` for what cannot be staged, or rolled out so."""
+        """Set a request's fields; raises ``ValueError`` for what it does not have, or cannot be."""
         fields = request.DESCRIPTOR.fields_by_name
         if "stage_only" in fields:
             request.stage_only = self.stage_only
         elif self.stage_only:
             raise ValueError("only what is deployed can be staged")
+        if "skip_validation" in fields:
+            request.skip_validation = self.skip_validation
+        elif self.skip_validation:
+            raise ValueError("only what is uploaded is validated")
+        request.skip_dependencies = self.skip_dependencies
         if "queue_policy" in fields:
             request.queue_policy = deployment_service_pb2.QueuePolicy.Value(
                 f"QUEUE_POLICY_{self.queue_policy.name}"

@@ -1,4 +1,4 @@
-"""One Deploy call, whose true end is known however it ends.
+"""A call that sends a stream and gets one answer, whose true end is known however it ends.
 
 grpc.aio gives a call whose write fails its own INTERNAL ("Internal error from Core"), also over the status
 that the server has sent and that made the write fail: measured, a refusal in the middle of an upload was lost
@@ -11,9 +11,10 @@ from __future__ import annotations
 import asyncio
 from collections.abc import Coroutine, Iterator
 from contextlib import contextmanager
-from typing import Any, Final, TypeVar
+from typing import Any, Final, Generic, TypeVar
 
 import grpc
+from google.protobuf.message import Message
 from grpc import aio
 
 from longshore.v1 import deployment_service_pb2
@@ -21,22 +22,19 @@ from longshore.v1 import deployment_service_pb2
 _ACCEPTED_KEY: Final = "longshore-accepted"
 _DURABLE_OFFSET_KEY: Final = "longshore-durable-offset"
 
+_Request = TypeVar("_Request", bound=Message)
+_Response = TypeVar("_Response", bound=Message)
 _Result = TypeVar("_Result")
 
 
 class CallEndedError(Exception):
-    """The call has ended before everything was written; ``UploadCall.answer`` tells how."""
+    """The call has ended before everything was written; ``SendingCall.answer`` tells how."""
 
 
-class UploadCall:
-    """A Deploy call that has just been started."""
+class SendingCall(Generic[_Request, _Response]):
+    """A call that has just been started."""
 
-    def __init__(
-        self,
-        call: aio.StreamUnaryCall[
-            deployment_service_pb2.DeployRequest, deployment_service_pb2.DeployResponse
-        ],
-    ) -> None:
+    def __init__(self, call: aio.StreamUnaryCall[_Request, _Response]) -> None:
         self._call = call
         self._first_end: aio.AioRpcError | None = None
         call.add_done_callback(self._note_end)
@@ -46,19 +44,7 @@ class UploadCall:
         """Whether the call has ended."""
         return self._call.done()
 
-    async def accepted_offset(self, header: deployment_service_pb2.DeployHeader) -> int | None:
-        """Send the header and wait; the offset to go on from, None when the call has its answer already."""
-        try:
-            await self.write(deployment_service_pb2.DeployRequest(header=header))
-            with _cancellable():
-                metadata = dict(await self._call.initial_metadata())
-        except CallEndedError:
-            return None
-        if metadata.get(_ACCEPTED_KEY) != "1":
-            return None
-        return int(metadata.get(_DURABLE_OFFSET_KEY, "0"))
-
-    async def write(self, request: deployment_service_pb2.DeployRequest) -> None:
+    async def write(self, request: _Request) -> None:
         """Send one message. Raises ``CallEndedError``."""
         try:
             with _cancellable():
@@ -71,11 +57,11 @@ class UploadCall:
         with _cancellable():
             await self._call.done_writing()
 
-    async def answer(self) -> deployment_service_pb2.DeployResponse:
+    async def answer(self) -> _Response:
         """Wait for the answer. Raises ``AioRpcError`` with the status that the call truly ended with."""
         try:
             with _cancellable():
-                response: deployment_service_pb2.DeployResponse = await self._call
+                response: _Response = await self._call
         except aio.AioRpcError as error:
             if self._first_end is not None and self._first_end.code() is not grpc.StatusCode.INTERNAL:
                 raise self._first_end from error
@@ -96,6 +82,22 @@ class UploadCall:
             _at_once(self._call.trailing_metadata()) or aio.Metadata(),
             _at_once(self._call.details()),
         )
+
+
+class UploadCall(SendingCall[deployment_service_pb2.DeployRequest, deployment_service_pb2.DeployResponse]):
+    """A Deploy call that has just been started."""
+
+    async def accepted_offset(self, header: deployment_service_pb2.DeployHeader) -> int | None:
+        """Send the header and wait; the offset to go on from, None when the call has its answer already."""
+        try:
+            await self.write(deployment_service_pb2.DeployRequest(header=header))
+            with _cancellable():
+                metadata = dict(await self._call.initial_metadata())
+        except CallEndedError:
+            return None
+        if metadata.get(_ACCEPTED_KEY) != "1":
+            return None
+        return int(metadata.get(_DURABLE_OFFSET_KEY, "0"))
 
 
 @contextmanager

@@ -72,7 +72,10 @@ class Upload:
         while True:
             self._header.attempt += 1
             try:
-                return await self._attempt()
+                with self._connection.tracing.span("upload", attempt=self._header.attempt) as sending:
+                    answer = await self._attempt()
+                    sending.set(sent_bytes=self._sent_bytes, reused_bytes=self._reused_bytes)
+                    return answer
             except LongshoreError as error:
                 pause_s = self._route.pause_s(error)
                 self._tell(UploadPhase.WAITING, error)
@@ -81,7 +84,7 @@ class Upload:
     async def _attempt(self) -> deployment_service_pb2.DeployResponse:
         request_id = new_request_id()
         server = self._route.server
-        call = UploadCall(server.deployments.Deploy(metadata=request_metadata(request_id)))
+        call = UploadCall(server.deployments.Deploy(metadata=request_metadata(request_id, server)))
         reader: PieceReader | WindowReader | None = None
         try:
             with translated(server.address, request_id):

@@ -5,7 +5,7 @@ from __future__ import annotations
 from longshore_server.refusal import Reason, Refusal, invalid
 from longshore_server.wakeups import Kind, Wakeups
 from longshore_storage.catalogue import Catalogue, Transaction, nodes
-from longshore_storage.catalogue.journal import record_audit
+from longshore_storage.catalogue.audit_trail import record_audit
 from longshore_storage.catalogue.rows import Actor, Node
 from longshore_storage.errors import CommitUnknown
 from longshore_storage.ports import Coordination
@@ -92,6 +92,8 @@ async def _change(transaction: Transaction, name: str, reason: str, actor: Actor
         actor,
         "node.drained" if drains else "node.cordoned" if reason else "node.uncordoned",
         environment=node.environment,
+        from_status=_standing(node),
+        to_status=_standing(changed),
         message=f"{node.name}: {reason}" if reason else node.name,
     )
     return changed
@@ -102,5 +104,17 @@ async def _remove(transaction: Transaction, name: str, actor: Actor) -> bool:
     if node is None:
         return False
     await nodes.remove(transaction, name)
-    await record_audit(transaction, actor, "node.removed", environment=node.environment, message=name)
+    await record_audit(
+        transaction,
+        actor,
+        "node.removed",
+        environment=node.environment,
+        from_status=_standing(node),
+        to_status="REMOVED",
+        message=name,
+    )
     return True
+
+
+def _standing(node: Node) -> str:
+    return "DRAINING" if node.draining else "CORDONED" if node.cordon_reason else "OPEN"

@@ -26,11 +26,20 @@ _CHECK_TIMEOUT_S = 5.0
 class Health:
     """Looks at what the node depends on, every ten seconds, and tells it by gRPC's health service."""
 
-    def __init__(self, catalogue: Catalogue, blobs: BlobStore, draining: Draining, *, receives: bool) -> None:
+    def __init__(
+        self,
+        catalogue: Catalogue,
+        blobs: BlobStore,
+        draining: Draining,
+        *,
+        receives: bool,
+        on_answer: Callable[[str, bool], None] = lambda name, answered: None,
+    ) -> None:
         self.servicer = health_aio.HealthServicer()
         self._catalogue = catalogue
         self._blobs = blobs
         self._receives = receives
+        self._on_answer = on_answer
         self._draining = draining
         self._told: dict[str, bool] = {}
         self._look = asyncio.Event()
@@ -65,8 +74,10 @@ class Health:
             if self._told.get(name, True):
                 _log.warning("dependency.away", dependency=name, error=str(error) or "no answer in time")
             self._told[name] = False
+            self._on_answer(name, False)
             return False
         self._told[name] = True
+        self._on_answer(name, True)
         return True
 
     async def _tell(self, service: str, serving: bool) -> None:

@@ -1,11 +1,19 @@
-"""Logs: structlog, one line an event, as JSON or for a person; request and deployment ids are bound."""
+"""Logs: structlog, one line an event, as JSON or for a person; request and deployment ids are bound.
+
+The level may change while a node runs, so it is asked for by each line: loggers are made once, and kept.
+"""
 
 from __future__ import annotations
 
 import logging
 import sys
+from typing import Any, Final
 
 import structlog
+
+_log = structlog.get_logger(__name__)
+_LEVELS: Final = logging.getLevelNamesMapping()
+_least = logging.INFO
 
 
 def configure_logging(level: str, form: str) -> None:
@@ -25,13 +33,32 @@ def configure_logging(level: str, form: str) -> None:
     ]
     if not console:
         shared.append(structlog.processors.format_exc_info)
-    number = logging.getLevelNamesMapping()[level.upper()]
+    global _least
+    _least = _LEVELS[level.upper()]
     structlog.configure(
-        processors=[*shared, renderer],
-        wrapper_class=structlog.make_filtering_bound_logger(number),
+        processors=[_drop_below_level, *shared, renderer],
+        wrapper_class=structlog.make_filtering_bound_logger(logging.DEBUG),
         logger_factory=structlog.PrintLoggerFactory(sys.stderr),
         cache_logger_on_first_use=True,
     )
     handler = logging.StreamHandler(sys.stderr)
     handler.setFormatter(structlog.stdlib.ProcessorFormatter(processor=renderer, foreign_pre_chain=shared))
-    logging.basicConfig(handlers=[handler], level=max(number, logging.WARNING), force=True)
+    logging.basicConfig(handlers=[handler], level=max(_least, logging.WARNING), force=True)
+
+
+def change_level(level: str) -> None:
+    """Log what is of ``level`` or above from now on, and say so; of other libraries what was before."""
+    global _least
+    number = _LEVELS[level.upper()]
+    # Said while the finer of both holds, so that it is seen.
+    _least = min(_least, number)
+    _log.warning("log.level_changed", to=level)
+    _least = number
+
+
+def _drop_below_level(
+    _logger: Any, method: str, event: structlog.typing.EventDict
+) -> structlog.typing.EventDict:
+    if _LEVELS.get(method.upper(), logging.CRITICAL) < _least:
+        raise structlog.DropEvent
+    return event

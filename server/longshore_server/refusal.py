@@ -7,7 +7,7 @@ that ends by one keeps it in its row, so that the same call gets the same error 
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import asdict, dataclass, field
+from dataclasses import asdict, dataclass, field, fields
 from enum import StrEnum
 from typing import Any, Self
 
@@ -66,6 +66,14 @@ class Reason(StrEnum):
     TOO_MANY_FOLLOWERS = "TOO_MANY_FOLLOWERS"
     NODE_NOT_FOUND = "NODE_NOT_FOUND"
     NODE_RUNNING = "NODE_RUNNING"
+    DEPENDENCY_UNSATISFIED = "DEPENDENCY_UNSATISFIED"
+    DEPENDANT_LIVE = "DEPENDANT_LIVE"
+    WORKFLOW_NOT_FOUND = "WORKFLOW_NOT_FOUND"
+    VERIFICATION_NOT_FOUND = "VERIFICATION_NOT_FOUND"
+    UNAUTHENTICATED = "UNAUTHENTICATED"
+    PERMISSION_DENIED = "PERMISSION_DENIED"
+    SECOND_PERSON_REQUIRED = "SECOND_PERSON_REQUIRED"
+    QUOTA_EXCEEDED = "QUOTA_EXCEEDED"
 
 
 # Reasons for which the same upload can never succeed: the deployment ends and keeps the error. Everything
@@ -83,6 +91,8 @@ FINAL_REASONS = frozenset(
         Reason.STAGING_EXCEEDED,
         Reason.LIVE_CHANGED,
         Reason.QUEUE_BUSY,
+        Reason.DEPENDENCY_UNSATISFIED,
+        Reason.DEPENDANT_LIVE,
     }
 )
 
@@ -140,12 +150,14 @@ class Refusal(Exception):
 
     @classmethod
     def from_row(cls, row: Mapping[str, Any]) -> Self:
-        """The other way round."""
+        """The other way round; for a reason that only a later version knows, one to ask another node for."""
+        known = {each.name for each in fields(FindingTold)}
+        told = [{name: finding[name] for name in finding.keys() & known} for finding in row["findings"]]
         return cls(
-            Reason(row["reason"]),
+            Reason(row["reason"]) if row["reason"] in set(Reason) else Reason.MISCONFIGURED,
             row["message"],
             violations=row["violations"],
-            findings=[FindingTold(**finding) for finding in row["findings"]],
+            findings=[FindingTold(**finding) for finding in told],
             total_findings=row["total_findings"],
             metadata=row["metadata"],
         )
@@ -154,3 +166,8 @@ class Refusal(Exception):
 def invalid(field_name: str, what: str) -> Refusal:
     """A field of the request that is missing or malformed."""
     return Refusal(Reason.INVALID_REQUEST, f"{field_name}: {what}", violations={field_name: what})
+
+
+def deployment_not_found(deployment_id: str) -> Refusal:
+    """There is none of this id, or none that the caller may know of."""
+    return Refusal(Reason.DEPLOYMENT_NOT_FOUND, f"there is no deployment with the id {deployment_id!r}")

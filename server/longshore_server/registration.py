@@ -1,7 +1,8 @@
 """A node's row: registered at the start, refreshed while it runs, and obeyed.
 
 People decide about a node in its row, on whichever node they ask; the node looks at it when a signal comes,
-and now and then. A start that another one has outrun, from a copy of the data folder, ends here.
+and now and then. A start that another one has outrun, from a copy of the data folder, ends here, and so does
+one that can no longer work with the database.
 """
 
 from __future__ import annotations
@@ -25,6 +26,9 @@ from .settings import Settings
 from .wakeups import Kind, Wakeups, woken
 
 _log = structlog.get_logger(__name__)
+
+SCHEMA: Final = "schema"
+"""The attribute with which a node tells others which schema it knows."""
 
 _REPORT_EVERY_S = 30.0
 # While it is drained: what it still has to do becomes less, and who else could drive rollouts comes and goes.
@@ -88,6 +92,7 @@ class Registration:
             while True:
                 self._look.clear()
                 try:
+                    await self._check_schema()
                     await self._report()
                     await self._until_due()
                 except StorageError as error:
@@ -95,6 +100,14 @@ class Registration:
                         raise
                     _log.warning("node.unreported", error=str(error))
                     await woken(self._look, _AGAIN_AFTER_S)
+
+    async def _check_schema(self) -> None:
+        """Somebody may have taken away by force what this version needs."""
+        try:
+            await self._catalogue.check()
+        except Misconfigured as error:
+            _log.error("node.shut_out", reason=str(error))
+            raise
 
     def _wake(self, ident: str) -> None:
         if ident in ("", self._identity.node_id):

@@ -3,7 +3,8 @@
 Kinds: ``rollouts`` (ident ``environment/project``: the queue, a request or a node's report changed),
 ``assignments`` (ident the environment: its nodes look at what they should have), ``progress`` (ident a
 deployment's id: its followers look for events), ``nodes`` (ident a node's id: it looks at its row, and who
-watches nodes looks, too).
+watches nodes looks, too), ``verifications`` (ident the environment: its nodes look at what they are to
+compare).
 """
 
 from __future__ import annotations
@@ -48,6 +49,7 @@ class Kind(StrEnum):
     ASSIGNMENTS = "assignments"
     PROGRESS = "progress"
     NODES = "nodes"
+    VERIFICATIONS = "verifications"
 
 
 def rollout_ident(project: str, environment: str) -> str:

@@ -11,6 +11,7 @@ StorageError
 ├── ConstraintViolated         a row clashes with a constraint; ``constraint`` names it
 ├── CommitUnknown              the connection broke while committing: read to find out, never repeat
 ├── LockLost                   the lease behind a lock ended while the work under it went on
+├── BackupUnusable             a file is no backup, or a damaged one, or cannot be restored here
 └── CorruptBlob                stored bytes do not have the digest their name promises
 """
 
@@ -76,6 +77,10 @@ class LockLost(StorageError):
     def __init__(self, name: str) -> None:
         super().__init__(f"the lease behind lock {name!r} ended while it was held")
         self.name = name
+
+
+class BackupUnusable(StorageError):
+    """A file is no backup of a catalogue, is damaged, or cannot be restored where it was asked to be."""
 
 
 class CorruptBlob(StorageError):

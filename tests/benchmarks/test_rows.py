@@ -17,6 +17,7 @@ from benchmarks.packages import Package
 from benchmarks.results import Measured
 from benchmarks.rows import (
     ROWS,
+    audit,
     collecting,
     fan_out,
     fleet,
@@ -44,7 +45,10 @@ ON_PEERS = {
     "no-bytes": no_bytes.measure_on,
 }
 # Measured by tests of their own, on the session's services.
-ON_SERVICES = ("gc", "lists", "latency", "idle", "followers-10000", "takeover", "fleet", *ON_PEERS)
+ON_SERVICES = (
+    *("gc", "lists", "latency", "idle", "followers-10000", "takeover", "fleet", "audit"),
+    *ON_PEERS,
+)
 # What differs from another row by a number only is measured by it.
 ON_MINIO = [name for name in ROWS if name not in ON_SERVICES]
 
@@ -97,6 +101,9 @@ def bench(
         followed_events=4,
         bundles=1,
         kept_files=20,
+        checksummed_files=50,
+        idle_streams=40,
+        calls=5,
         idle_s=1,
         fleets=(2, 3),
         fan_out_nodes=2,
@@ -135,6 +142,11 @@ async def test_latency(bench: Bench, postgres_service: PostgresService, etcd_clu
 async def test_idle(bench: Bench, postgres_service: PostgresService, etcd_cluster: EtcdCluster) -> None:
     started = Services(postgres_service, etcd_cluster)
     assert_measured("idle", await idle.measure_on(bench, started))
+
+
+async def test_audit(bench: Bench, postgres_service: PostgresService, etcd_cluster: EtcdCluster) -> None:
+    started = Services(postgres_service, etcd_cluster)
+    assert_measured("audit", await audit.measure_on(bench, started))
 
 
 async def test_takeover(bench: Bench, postgres_service: PostgresService, etcd_cluster: EtcdCluster) -> None:

@@ -31,8 +31,8 @@ def test_every_error_is_exported_and_in_the_tree_of_its_module() -> None:
 
 def test_every_reason_is_in_the_tree_and_every_one_in_the_tree_is_used() -> None:
     raised = re.compile(
-        r"(?:InvalidName|InvalidVersion|EntryRefused|TreeUnreadable|TreeChanged|ArchiveUnreadable|LimitExceeded"
-        r"|refused|super\(\).__init__)\(\s*\"([A-Z][A-Z0-9_]+)\""
+        r"(?:InvalidName|InvalidVersion|InvalidConstraint|EntryRefused|TreeUnreadable|TreeChanged"
+        r"|ArchiveUnreadable|LimitExceeded|refused|super\(\).__init__)\(\s*\"([A-Z][A-Z0-9_]+)\""
     )
     used = {reason for source in SOURCES for reason in raised.findall(source)}
     told = set(re.findall(r"\b[A-Z][A-Z0-9]*(?:_[A-Z0-9]+)+\b", inspect.getdoc(errors) or ""))

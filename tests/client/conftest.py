@@ -28,6 +28,7 @@ def state(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     monkeypatch.setenv("XDG_STATE_HOME", str(tmp_path / "state"))
     monkeypatch.setenv("XDG_CONFIG_HOME", str(tmp_path / "config"))
     monkeypatch.delenv("LONGSHORE_CONTEXT", raising=False)
+    monkeypatch.setenv("PYTHON_KEYRING_BACKEND", "keyring.backends.fail.Keyring")
     return tmp_path / "state" / "longshore" / "uploads"
 
 
@@ -57,9 +58,8 @@ async def client(server: ServerProcess) -> AsyncIterator[Client]:
 
 
 @pytest.fixture
-def run(server: ServerProcess, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> Run:
-    """Run the program in this process, as its entry point does."""
-    monkeypatch.setenv("LONGSHORE_SERVER", server.address)
+def run_alone(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> Run:
+    """Run the program in this process, as its entry point does, where no server is asked."""
     monkeypatch.delenv("LONGSHORE_DEBUG", raising=False)
 
     def run_with(*arguments: str | Path) -> Ran:
@@ -70,6 +70,13 @@ def run(server: ServerProcess, monkeypatch: pytest.MonkeyPatch, capsys: pytest.C
         return Ran(code, captured.out, captured.err)
 
     return run_with
+
+
+@pytest.fixture
+def run(server: ServerProcess, monkeypatch: pytest.MonkeyPatch, run_alone: Run) -> Run:
+    """Run the program in this process with a server to ask."""
+    monkeypatch.setenv("LONGSHORE_SERVER", server.address)
+    return run_alone
 
 
 @pytest.fixture

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
@@ -43,6 +44,8 @@ class _Handlers(grpc.GenericRpcHandler):
     def service(self, handler_call_details: Any) -> Any:
         name = handler_call_details.method.strip("/").replace("/", ".")
         method = descriptor_pool.Default().FindMethodByName(name)
+        if method.client_streaming:
+            return grpc.stream_unary_rpc_method_handler(lambda _requests, _context: self._answers(method)[0])
         if method.server_streaming:
             return grpc.unary_stream_rpc_method_handler(self._stream(method))
         return grpc.unary_unary_rpc_method_handler(lambda _request, _context: self._answers(method)[0])
@@ -73,7 +76,7 @@ class _Handlers(grpc.GenericRpcHandler):
                 continue
             self._set(message, field, choice)
 
-    def _set(self, message: Message, field: Any, choice: int) -> None:
+    def _set(self, message: Any, field: Any, choice: int) -> None:
         value = getattr(message, field.name)
         if field.message_type is not None and field.message_type.GetOptions().map_entry:
             value[TEXT] = TEXT
@@ -86,6 +89,8 @@ class _Handlers(grpc.GenericRpcHandler):
                 self._fill(part, choice)
         elif field.is_repeated:
             value.append(self._scalar(field))
+        elif field.name == "definition_json":
+            message.definition_json = json.dumps({TEXT: [TEXT]})
         else:
             setattr(message, field.name, self._scalar(field))
 

@@ -41,7 +41,7 @@ def check(value: Any, schema: dict[str, Any], root: dict[str, Any] | None = None
     if schema.get("format") == "date-time":
         assert str(value).endswith("Z")
         datetime.fromisoformat(value)
-    if isinstance(value, list):
+    if isinstance(value, list) and schema:
         for number, each in enumerate(value):
             check(each, schema["items"], root, f"{at}[{number}]")
     if isinstance(value, dict) and schema.get("type") == "object":
@@ -67,4 +67,4 @@ def _check_fields(value: dict[str, Any], schema: dict[str, Any], root: dict[str,
     for name, each in value.items():
         if name not in properties and "additionalProperties" not in schema:
             raise Violation(f"{at}: has {name}, which is not described")
-        check(each, properties.get(name) or schema["additionalProperties"], root, f"{at}.{name}")
+        check(each, properties.get(name, schema.get("additionalProperties")), root, f"{at}.{name}")

@@ -21,7 +21,7 @@ from longshore_client.cli.program import run_program
 _Result = TypeVar("_Result")
 
 _LINES = 40
-_QUESTION = b"[y/N]"
+_QUESTIONS = (b"[y/N]", b"Token: ")
 
 
 class Screen:
@@ -71,7 +71,7 @@ def _terminal(columns: int, typed: str) -> Iterator[list[bytes]]:
             if not data:
                 return
             read.append(data)
-            if _QUESTION in data:
+            if any(question in data for question in _QUESTIONS):
                 os.write(ours, typed.encode())
 
     thread = threading.Thread(target=reader)

@@ -70,8 +70,10 @@ def test_a_walk_for_programs(run: Run, project: str, tree: Path, tmp_path: Path)
     (listed,) = run("-o", "json", "list", project).objects
     assert listed == deployed
     (got,) = run("get", str(deployed["deployment_id"]), "-o", "json").objects
-    activations = got.pop("activations")
+    activations, of = got.pop("activations"), got.pop("release")
     assert got == deployed
+    assert isinstance(of, dict)
+    assert of["version"] == "1.0.0"
     assert isinstance(activations, list)
     assert activations[0]["status"] == "live"
 

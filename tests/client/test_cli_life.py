@@ -4,7 +4,10 @@ from __future__ import annotations
 
 from pathlib import Path
 
+from tests.services.processes import ServerProcess
+
 from .command_line import Run
+from .terminal import Terminal
 
 
 def test_a_staged_one_is_promoted(run: Run, project: str, tree: Path) -> None:
@@ -121,6 +124,18 @@ def test_a_node_is_drained(run: Run, project: str, tree: Path) -> None:
     assert run("uncordon", node).out == f"{node} is not cordoned\n"
     assert run("deploy", tree, "-p", project).code == 0
     assert run("drain", node, "--reason", " ").code == 2
+
+
+def test_who_waits_for_a_drain_sees_what_for(
+    run: Run, server: ServerProcess, project: str, tree: Path
+) -> None:
+    (node,) = run("nodes", "-q").out.split()
+    canary = run("deploy", tree, "-p", project, "--canary", "1", "-q").out.strip()
+    waiting = Terminal(80, ["--server", server.address, "drain", node, "--reason", "new disk", "--wait"])
+    waiting.wait_for(f"{node} is draining (1 rollout)")
+    assert run("promote", canary, "--yes").code == 0
+    assert waiting.ended()[0] == 0
+    assert run("uncordon", node).code == 0
 
 
 def test_a_project_goes_to_nodes_with_labels(run: Run, project: str, tree: Path) -> None:

@@ -13,6 +13,7 @@ import pytest
 from tests.services.processes import ServerProcess
 
 from .command_line import Run
+from .packs import GREET, write_pack
 
 _PROGRAM = str(Path(sys.executable).with_name("longshore"))
 
@@ -51,6 +52,14 @@ def test_names_are_the_servers(run: Run, server: ServerProcess, project: str, tr
     for command in ("cordon", "drain", "uncordon", "remove-node"):
         assert completed(server.address, command, node[:1]) == [node]
     assert "--environment" in completed(server.address, "rollback", "--env")
+
+
+def test_workflows_are_those_that_are_live(
+    run: Run, server: ServerProcess, project: str, tmp_path: Path
+) -> None:
+    assert run("deploy", write_pack(tmp_path / "pack", project, {"greet": GREET})).code == 0
+    assert completed(server.address, "workflows", "get", f"{project}.g") == [f"{project}.greet"]
+    assert [name for name in completed(server.address, "workflows", "get", "-e", "no", "a") if name] == []
 
 
 def test_contexts_are_those_of_the_file(run: Run, server: ServerProcess, project: str, tree: Path) -> None:

@@ -12,7 +12,14 @@ from pathlib import Path
 
 import pytest
 
-from longshore_client import Client, Deployment, PayloadFormat, deploying, new_deployment_id
+from longshore_client import (
+    Client,
+    Deployment,
+    InstallMethod,
+    PayloadFormat,
+    deploying,
+    new_deployment_id,
+)
 from longshore_client.cli.unfinished import FORGOTTEN_AFTER_S
 from tests.services.ports import ReservedPort
 from tests.services.processes import ServerProcess
@@ -221,7 +228,9 @@ async def test_one_that_was_complete_is_followed(
     broken: Broken, state: Path, client: Client, project: str, tree: Path
 ) -> None:
     """As when the answer is lost: the server has recorded it, and nobody was told."""
-    recorded = await client.deploy(tree, project=project, deployment_id=_remembered_id(state))
+    recorded = await client.deploy(
+        tree, project=project, deployment_id=_remembered_id(state), install_method=InstallMethod.CLI
+    )
     again = await broken.again()
     assert again.code == 0
     assert again.err.startswith(
@@ -234,7 +243,9 @@ async def test_one_that_was_complete_is_followed(
 async def test_one_that_is_live_no_more_is_deployed_anew(
     broken: Broken, state: Path, client: Client, project: str, tree: Path
 ) -> None:
-    recorded = await client.deploy(tree, project=project, deployment_id=_remembered_id(state))
+    recorded = await client.deploy(
+        tree, project=project, deployment_id=_remembered_id(state), install_method=InstallMethod.CLI
+    )
     await client.wait(recorded.deployment_id)
     other = await client.deploy(
         _bytes(b"other"), project=project, payload_format=PayloadFormat.FILE, file_name="f"
@@ -273,7 +284,9 @@ async def test_a_source_that_looks_unchanged_and_is_not_is_never_mixed(
     before = _remembered_id(state)
     async with cable_to(server.address) as cable, Client(cable.address) as sender:
         cable.hold_after_sent = 24 * MIB
-        sending = asyncio.create_task(sender.deploy(large, project=project, deployment_id=before))
+        sending = asyncio.create_task(
+            sender.deploy(large, project=project, deployment_id=before, install_method=InstallMethod.CLI)
+        )
         await _sixteen_durable(client, project)
         sending.cancel()
     _edit_unseen(large)
@@ -289,7 +302,9 @@ async def test_a_source_that_looks_unchanged_and_is_not_is_never_mixed(
 async def test_new_and_an_id_of_ones_own_win(
     broken: Broken, state: Path, client: Client, project: str, tree: Path
 ) -> None:
-    recorded = await client.deploy(tree, project=project, deployment_id=_remembered_id(state))
+    recorded = await client.deploy(
+        tree, project=project, deployment_id=_remembered_id(state), install_method=InstallMethod.CLI
+    )
     mine = new_deployment_id()
     own = await broken.again("--deployment-id", mine)
     assert _accepted_id(own) == mine

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import io
 import json
 from pathlib import Path
 from typing import Any
@@ -15,6 +16,7 @@ from longshore_client.cli.program import program
 from tests.services.processes import ServerProcess
 
 from .command_line import Run
+from .packs import GREET, LOST, OFF, write_pack
 from .schema_check import Violation, check
 
 
@@ -40,7 +42,12 @@ def test_every_command_that_prints_json_has_a_schema() -> None:
 
 
 def test_what_commands_print(
-    run: Run, server: ServerProcess, project: str, tree: Path, tmp_path: Path
+    run: Run,
+    server: ServerProcess,
+    project: str,
+    tree: Path,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     told: dict[str, list[Any]] = {}
 
@@ -60,6 +67,11 @@ def test_what_commands_print(
     prints("rollback", project, "--to", "1.0.0", command="rollback")
     prints("keep", project, "--age", "30d", command="keep")
     prints("select", project, "--every-node", command="select")
+    prints("approval", project, "--anybody", command="approval")
+    prints("approval", "--all", command="approval")
+    monkeypatch.setattr("sys.stdin", io.StringIO("a-token\n"))
+    prints("login", command="login")
+    prints("logout", command="logout")
     prints("releases", project, command="releases")
     prints("projects", command="projects")
     prints("projects", project, command="projects")
@@ -69,6 +81,7 @@ def test_what_commands_print(
     prints("drain", node, "--reason", "because", "--wait", command="drain")
     prints("uncordon", node, command="uncordon")
     prints("remove-node", "gone", "--yes", command="remove-node")
+    prints("verify", project, command="verify")
     prints("audit", project, "-n", "100", command="audit")
     prints("download", project, "1.0.0", tmp_path / "f.tar", command="download")
     prints("pin", f"{project}@1.0.0", "--reason", "because", command="pin")
@@ -102,9 +115,36 @@ def test_what_commands_print(
     prints("context", "list", command="context list")
     prints("context", "show", command="context show")
     prints("context", "remove", "a", command="context remove")
+    prints("new", "skill", "log-rotate", "--into", tmp_path / "new", command="new")
+    index, pack = tmp_path / "index.json", tmp_path / "netops"
+    pack.mkdir()
+    (pack / "pack.yaml").write_text(
+        "{ref: netops, label: Net, description: Tools, version: 1.0.0, dependencies: [core]}\n"
+    )
+    source = ("--url", "https://packs.example.org/netops.tar")
+    prints("index", "update", "--index", index, pack, "--name", "ops", *source, command="index update")
+    prints("index", "merge", tmp_path / "all.json", index, command="index merge")
+    prints("index", "verify", index, pack, command="index verify")
+    write_pack(pack, project, {"greet": GREET, "lost": LOST}, version="5.0.0")
+    prints("validate", pack, command="validate", code=4)
+    prints("deploy", pack, "--skip-validation", command="deploy")
+    prints("releases", f"{project}@5.0.0", command="releases")
+    write_pack(pack, project, {"greet": GREET.replace("count", "sum"), "off": OFF}, version="5.1.0")
+    prints("deploy", pack, command="deploy")
+    prints("workflows", "list", project, command="workflows list")
+    prints("workflows", "get", f"{project}.greet", command="workflows get")
+    prints("workflows", "get", f"{project}.lost", "--version", "5.0.0", command="workflows get")
+    prints("workflows", "count", project, command="workflows count")
+    prints("workflows", "validate", f"{project}@5.0.0", command="workflows validate", code=4)
+    prints("workflows", "diff", project, "5.0.0", "5.1.0", command="workflows diff")
+    prints("workflows", "delete", project, "--yes", command="workflows delete")
+    prints("workflows", "sync", project, command="workflows sync")
+    prints("workflows", "sync", project, "--version", "5.0.0", command="workflows sync", code=4)
+    prints("search", "--index", index, command="search")
+    prints("show", "netops", "--index", index, command="show")
 
-    # These have nothing to print on a server without findings and rollouts.
-    assert told.keys() == OUTPUTS.keys() - {"findings", "locks"}
+    # These have nothing to print on a server without findings and rollouts, or never end.
+    assert told.keys() == OUTPUTS.keys() - {"findings", "locks", "dev"}
     for command, printed in told.items():
         schema = schema_of(run, command)
         for value in printed:
@@ -124,7 +164,8 @@ def test_the_whole_document_describes_the_same(run: Run) -> None:
 
 def test_the_check_finds_what_is_wrong(run: Run) -> None:
     schema = schema_of(run, "context list")
-    row = {"name": "a", "server": "a:1", "environment": "", "project": "", "current": True}
+    row: dict[str, Any] = {"name": "a", "server": "a:1", "environment": "", "project": "", "current": True}
+    row |= {"tls": False, "ca": "", "cert": "", "key": ""}
     check(row, schema)
     for wrong in ({**row, "current": 1}, {**row, "more": 1}, {"name": "a"}, {**row, "name": None}):
         with pytest.raises(Violation):

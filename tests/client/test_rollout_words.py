@@ -253,7 +253,7 @@ def test_an_undeploy_that_is_partial() -> None:
 
 def test_get_shows_it_in_words() -> None:
     told = deployment(**GATE, counts={"live": 1, "pending": 4}, failure_policy=d.FAILURE_POLICY_KEEP)
-    facts = {fact.name: fact.text for fact in deployment_facts(told)}
+    facts = {fact.name: fact.text for fact in deployment_facts(told, None)}
     assert facts["strategy"].startswith("canary 1 node until promoted, 50 % for 5 min;")
     assert facts["on failure"] == "nodes are kept as they are"
     assert facts["nodes"] == "live on 1/5, 4 to come"

@@ -9,6 +9,7 @@ import pytest
 from longshore_client import errors
 from longshore_client.addresses import checked_addresses
 from longshore_client.connection import Connection
+from longshore_client.credentials import ANONYMOUS
 from longshore_client.policy import CallPolicy
 from longshore_client.routing import Route, is_the_servers_own, passes_by_itself
 
@@ -19,7 +20,7 @@ LOST = errors.Conflict("lost a race", reason="CONFLICT", retry_after_s=0.5)
 
 @pytest.fixture
 async def connection() -> AsyncIterator[Connection]:
-    opened = Connection(("a:1", "b:2", "c:3"), CallPolicy(timeout_s=1))
+    opened = Connection(("a:1", "b:2", "c:3"), CallPolicy(timeout_s=1), ANONYMOUS)
     yield opened
     await opened.close()
 
@@ -117,6 +118,15 @@ def test_what_is_a_servers_own() -> None:
     assert not passes_by_itself(errors.UploadInProgress("", reason="UPLOAD_IN_PROGRESS"))
 
 
+def test_a_quota_is_waited_for_only_where_there_is_room_soon() -> None:
+    def exceeded(retry_after_s: float | None) -> errors.QuotaExceeded:
+        return errors.QuotaExceeded("", reason="QUOTA_EXCEEDED", retry_after_s=retry_after_s)
+
+    assert passes_by_itself(exceeded(0.2))
+    assert not passes_by_itself(exceeded(3600))
+    assert not passes_by_itself(exceeded(None))
+
+
 def test_addresses_with_commas_between_them() -> None:
     assert checked_addresses("a:1") == ("a:1",)
     assert checked_addresses(" a:1, [::1]:7420 ,a:1") == ("a:1", "[::1]:7420")
@@ -127,7 +137,7 @@ def test_addresses_with_commas_between_them() -> None:
 
 async def test_waits_are_those_of_the_policy() -> None:
     policy = CallPolicy(first_wait_s=1, longest_wait_s=3, longest_advised_wait_s=2)
-    opened = Connection(("a:1",), policy)
+    opened = Connection(("a:1",), policy, ANONYMOUS)
     try:
         tried = _failing(Route(opened), *[AWAY] * 3)
         assert [pause for _, pause in tried] == [1, 2, 3]

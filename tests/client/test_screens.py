@@ -11,6 +11,7 @@ from longshore_client.cli.json_schema import OUTPUTS
 from longshore_client.cli.wording import cell_width
 from tests.services.processes import ServerProcess
 
+from .packs import GREET, LOST, OFF, write_pack
 from .screen import Screen
 from .terminal import lines_of
 
@@ -19,9 +20,12 @@ WIDTHS = [40, 60, 80, 120, 200]
 SENTENCES = {
     *("deploy", "deploy-release", "watch", "promote", "cancel", "retry", "rollback", "undeploy"),
     *("pause", "resume"),
-    *("cordon", "drain", "uncordon", "remove-node", "select"),
+    *("validate", "workflows count", "workflows sync", "workflows delete", "workflows validate"),
+    *("cordon", "drain", "uncordon", "remove-node", "select", "approval"),
     *("freeze", "unfreeze", "pin", "unpin", "delete-payload", "download", "checksum"),
     *("context set", "context use", "context remove"),
+    *("index update", "index merge", "index verify"),
+    *("new", "dev"),
 }
 
 
@@ -78,8 +82,16 @@ def test_the_whole_command_set(
     assert "nothing was changed" in shows("remove-node", "w-9", typed="n\n", command="remove-node", code=130)
     shows("remove-node", "w-9", typed="y\n", command="remove-node")
     shows("locks", command="locks")
+    shows("logout", command="logout")
+    with monkeypatch.context() as patch:
+        # Its question would go to the terminal of whoever runs the tests.
+        patch.setattr("click.termui.hidden_prompt_func", input)
+        shows("login", typed="a-token-that-nobody-asks-for\n", command="login")
+    shows("verify", project, command="verify")
     shows("keep", project, command="keep")
     shows("select", project, command="select")
+    shows("approval", project, command="approval")
+    shows("approval", "--all", command="approval")
     shows("keep", project, "--releases", "7", command="keep")
     shows("deploy-release", project, "1.0.0", command="deploy-release")
     shows("rollback", project, "--to", "1.0.0", command="rollback")
@@ -116,6 +128,23 @@ def test_the_whole_command_set(
     shows("strategy", project, "--default", command="strategy")
     shows("undeploy", project, "--yes", command="undeploy")
     shows("delete-payload", project, "1.0.0", "--force", typed="y\n", command="delete-payload")
+    pack = write_pack(tmp_path / "pack", f"{project}b", {"greet": GREET, "off": OFF})
+    shows("validate", pack, command="validate")
+    shows("deploy", pack, command="deploy")
+    write_pack(pack, f"{project}b", {"greet": f"# A remark\n{GREET}", "lost": LOST}, version="1.1.0")
+    written = shows("validate", pack, command="validate", code=4)
+    told = [line for line in lines_of(written) if not line.startswith("the pack")]
+    assert all(cell_width(line.rstrip()) <= columns for line in told), told
+    assert "\x1b[31merror" in written
+    shows("deploy", pack, "--skip-validation", command="deploy")
+    shows("releases", f"{project}b", "1.1.0", command="releases")
+    shows("workflows", "list", f"{project}b", "--all", command="workflows list")
+    shows("workflows", "get", f"{project}b.greet", command="workflows get")
+    shows("workflows", "count", f"{project}b", command="workflows count")
+    shows("workflows", "validate", f"{project}b@1.1.0", command="workflows validate", code=4)
+    shows("workflows", "diff", f"{project}b", "1.0.0", "1.1.0", command="workflows diff")
+    shows("workflows", "delete", f"{project}b", typed="y\n", command="workflows delete")
+    shows("workflows", "sync", f"{project}b", command="workflows sync", code=4)
     long = "a-rather-long-name.example:7420,another-rather-long-name.example:7420"
     shows("context", "set", "here", "--server", long, "-e", "production", command="context set")
     shows("context", "list", command="context list")
@@ -123,6 +152,18 @@ def test_the_whole_command_set(
     shows("context", "show", "here", command="context show")
     shows("context", "remove", "here", command="context remove")
     shows("findings", staged, command="findings")
+    index = tmp_path / "index.json"
+    source = ("--url", "https://packs.example.org/pack.tar")
+    write_pack(pack, f"{project}b", {"greet": GREET}, version="2.0.0")
+    shows("index", "update", "--index", index, "--name", "ops", pack, *source, command="index update")
+    shows("index", "merge", tmp_path / "all.json", index, command="index merge")
+    shows("index", "verify", index, pack, command="index verify")
+    shows("search", "--index", index, command="search")
+    shows("show", f"{project}b", "--index", index, command="show")
+    shows("new", "skill", project, "--into", tmp_path, command="new")
+    shows("deploy", tmp_path / project, "--project", project, command="deploy")
+    asked = shows("dev", tmp_path / project, typed="n\n", command="dev", code=130)
+    assert "every change of" in asked
     assert ran == OUTPUTS.keys()
 
 

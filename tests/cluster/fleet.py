@@ -90,10 +90,10 @@ class Fleet:
         return before.version
 
     async def run(self, name: str, roles: str, **wishes: Any) -> NodeProcess:
-        """Start a node that ``client`` does not use; see ``Nursery.serve`` for the wishes."""
+        """Start a node that ``client`` does not use; see ``Nursery.serve`` for ``args`` and the wishes."""
         env = {**self._env, "LONGSHORE_NODE__NAME": name, "LONGSHORE_NODE__ROLES": roles}
         env |= wishes.pop("env", {})
-        serving = self._nursery.serve(self.folder_of(name), env=env, **wishes)
+        serving = self._nursery.serve(self.folder_of(name), *wishes.pop("args", ()), env=env, **wishes)
         node = await self._running.enter_async_context(serving)
         # Before it is ended in order, which would take longer and tell nothing more here.
         self._running.push_async_callback(node.kill)

@@ -15,10 +15,9 @@ from tests.services.postgres_service import PostgresService
 from tests.services.toxiproxy import ToxiproxyService
 
 from .chaos.__main__ import main
-from .chaos.clients import CALLS
 from .chaos.plan import Kind, plan
 from .chaos.recording import OK, Recorder
-from .chaos.run import Run, chaos
+from .chaos.run import CALLS, Run, chaos
 from .chaos.telling import told
 from .chaos.world import Services
 from .history.records import LeftBehind

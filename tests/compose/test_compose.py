@@ -6,8 +6,11 @@ checkout that it speaks of.
 
 from __future__ import annotations
 
+import json
 import os
 import re
+import stat
+import subprocess
 import tomllib
 from collections.abc import Iterator, Mapping
 from pathlib import Path
@@ -16,12 +19,14 @@ from urllib.parse import urlsplit
 
 import pytest
 import yaml
+from cryptography import x509
 from pydantic import BaseModel
 
 from longshore_server.settings import Settings
-from longshore_storage.blobs.urls import S3Location, parse_blob_url
+from longshore_storage.blobs.urls import S3Location, parse_blob_url, with_keys
 
 ROOT = Path(__file__).parents[2]
+MOUNTED = "/run/secrets"
 PREFIX = "LONGSHORE_"
 JOBS = {"bucket", "migrate"}
 NODES = ["node1", "node2", "node3"]
@@ -43,11 +48,24 @@ def services(compose: dict[str, Any]) -> dict[str, Service]:
     return found
 
 
+@pytest.fixture(scope="module")
+def made(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """The folder that ``deploy/compose-secrets`` makes, in a copy of the checkout."""
+    copy = tmp_path_factory.mktemp("checkout")
+    (copy / "deploy").mkdir()
+    script = copy / "deploy" / "compose-secrets"
+    script.write_bytes((ROOT / "deploy" / "compose-secrets").read_bytes())
+    script.chmod(0o755)
+    subprocess.run([script], check=True, capture_output=True, timeout=60)
+    return copy / "secrets"
+
+
 @pytest.fixture
-def load(monkeypatch: pytest.MonkeyPatch) -> Any:
-    """Settings as a node reads them from these variables and from nothing else."""
+def load(monkeypatch: pytest.MonkeyPatch, made: Path) -> Any:
+    """Settings as a node reads them from these variables and from nothing else, but for where secrets are."""
 
     def from_variables(variables: Mapping[str, str]) -> Settings:
+        variables = {name: value.replace(MOUNTED, str(made)) for name, value in variables.items()}
         for name in [name for name in os.environ if name.startswith(PREFIX)]:
             monkeypatch.delenv(name)
         for name, value in variables.items():
@@ -166,7 +184,7 @@ def test_every_variable_is_a_setting(services: dict[str, Service]) -> None:
             assert part in model.model_fields, f"{name} is no setting"
             kind = model.model_fields[part].annotation
             model = kind if isinstance(kind, type) and issubclass(kind, BaseModel) else BaseModel
-    for name in JOBS | set(NODES):
+    for name in {"migrate", *NODES}:
         assert all(isinstance(value, str) for value in services[name]["environment"].values()), name
 
 
@@ -175,7 +193,9 @@ def test_nodes_load_their_settings(services: dict[str, Service], load: Any) -> N
     for name in NODES:
         settings: Settings = load(variables(services[name]))
         assert settings.node.name == name
-        assert settings.insecure_listen
+        assert settings.tls.cert_file
+        assert settings.access.enabled
+        assert not settings.insecure_listen
         assert not settings.embedded_database
         assert settings.listen.rpartition(":")[2] == services[name]["ports"][0].rpartition(":")[2]
         # Docker kills what has not ended by then, so a node must be done draining before.
@@ -184,10 +204,18 @@ def test_nodes_load_their_settings(services: dict[str, Service], load: Any) -> N
     assert len(seen) == 1, "nodes of one cluster share their stores"
 
 
-def test_the_migration_goes_to_the_nodes_database(services: dict[str, Service], load: Any) -> None:
-    assert (
-        load(variables(services["migrate"])).database_url == load(variables(services["node1"])).database_url
-    )
+def test_the_migration_goes_to_the_nodes_database_and_is_its_owner(
+    services: dict[str, Service], load: Any
+) -> None:
+    migration = urlsplit(load(variables(services["migrate"])).database_url)
+    postgres = services["postgres"]["environment"]
+    assert migration.username == postgres["POSTGRES_USER"]
+    given = variables(services["migrate"])["LONGSHORE_DATABASE__PASSWORD_FILE"]
+    assert given == postgres["POSTGRES_PASSWORD_FILE"]
+    nodes = urlsplit(load(variables(services["node1"])).database_url)
+    assert (migration.hostname, migration.path) == (nodes.hostname, nodes.path)
+    assert migration.username != nodes.username
+    assert migration.password != nodes.password
     assert services["migrate"]["command"] == ["admin", "migrate"]
 
 
@@ -196,32 +224,109 @@ def test_nodes_reach_the_services_of_this_file(services: dict[str, Service], loa
     database = urlsplit(settings.database_url)
     postgres = services["postgres"]["environment"]
     assert database.hostname == "postgres"
-    assert (database.username, database.password) == (
-        postgres["POSTGRES_USER"],
-        postgres["POSTGRES_PASSWORD"],
-    )
+    assert f"CREATE ROLE {database.username} " in (ROOT / "deploy/database-roles.sql").read_text()
+    assert database.password == settings.database.password.get_secret_value()
+    given = variables(services["node1"])["LONGSHORE_DATABASE__PASSWORD_FILE"]
+    assert given == postgres["NODES_PASSWORD_FILE"]
     assert database.path == f"/{postgres['POSTGRES_DB']}"
     blobs = parse_blob_url(settings.blobs_url)
     minio = services["minio1"]["environment"]
     assert isinstance(blobs, S3Location)
     # Each by its own name, so that one that is away is gone past.
     assert list(blobs.endpoints) == [f"{name}:9000" for name in MINIO]
-    assert (blobs.access_key, blobs.secret_key) == (minio["MINIO_ROOT_USER"], minio["MINIO_ROOT_PASSWORD"])
+    assert settings.blobs.access_key != minio["MINIO_ROOT_USER"]
     etcd = urlsplit(settings.coordination.url)
     assert [member.split(":")[0] for member in etcd.netloc.split(",")] == ETCD
 
 
 def test_the_bucket_is_the_nodes_bucket(services: dict[str, Service], load: Any) -> None:
-    blobs = parse_blob_url(load(variables(services["node1"])).blobs_url)
+    settings: Settings = load(variables(services["node1"]))
+    blobs = parse_blob_url(settings.blobs_url)
     assert isinstance(blobs, S3Location)
-    job = services["bucket"]
-    program, verb, _, target = job["entrypoint"]
-    alias, _, bucket = target.partition("/")
-    assert (program, verb) == ("mc", "mb")
-    assert bucket == blobs.bucket
-    store = urlsplit(job["environment"][f"MC_HOST_{alias}"])
-    assert (store.username, store.password) == (blobs.access_key, blobs.secret_key)
-    assert f"{store.hostname}:{store.port}" in blobs.endpoints
+    blobs = with_keys(blobs, settings.blobs.access_key, settings.blobs.secret_key.get_secret_value())
+    shell, option, script = services["bucket"]["entrypoint"]
+    assert (shell, option) == ("sh", "-ec")
+    # Two dollars are one, for Docker takes the first.
+    alias = re.search(r'export MC_HOST_(\w+)="http://(\S+):\$\$\(cat (\S+)\)@(\S+)"', script)
+    assert alias
+    minio = services["minio1"]["environment"]
+    assert (alias[2], alias[3]) == (minio["MINIO_ROOT_USER"], minio["MINIO_ROOT_PASSWORD_FILE"])
+    assert alias[4] in blobs.endpoints
+    assert f"mc mb --ignore-existing {alias[1]}/{blobs.bucket}\n" in script
+    given = variables(services["node1"])["LONGSHORE_BLOBS__SECRET_KEY_FILE"]
+    assert f"mc admin user add {alias[1]} {blobs.access_key} < {given}\n" in script
+    (policy,) = services["bucket"]["configs"]
+    assert f"mc admin policy create {alias[1]} longshore {policy['target']}\n" in script
+    assert f"mc admin policy attach {alias[1]} longshore --user {blobs.access_key}\n" in script
+
+
+def test_nodes_may_use_their_bucket_remove_no_anchors_and_nothing_else(
+    compose: dict[str, Any], load: Any
+) -> None:
+    policy = json.loads((ROOT / compose["configs"]["blobs-policy"]["file"]).read_text())
+    blobs = parse_blob_url(load(variables(compose["services"]["node1"])).blobs_url)
+    assert isinstance(blobs, S3Location)
+    bucket = f"arn:aws:s3:::{blobs.bucket}"
+    resources: dict[str, list[str]] = {"Allow": [], "Deny": []}
+    for statement in policy["Statement"]:
+        resources[statement["Effect"]] += statement["Resource"]
+    assert resources == {"Allow": [f"{bucket}/*", bucket], "Deny": [f"{bucket}/audit/*"]}
+
+
+def test_configs_are_files_of_this_checkout(compose: dict[str, Any], services: dict[str, Service]) -> None:
+    used = [each["source"] for service in services.values() for each in service.get("configs", [])]
+    assert sorted(used) == sorted(compose["configs"])
+    for config in compose["configs"].values():
+        assert (ROOT / config["file"]).is_file()
+
+
+def test_our_own_containers_may_do_little(services: dict[str, Service]) -> None:
+    for name in ["migrate", *NODES]:
+        service = services[name]
+        assert service["cap_drop"] == ["ALL"], name
+        assert service["security_opt"] == ["no-new-privileges:true"], name
+        assert service["read_only"] is True, name
+        assert service["tmpfs"] == ["/tmp"], name
+
+
+def test_secrets_come_from_files_that_are_made(
+    compose: dict[str, Any], services: dict[str, Service], made: Path
+) -> None:
+    for name, secret in compose["secrets"].items():
+        assert secret == {"file": f"./secrets/{name}"}
+        assert (made / name).stat().st_size > 20
+    for name, service in services.items():
+        text = yaml.safe_dump(service)
+        used = set(re.findall(rf"{MOUNTED}/([\w.-]+)", text))
+        assert used <= set(service.get("secrets", [])) <= set(compose["secrets"]), name
+        assert not re.search(r"(PASSWORD|SECRET_KEY)\b(?!_FILE)", text), f"{name}: a password in the file"
+        assert not re.search(r"://[^/@\s]*:[^/@\s]*@", text), f"{name}: a password in the file"
+    ignored = (ROOT / ".gitignore").read_text().splitlines()
+    assert "/secrets/" in ignored
+
+
+def test_what_is_made_is_made_once_and_kept_from_others(made: Path) -> None:
+    before = {path.name: path.read_bytes() for path in made.iterdir()}
+    subprocess.run([made.parent / "deploy" / "compose-secrets"], check=True, capture_output=True, timeout=60)
+    assert {path.name: path.read_bytes() for path in made.iterdir()} == before
+    assert stat.S_IMODE(made.stat().st_mode) == 0o700
+    assert stat.S_IMODE((made / "ca.key").stat().st_mode) == 0o600
+    passwords = [content for name, content in before.items() if not name.endswith((".crt", ".key"))]
+    assert len(set(passwords)) == len(passwords) == 4
+
+
+def test_the_certificate_is_good_for_every_node(services: dict[str, Service], made: Path) -> None:
+    leaf = x509.load_pem_x509_certificate((made / "tls.crt").read_bytes())
+    leaf.verify_directly_issued_by(x509.load_pem_x509_certificate((made / "ca.crt").read_bytes()))
+    names = leaf.extensions.get_extension_for_class(x509.SubjectAlternativeName).value
+    assert set(names.get_values_for_type(x509.DNSName)) == {"localhost", *NODES}
+    assert [str(each) for each in names.get_values_for_type(x509.IPAddress)] == ["127.0.0.1"]
+
+
+def test_stores_reach_nothing_outside(compose: dict[str, Any], services: dict[str, Service]) -> None:
+    assert compose["networks"]["stores"] == {"internal": True}
+    for name, service in services.items():
+        assert set(service["networks"]) == ({"stores", "clients"} if name in NODES else {"stores"}), name
 
 
 def test_etcd_members_know_each_other(services: dict[str, Service]) -> None:

@@ -13,7 +13,9 @@ from pathlib import Path
 import pathspec
 import pytest
 
+from longshore_server.health import READ, UPLOAD
 from longshore_server.settings import Settings
+from tests.services.certificates import Authority
 from tests.services.processes import serve
 
 ROOT = Path(__file__).parents[2]
@@ -46,7 +48,7 @@ def test_every_locked_package_has_a_wheel_for_it(steps: list[tuple[str, str]]) -
     tag = "cp" + "".join(last(steps, "FROM").removeprefix("python:").split(".")[:2])
     lock = tomllib.loads((ROOT / "uv.lock").read_text())["package"]
     by_name = {package["name"]: package for package in lock}
-    wanted = [("longshore", "server"), ("longshore", "")]
+    wanted = [("longshore", "server"), ("longshore", "tracing"), ("longshore", "")]
     seen: set[tuple[str, str]] = set()
     while wanted:
         name, extra = wanted.pop()
@@ -74,7 +76,7 @@ def test_uv_is_the_one_that_make_pins(steps: list[tuple[str, str]]) -> None:
 
 def test_dependencies_are_the_locked_ones(steps: list[tuple[str, str]]) -> None:
     runs = " ".join(arguments for name, arguments in steps if name == "RUN")
-    assert "uv export --frozen --no-dev --no-emit-project --extra server" in runs
+    assert "uv export --frozen --no-dev --no-emit-project --extra server --extra tracing" in runs
     assert "--require-hashes" in runs
     assert "--no-deps /wheels/longshore-*.whl" in runs
 
@@ -141,10 +143,32 @@ async def test_its_health_check_asks_a_running_node(tmp_path: Path) -> None:
     assert gone.stderr.startswith(("UNAVAILABLE:", "DEADLINE_EXCEEDED:"))
 
 
+@pytest.mark.parametrize("mutual", [False, True], ids=["tls", "mutual"])
+async def test_its_health_check_speaks_tls(tmp_path: Path, mutual: bool) -> None:
+    """To a certificate for any host, signed by whomever; and it asks for any service."""
+    authority = Authority(tmp_path / "authority")
+    pair = authority.issue("server", hosts=["node.example"])
+    env = {"LONGSHORE_TLS__CERT_FILE": str(pair.cert_file), "LONGSHORE_TLS__KEY_FILE": str(pair.key_file)}
+    if mutual:
+        env["LONGSHORE_TLS__CLIENT_CA_FILE"] = str(authority.ca_file)
+    async with serve(data_dir=tmp_path / "data", env={**env, "LONGSHORE_ACCESS__ENABLED": "true"}) as server:
+        for service in ("", READ, UPLOAD):
+            answer = check_health(server.address, service, **env)
+            assert (answer.returncode, answer.stdout) == (0, "SERVING\n"), answer.stderr
+        unknown = check_health(server.address, "longshore.nothing", **env)
+        assert unknown.stderr.startswith("NOT_FOUND")
+        assert check_health(server.address).returncode == 1
+    unread = check_health(server.address, LONGSHORE_TLS__CERT_FILE=str(tmp_path / "none"))
+    assert (unread.returncode, "cannot be read" in unread.stderr) == (1, True)
+
+
 def test_its_health_check_imports_nothing_of_ours() -> None:
-    assert "longshore" not in re.sub(r"(?s)\"\"\".*?\"\"\"", "", HEALTHCHECK.read_text())
+    imported = re.findall(r"(?m)^(?:from|import) (\w+)", HEALTHCHECK.read_text())
+    assert "grpc" in imported
+    assert not [name for name in imported if name.startswith("longshore")]
 
 
-def check_health(address: str) -> subprocess.CompletedProcess[str]:
-    environment = {**os.environ, "LONGSHORE_LISTEN": address}
-    return subprocess.run([sys.executable, HEALTHCHECK], env=environment, capture_output=True, text=True)
+def check_health(address: str, service: str = "", **variables: str) -> subprocess.CompletedProcess[str]:
+    environment = {**os.environ, "LONGSHORE_LISTEN": address, **variables}
+    command = [sys.executable, str(HEALTHCHECK), *([service] if service else [])]
+    return subprocess.run(command, env=environment, capture_output=True, text=True)

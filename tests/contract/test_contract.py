@@ -52,7 +52,7 @@ WRITTEN_TIME = re.compile(
     r"(^|_)(time|timestamp|date|at|since|until|duration|timeout|interval|ttl|age|seconds|secs|millis|ms|ns|s)$"
 )
 # Reads begin with one of these; a proxy may repeat them, and a GET may stand for them.
-READ_VERBS = ("Get", "List", "Stream", "Watch", "Download")
+READ_VERBS = ("Count", "Get", "List", "Stream", "Watch", "Download")
 
 
 @dataclass(frozen=True)

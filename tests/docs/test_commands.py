@@ -9,6 +9,7 @@ from collections.abc import Iterator
 import click
 import pytest
 
+from longshore_client.cli.paths import ExistingPath
 from longshore_client.cli.program import program
 
 from .pages import Page, pages
@@ -16,6 +17,8 @@ from .pages import Page, pages
 PAGES = list(pages())
 # Seeds of test vectors in docs/formats.md, which only look like commands.
 SEEDS = {f"longshore vector {number}" for number in (1, 2, 3)}
+# The end of a line that goes on in the next, in a console behind a prompt.
+CONTINUED = re.compile(r"\\\n(> )?")
 # Where one command ends and another begins, and what goes into or out of a file.
 SEPARATORS = {"|", "||", "&&", ";", "&", ">", "<", ">>"}
 
@@ -25,6 +28,8 @@ def commands_in(line: str) -> Iterator[list[str]]:
     words: list[str] = []
     for word in (*shlex.split(line, comments=True), ";"):
         if word not in SEPARATORS:
+            if not words and re.fullmatch(r"[A-Z][A-Z0-9_]*=.*", word):
+                continue
             words.append(word)
             continue
         if words[:1] == ["longshore"]:
@@ -35,7 +40,7 @@ def commands_in(line: str) -> Iterator[list[str]]:
 def shown_to_be_run(page: Page) -> Iterator[str]:
     """Lines of shell blocks; in a console, those behind a prompt."""
     for block in page.blocks:
-        for line in block.text.splitlines():
+        for line in CONTINUED.sub(" ", block.text).splitlines():
             if block.language == "console" and line.startswith("$ "):
                 yield line.removeprefix("$ ")
             elif block.language in ("sh", "bash"):
@@ -45,7 +50,8 @@ def shown_to_be_run(page: Page) -> Iterator[str]:
 @pytest.fixture(autouse=True)
 def no_file_is_looked_for(monkeypatch: pytest.MonkeyPatch) -> None:
     """What a page names is on its reader's disk, not here."""
-    monkeypatch.setattr(click.Path, "convert", lambda self, value, parameter, context: value)
+    for kind in (click.Path, ExistingPath):
+        monkeypatch.setattr(kind, "convert", lambda self, value, parameter, context: value)
 
 
 def check(arguments: list[str], *, whole: bool = True) -> None:

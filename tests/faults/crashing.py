@@ -1,11 +1,14 @@
 """Steps of a node's work that leave something behind, and kill -9 just before or just after one of them.
 
-Three kinds of steps are counted, from the first upload or rollback on that the node is asked for:
+Four kinds of steps are counted, from the first upload or rollback on that the node is asked for, and in a
+command of ``longshore admin`` from its begin:
 
 ``commit``  a writing transaction of the catalogue ends
 ``put``     an object goes into the blob store
 ``disk``    something in the data folder is renamed, linked or removed: intents, trees and live links go
             this way (only ``before``: between two steps nothing changes there)
+
+``statement``  one in a transaction of the catalogue (only ``before``)
 
 A schedule is ``before-commit-3``: the process kills itself when it is about to commit the third time.
 """
@@ -37,14 +40,16 @@ PACK_BYTES = 256 * 1024
 _DISK_EVENTS = frozenset({"os.rename", "os.symlink", "os.remove", "os.rmdir"})
 
 
-def install(schedule: str, data_dir: Path) -> None:
-    """Arm this process, which is about to become a node with ``data_dir``."""
+def install(schedule: str, data_dir: Path, *, at_once: bool) -> None:
+    """Arm this process, which is about to become a node with ``data_dir``; a command counts ``at_once``."""
     moment, kind, number = schedule.split("-")
     crash = _Crash(moment, kind, int(number))
+    crash.counting = at_once
     make_packs_small()
     _begin_counting_at(crash, Uploads, "accept")
     _begin_counting_at(crash, Rollbacks, "roll_back")
     _count_commits(crash)
+    _count_statements(crash)
     for store in (FileBlobStore, S3BlobStore):
         _count_puts(crash, store)
     _count_disk(crash, data_dir)
@@ -93,6 +98,16 @@ def _count_commits(crash: _Crash) -> None:
         crash.pass_by("after", "commit")
 
     Catalogue.transaction = transaction  # type: ignore[method-assign,assignment]
+
+
+def _count_statements(crash: _Crash) -> None:
+    original = Transaction.execute
+
+    async def execute(transaction: Transaction, *arguments: Any) -> Any:
+        crash.pass_by("before", "statement")
+        return await original(transaction, *arguments)
+
+    setattr(Transaction, "execute", execute)  # noqa: B010
 
 
 def _count_puts(crash: _Crash, store: type[FileBlobStore | S3BlobStore]) -> None:

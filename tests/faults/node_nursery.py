@@ -2,10 +2,11 @@
 
 Run as a script: ``node_nursery.py SOCKET``. A connection to the Unix socket is one node: a line of JSON
 ``{"argv": [...], "env": {...}, "stdout": PATH, "stderr": PATH, "data_dir": PATH, "crash": SCHEDULE or "",
-"driving": SCHEDULE or "", "compare_every_s": SECONDS or null, "small_packs": BOOL, "uid": N or null}`` starts
-it, the lines ``pid N`` and ``status N`` come back (negative for a signal), and closing the connection kills
-it. A node is what ``longshore`` is, with nothing changed unless there is a schedule (see ``crashing`` and
-``driving``), small pack files are asked for, or how often it compares what it obeyed with the database.
+"driving": SCHEDULE or "", "compare_every_s": SECONDS or null, "small_packs": BOOL, "revisions": PATH or "",
+"uid": N or null}`` starts it, the lines ``pid N`` and ``status N`` come back (negative for a signal), and
+closing the connection kills it. A node is what ``longshore`` is, with nothing changed unless there is a
+schedule (see ``crashing`` and ``driving``), small pack files are asked for, how often it compares what it
+obeyed with the database, or a folder with the database's revisions that the next version will have.
 Single-threaded until the fork, for only then a fork is sound.
 """
 
@@ -31,6 +32,7 @@ import longshore_server.agent.converging
 import longshore_server.commands
 import longshore_server.node
 from longshore_client.cli import main as longshore
+from longshore_storage.catalogue import revisions
 from tests.faults import crashing, driving
 
 _POLL_S = 0.01
@@ -82,11 +84,14 @@ def _become_node(wish: dict[str, Any]) -> NoReturn:
     if wish["small_packs"]:
         crashing.make_packs_small()
     if wish["crash"]:
-        crashing.install(wish["crash"], Path(wish["data_dir"]))
+        at_once = wish["argv"][0] == "admin"
+        crashing.install(wish["crash"], Path(wish["data_dir"]), at_once=at_once)
     if wish["driving"]:
         driving.install(wish["driving"])
     if wish["compare_every_s"] is not None:
         setattr(longshore_server.agent.converging, "_COMPARE_EVERY_S", wish["compare_every_s"])  # noqa: B010
+    if wish["revisions"]:
+        setattr(revisions, "FOLDERS", (*revisions.FOLDERS, Path(wish["revisions"])))  # noqa: B010
     longshore()
     raise AssertionError("the program ends by SystemExit")
 

@@ -23,7 +23,7 @@ _LISTENING = re.compile(r"listening on (?P<address>\S+:\d+)\s*\n")
 _POLL_S = 0.01
 _TAIL_LINES = 40
 _AS_IT_IS: Final[Mapping[str, Any]] = MappingProxyType(
-    {"crash": "", "driving": "", "compare_every_s": None, "small_packs": False}
+    {"crash": "", "driving": "", "compare_every_s": None, "small_packs": False, "revisions": ""}
 )
 
 
@@ -102,10 +102,21 @@ class Nursery:
         self._folder = folder
 
     async def run(
-        self, *argv: str, env: Mapping[str, str] | None = None, uid: int | None = None, deadline_s: float = 15
+        self,
+        *argv: str,
+        env: Mapping[str, str] | None = None,
+        uid: int | None = None,
+        revisions: Path | None = None,
+        crash: str = "",
+        data_dir: Path | None = None,
+        deadline_s: float = 15,
     ) -> Ended:
-        """Run ``longshore`` with ``argv`` to its end. Raises ``TimeoutError``."""
-        async with self._process(argv, self._folder, env or {}, uid=uid) as program:
+        """Run ``longshore`` with ``argv`` to its end. Raises ``TimeoutError``.
+
+        Steps on the disk, for a ``crash``, are counted in ``data_dir``.
+        """
+        wishes = {**_AS_IT_IS, "revisions": str(revisions or ""), "crash": crash}
+        async with self._process(argv, data_dir or self._folder, env or {}, wishes, uid=uid) as program:
             return await program.ended(deadline_s=deadline_s)
 
     @asynccontextmanager
@@ -118,11 +129,13 @@ class Nursery:
         driving: str = "",
         compare_every_s: float | None = None,
         small_packs: bool = False,
+        revisions: Path | None = None,
         deadline_s: float = 40,
     ) -> AsyncIterator[NodeProcess]:
         """Run a node for as long as the block does; it is ended by SIGTERM, with status 0.
 
-        One with a ``crash`` may end as it likes, and makes ``small_packs`` anyway. Raises ``EndedTooEarly``.
+        One with a ``crash`` may end as it likes, and makes ``small_packs`` anyway. One with ``revisions``
+        knows those of the database in that folder besides. Raises ``EndedTooEarly``.
         """
         argv = ["serve", "--data-dir", str(data_dir), "--listen", "127.0.0.1:0", *args]
         wishes = {
@@ -130,6 +143,7 @@ class Nursery:
             "driving": driving,
             "compare_every_s": compare_every_s,
             "small_packs": small_packs,
+            "revisions": str(revisions or ""),
         }
         async with self._process(argv, data_dir, env or {}, wishes) as node:
             async with asyncio.timeout(deadline_s):

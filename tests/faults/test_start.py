@@ -15,11 +15,12 @@ import pytest
 from tests.services.minio_service import MinioService
 from tests.services.ports import ReservedPort
 from tests.services.processes import ServerExitedError, serve
+from tests.storage.catalogue.test_revisions import NEXT_VERSION
 
 from .calls import Uploading, connected, deployed
 from .nodes import Ended, Nursery
 from .stores import migrate
-from .trees import PAYLOAD_1
+from .trees import PAYLOAD_1, PAYLOAD_2
 
 _NOBODY = 65534
 
@@ -136,6 +137,28 @@ async def test_an_sqlite_database_of_a_later_version(nursery: Nursery, place: Pa
         connection.execute("UPDATE alembic_version SET version_num = 'later'")
     line = await error_line(nursery, place / "node")
     assert "upgrade this server" in line
+
+
+async def test_an_sqlite_database_from_version_to_version(nursery: Nursery, place: Path) -> None:
+    """There and back while it only has more than before; not when something was taken away."""
+    data_dir = place / "node"
+    async with nursery.serve(data_dir) as node, connected(node) as stub:
+        await deployed(stub, Uploading(PAYLOAD_1))
+    for revisions in (NEXT_VERSION, None, NEXT_VERSION):
+        async with nursery.serve(data_dir, revisions=revisions) as node, connected(node) as stub:
+            await deployed(stub, Uploading(PAYLOAD_2 if revisions is None else PAYLOAD_1))
+    migrate = ["admin", "migrate", "--data-dir", str(data_dir)]
+    assert "has schema 0002\n" in (await nursery.run(*migrate)).stdout
+    hint = (await nursery.run(*migrate, revisions=NEXT_VERSION)).stdout
+    assert "has schema 0002\n" in hint
+    assert "`longshore admin migrate --contract`" in hint
+    contracted = await nursery.run(*migrate, "--contract", revisions=NEXT_VERSION)
+    assert contracted.stdout.endswith("has schema 0003\n")
+    line = await error_line(nursery, data_dir)
+    assert "has schema 0003" in line
+    assert "this one knows 0001: upgrade this server" in line
+    async with nursery.serve(data_dir, revisions=NEXT_VERSION) as node, connected(node) as stub:
+        await deployed(stub, Uploading(PAYLOAD_2))
 
 
 class TestWithServices:

@@ -40,6 +40,10 @@ _RELEASE = Release(
     deployment_id="",
     pin_reason="",
     pinned_by="",
+    kind="COMPONENT",
+    source=None,
+    install_method="",
+    validation_skipped=False,
 )
 
 

@@ -10,8 +10,8 @@ from typing import Any
 
 from longshore.v1 import deployment_pb2 as d
 from longshore_server.disk import DataFolder, LiveLinks
-from longshore_storage.catalogue import assignments, hook_outputs
-from longshore_storage.catalogue.assignments import Place
+from longshore_storage.catalogue import activations, hook_outputs
+from longshore_storage.catalogue.activations import Place
 from longshore_storage.catalogue.lifecycle import ActivationStatus
 from longshore_storage.catalogue.rows import Activation, HookRun
 
@@ -93,7 +93,7 @@ async def runs(node: RunningNode, deployment: d.Deployment) -> list[HookRun]:
 async def activation(node: RunningNode, deployment: d.Deployment) -> Activation:
     place = Place(node.node.identity.node_id, "default", "netops", deployment.generation)
     async with node.catalogue.reading() as transaction:
-        found = await assignments.get_activation(transaction, place)
+        found = await activations.get_activation(transaction, place)
     assert found is not None
     return found
 

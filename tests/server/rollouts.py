@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import hashlib
+from collections.abc import AsyncIterator, Iterable
+from contextlib import asynccontextmanager
 from typing import Any
 from uuid import uuid4
 
@@ -29,6 +31,7 @@ from longshore_server.rollout.step import Progress, RolloutStep
 from longshore_server.wakeups import Wakeups
 from longshore_storage.catalogue import (
     Catalogue,
+    activations,
     assignments,
     deployments,
     nodes,
@@ -41,6 +44,7 @@ from longshore_storage.catalogue import (
 from longshore_storage.catalogue.journal import events_after
 from longshore_storage.catalogue.lifecycle import ActivationStatus
 from longshore_storage.catalogue.rows import Activation, Actor, Assignment, Deployment, Event, Live
+from longshore_storage.coordination.local import LocalCoordination
 
 ACTOR = Actor("tests")
 PROJECT, ENVIRONMENT = "netops", "default"
@@ -48,7 +52,7 @@ OPEN = (ActivationStatus.PENDING, ActivationStatus.FETCHING, ActivationStatus.SW
 
 
 class Place:
-    """A project in an environment."""
+    """A project in an environment, made by ``open_place``."""
 
     def __init__(self, catalogue: Catalogue, wakeups: Wakeups) -> None:
         self.catalogue = catalogue
@@ -131,6 +135,10 @@ class Place:
                 unpacked_size_bytes=100,
                 created_by="tests",
                 deployment_id="",
+                kind="COMPONENT",
+                source=None,
+                install_method="",
+                validation_skipped=False,
             )
 
     async def queue(self, version: str, **terms: Any) -> str:
@@ -170,16 +178,16 @@ class Place:
         """What a node should have, looked up as it would be met if it had not ended."""
         a = tables.assignment
         async with self.catalogue.reading() as transaction:
-            columns = (*a.c, literal("").label("request_id"))
+            columns = (*a.c, literal("").label("request_id"), literal("").label("trace_context"))
             row = await transaction.one(select(*columns).where(a.c.node_id == node, a.c.project == PROJECT))
         assert row is not None
         return Assignment.of(row)
 
     async def report(self, node: str, status: ActivationStatus, message: str = "") -> bool:
         """The node reports on what it is assigned."""
-        place = assignments.place_of(await self.assignment(node))
+        place = activations.place_of(await self.assignment(node))
         async with self.catalogue.transaction() as transaction:
-            return await assignments.report(transaction, place, expected=OPEN, status=status, message=message)
+            return await activations.report(transaction, place, expected=OPEN, status=status, message=message)
 
     async def due(self, node: str) -> list[Assignment]:
         async with self.catalogue.reading() as transaction:
@@ -233,3 +241,20 @@ class Place:
         assert await step.take() is Progress.MOVED
         assert await step.take() is Progress.NOTHING_LEFT
         return deployment_id
+
+
+@asynccontextmanager
+async def open_place(
+    catalogue: Catalogue, *, versions: Iterable[str] = ("1.0.0", "2.0.0", "3.0.0"), nodes: Iterable[str] = ()
+) -> AsyncIterator[Place]:
+    """A place with releases and nodes, of which none is live."""
+    wakeups = Wakeups(LocalCoordination())
+    place = Place(catalogue, wakeups)
+    for version in versions:
+        await place.release(version)
+    for name in nodes:
+        await place.node(name)
+    try:
+        yield place
+    finally:
+        await wakeups.close()

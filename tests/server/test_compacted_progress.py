@@ -118,7 +118,7 @@ async def test_what_is_compacted_while_it_is_read(
         again = hub.follow(deployment_id, after=0, wait_for_creation_s=0)
         async with aclosing(again):
             assert await sequences(again, 3) == [1, 11, 12]
-    assert hub.followers == 0
+    assert hub.followers.count == 0
     await wakeups.close()
 
 

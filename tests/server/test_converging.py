@@ -14,28 +14,27 @@ from longshore_server.deploying.environment_settings import SettingsRequest
 from longshore_server.deploying.requests import RollbackRequest
 from longshore_server.refusal import Refusal
 from longshore_server.rollout.step import Progress
-from longshore_server.wakeups import Wakeups
-from longshore_storage.catalogue import Catalogue, assignments, converging, journal, nodes, tables
+from longshore_storage.catalogue import (
+    Catalogue,
+    assignments,
+    audit_trail,
+    converging,
+    lacking,
+    nodes,
+    tables,
+)
 from longshore_storage.catalogue.lifecycle import ActivationStatus, FailurePolicy
 from longshore_storage.catalogue.rows import Activation, Actor
-from longshore_storage.coordination import open_coordination
 
-from .rollouts import ACTOR, ENVIRONMENT, PROJECT, Place
+from .rollouts import ACTOR, ENVIRONMENT, PROJECT, Place, open_place
 
 LIVE, FAILED, REMOVED = ActivationStatus.LIVE, ActivationStatus.FAILED, ActivationStatus.REMOVED
 
 
 @pytest.fixture
 async def place(catalogue: Catalogue) -> AsyncIterator[Place]:
-    coordination = open_coordination("local://")
-    wakeups = Wakeups(coordination)
-    place = Place(catalogue, wakeups)
-    await place.node("a")
-    for version in ("1.0.0", "1.1.0"):
-        await place.release(version)
-    yield place
-    await wakeups.close()
-    await coordination.close()
+    async with open_place(catalogue, versions=("1.0.0", "1.1.0"), nodes="a") as place:
+        yield place
 
 
 async def roll_out(place: Place, version: str, *, on: tuple[str, ...] = ("a",)) -> str:
@@ -53,7 +52,7 @@ async def catch_up(place: Place, node: str) -> bool:
     """What a node's agent does when it looks; tells whether it has something to do now."""
     done = False
     async with place.catalogue.reading() as transaction:
-        found = await converging.behind(transaction, node)
+        found = await lacking.behind(transaction, node)
         now = await transaction.now()
     for one in found:
         if one.is_due(now):
@@ -99,7 +98,7 @@ async def test_one_that_joins_gets_what_is_live(place: Place) -> None:
     assert await place.report("c", LIVE)
     assert not await catch_up(place, "c")
     async with place.catalogue.reading() as transaction:
-        (entry, *_) = await journal.list_audit(transaction, principal="node:c", limit=5)
+        (entry, *_) = await audit_trail.list_audit(transaction, principal="node:c", limit=5)
     assert (entry.action, entry.version) == ("node.caught_up", "1.0.0")
 
 
@@ -169,7 +168,7 @@ async def test_what_failed_is_tried_again_with_longer_pauses_and_not_for_ever(pl
         tries += 1
         pause *= 2
         assert len(await place.due("b")) == 1
-    assert tries == converging.MOST_TRIES
+    assert tries == lacking.MOST_TRIES
     assert (await activations(place, "b"))[-1].status is FAILED
 
 
@@ -245,7 +244,7 @@ async def test_a_project_comes_to_the_nodes_that_match_and_goes_from_others(plac
         assert await place.report(node, LIVE)
         assert not await catch_up(place, node)
     async with place.catalogue.reading() as transaction:
-        audit = await journal.list_audit(transaction, limit=500)
+        audit = await audit_trail.list_audit(transaction, limit=500)
     told = [entry.message for entry in audit if entry.action == "node.taken_off"]
     assert told == [f"{node} does not match the project's selector, zone=eu" for node in ("b", "a")]
     chosen = [entry.message for entry in audit if entry.action == "environment.selector_changed"]

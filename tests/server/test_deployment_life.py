@@ -11,18 +11,17 @@ import pytest
 from longshore_server.refusal import Reason, Refusal
 from longshore_server.rollout.queue_head import FROZEN
 from longshore_server.rollout.step import Progress
-from longshore_server.wakeups import Wakeups
 from longshore_storage.catalogue import Catalogue
-from longshore_storage.catalogue.journal import StatusMoved, list_audit
+from longshore_storage.catalogue.audit_trail import list_audit
+from longshore_storage.catalogue.journal import StatusMoved
 from longshore_storage.catalogue.lifecycle import (
     ActivationStatus,
     DeploymentKind,
     DeploymentStatus,
     QueuePolicy,
 )
-from longshore_storage.coordination import open_coordination
 
-from .rollouts import Place
+from .rollouts import Place, open_place
 
 A = ActivationStatus
 D = DeploymentStatus
@@ -31,16 +30,8 @@ D = DeploymentStatus
 @pytest.fixture
 async def place(catalogue: Catalogue) -> AsyncIterator[Place]:
     """Three releases, two nodes, nothing live."""
-    coordination = open_coordination("local://")
-    wakeups = Wakeups(coordination)
-    place = Place(catalogue, wakeups)
-    for version in ("1.0.0", "2.0.0", "3.0.0"):
-        await place.release(version)
-    await place.node("a")
-    await place.node("b")
-    yield place
-    await wakeups.close()
-    await coordination.close()
+    async with open_place(catalogue, nodes="ab") as place:
+        yield place
 
 
 def reason_of(caught: pytest.ExceptionInfo[Refusal]) -> Reason:

@@ -40,7 +40,7 @@ def _scan(source: BinaryIO) -> BundleScan:
     return scan(source, PayloadFormat.TAR, scratch=Path("/nonexistent"))
 
 
-async def _seen(payload: bytes, ahead: ExaminationAhead) -> BundleScan | None:
+async def _seen(payload: bytes, ahead: ExaminationAhead[BundleScan]) -> BundleScan | None:
     async with ahead:
         pieces = [payload[at : at + _PIECE_BYTES] for at in range(0, len(payload), _PIECE_BYTES)]
         for at in range(0, len(pieces), 3):

@@ -12,26 +12,21 @@ import pytest
 from longshore.v1 import deployment_pb2 as d
 from longshore.v1 import progress_pb2
 from longshore_server.rollout.hook_events import tell_hook_output, untold_hook_output
-from longshore_server.wakeups import Wakeups
-from longshore_storage.catalogue import Catalogue, assignments, hook_outputs
+from longshore_storage.catalogue import Catalogue, activations, hook_outputs
 from longshore_storage.catalogue.hook_outputs import HookKind
 from longshore_storage.catalogue.journal import StatusMoved
 from longshore_storage.catalogue.lifecycle import ActivationStatus
-from longshore_storage.coordination import LocalCoordination
 
 from .calls import deploy, events_of, follow
 from .hooked import Journal, payload
-from .rollouts import Place
+from .rollouts import Place, open_place
 from .running import StartNode
 
 
 @pytest.fixture
 async def place(catalogue: Catalogue) -> AsyncIterator[Place]:
-    wakeups = Wakeups(LocalCoordination())
-    made = Place(catalogue, wakeups)
-    await made.release("1.0.0")
-    yield made
-    await wakeups.close()
+    async with open_place(catalogue, versions=["1.0.0"]) as place:
+        yield place
 
 
 class Rolling:
@@ -45,7 +40,7 @@ class Rolling:
         columns = {"lines": [], "line_count": 0, "ended": False, "exit_code": None, "outcome": "", **values}
         hook = {"hook": f"hook{number}", "kind": HookKind.AFTER_SWITCH, "taking_back": False}
         begun = {"deployment_id": self.id, "node_name": node, **hook}
-        key = assignments.place_of(await self.place.assignment(node))
+        key = activations.place_of(await self.place.assignment(node))
         async with self.place.catalogue.transaction() as transaction:
             await hook_outputs.write(transaction, key, number, begun=begun, **columns)
 
@@ -127,7 +122,7 @@ async def test_a_former_owner_tells_nothing(rolling: Rolling) -> None:
 async def test_old_rows_go_and_broken_off_runs_end(rolling: Rolling) -> None:
     place = rolling.place
     await rolling.write("a", 3)
-    key = assignments.place_of(await place.assignment("a"))
+    key = activations.place_of(await place.assignment("a"))
     async with place.catalogue.transaction() as transaction:
         assert await hook_outputs.next_number(transaction, key, broken_off="lost") == 4
         (run,) = await hook_outputs.list_runs(transaction, key)

@@ -238,7 +238,7 @@ async def test_a_node_that_runs_a_hook_for_long_is_not_given_up(
     start_node: StartNode, journal: Journal, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(reporting, "_REPORT_SPACING_S", 0.05)
-    monkeypatch.setattr(switching, "_STILL_HERE_S", 0.1)
+    monkeypatch.setattr(switching, "STILL_HERE_WITH_HOOKS_S", 0.1)
     hook = journal.hook("migrate", "before_switch", journal.waits)
     journal.hold.touch()
     async with start_node(node={"hooks": [hook]}, rollout={"progress_deadline_s": 1}) as node:

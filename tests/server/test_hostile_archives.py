@@ -111,6 +111,8 @@ HOSTILE: dict[str, tuple[Callable[[], bytes], set[str]]] = {
     ),
 }
 DECLARED_FORMATS = {"empty tar": d.PAYLOAD_FORMAT_TAR}
+# The archive is one, and what is in it is wrong.
+REASONS = {"manifest that is no JSON": "VALIDATION_FAILED"}
 
 
 @pytest.mark.parametrize("name", HOSTILE)
@@ -118,10 +120,11 @@ DECLARED_FORMATS = {"empty tar": d.PAYLOAD_FORMAT_TAR}
 async def test_what_is_refused(node: RunningNode, name: str) -> None:
     make, codes = HOSTILE[name]
     data = make()
+    reason = REASONS.get(name, "ARCHIVE_INVALID")
     values = {"payload_format": DECLARED_FORMATS.get(name, d.PAYLOAD_FORMAT_UNSPECIFIED)}
     before = {path: path.stat().st_mtime_ns for path in node.data_dir.parent.iterdir()}
     deployment_id = new_id()
-    with refused(S.INVALID_ARGUMENT, "ARCHIVE_INVALID") as told:
+    with refused(S.INVALID_ARGUMENT, reason) as told:
         await deploy(node, data, deployment_id, **values)
     assert told.violations
     failed = await get(node, deployment_id)
@@ -135,7 +138,7 @@ async def test_what_is_refused(node: RunningNode, name: str) -> None:
     assert not (node.data_dir / "live" / "netops").exists()
     assert not list((node.data_dir / "installed").iterdir())
     assert {path: path.stat().st_mtime_ns for path in node.data_dir.parent.iterdir()} == before
-    with refused(S.INVALID_ARGUMENT, "ARCHIVE_INVALID") as again:
+    with refused(S.INVALID_ARGUMENT, reason) as again:
         await deploy(node, data, deployment_id, **values)
     assert again.message == told.message
     assert again.violations == told.violations

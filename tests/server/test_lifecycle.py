@@ -21,13 +21,8 @@ from hypothesis.stateful import (
 )
 
 from longshore_storage.catalogue import Catalogue, Transaction, deployments, open_catalogue, projects
-from longshore_storage.catalogue.journal import (
-    StatusMoved,
-    append_event,
-    change_status,
-    events_after,
-    list_audit,
-)
+from longshore_storage.catalogue.audit_trail import list_audit
+from longshore_storage.catalogue.journal import StatusMoved, append_event, change_status, events_after
 from longshore_storage.catalogue.lifecycle import FOLLOWING, ROLLING, TERMINAL, DeploymentStatus
 from longshore_storage.catalogue.rows import Actor, Deployment
 

@@ -2,21 +2,25 @@
 
 from __future__ import annotations
 
+import asyncio
 import json
+import os
+import signal
 from pathlib import Path
 
 import grpc
 
+from longshore.v1 import catalog_service_pb2 as catalog
 from longshore.v1 import deployment_service_pb2 as pb
 from longshore_client import upload_call
-from tests.services.processes import serve
+from tests.services.processes import ServerProcess, serve
 
 from .calls import data_messages, ended, header, new_id
 from .contents import canonical_tar, small_tree
 from .running import Stubs
 
 # Of the node, not of any deployment.
-ABOUT_THE_NODE = {"node.started", "node.stopped", "node.draining", "coordination.announced"}
+ABOUT_THE_NODE = {"files.allowed", "node.started", "node.stopped", "node.draining", "coordination.announced"}
 
 
 async def test_every_line_names_deployment_and_request(tmp_path: Path) -> None:
@@ -48,3 +52,37 @@ async def test_every_line_names_deployment_and_request(tmp_path: Path) -> None:
     work = [line for line in about if not line["event"].startswith("call.")]
     assert {line["request_id"] for line in work} == {"asked-by-me"}
     assert all(line["request_id"] for line in about)
+
+
+async def test_the_level_changes_while_it_runs(tmp_path: Path) -> None:
+    env = {"LONGSHORE_LOG__FORMAT": "json", "LONGSHORE_LOG__LEVEL": "error"}
+    async with (
+        serve(data_dir=tmp_path / "node", env=env) as server,
+        grpc.aio.insecure_channel(server.address) as channel,
+    ):
+
+        async def ask(request_id: str) -> None:
+            listed = Stubs(channel).catalog.ListProjects(
+                catalog.ListProjectsRequest(), metadata=(("longshore-request-id", request_id),)
+            )
+            await listed
+
+        await ask("before")
+        os.kill(server.pid, signal.SIGUSR1)
+        await _levels(server, 1)
+        await ask("between")
+        os.kill(server.pid, signal.SIGUSR2)
+        await _levels(server, 2)
+        await ask("after")
+        server.terminate()
+        await server.wait()
+        lines = [json.loads(line) for line in server.stderr.splitlines()]
+    assert [line["to"] for line in lines if line["event"] == "log.level_changed"] == ["debug", "error"]
+    calls = [(line["event"], line["request_id"]) for line in lines if line["event"].startswith("call.")]
+    assert calls == [("call.begun", "between"), ("call.done", "between")]
+
+
+async def _levels(server: ServerProcess, count: int) -> None:
+    async with asyncio.timeout(20):
+        while server.stderr.count("log.level_changed") < count:
+            await asyncio.sleep(0.01)

@@ -14,7 +14,7 @@ from longshore.v1 import deployment_pb2 as d
 from longshore.v1 import deployment_service_pb2 as pb
 from longshore_server.progress import hub
 from longshore_server.wakeups import Wakeups
-from longshore_storage.catalogue import Catalogue, assignments
+from longshore_storage.catalogue import Catalogue, activations
 from longshore_storage.catalogue.lifecycle import ActivationStatus, QueuePolicy
 from longshore_storage.coordination import LocalCoordination
 
@@ -168,14 +168,14 @@ async def test_snapshots_tell_the_nodes_with_the_most_left_to_do(catalogue: Cata
     await place.report("live", ActivationStatus.LIVE)
     async with catalogue.transaction() as transaction:
         for name, installed_bytes in done_bytes.items():
-            await assignments.report(
+            await activations.report(
                 transaction,
-                assignments.place_of(await place.assignment(name)),
+                activations.place_of(await place.assignment(name)),
                 expected=(ActivationStatus.PENDING,),
                 status=ActivationStatus.FETCHING,
                 installed_bytes=installed_bytes,
                 total_bytes=100,
             )
-        at_work = await assignments.activations_at_work(transaction, deployment_id, limit=2)
+        at_work = await activations.activations_at_work(transaction, deployment_id, limit=2)
     assert [activation.node_name for activation in at_work] == ["most", "some"]
     await wakeups.close()

@@ -10,7 +10,7 @@ import grpc
 
 from longshore.v1 import deployment_pb2 as d
 from longshore.v1 import deployment_service_pb2 as pb
-from longshore_storage.catalogue import converging
+from longshore_storage.catalogue import restored
 from longshore_storage.catalogue.lifecycle import ActivationStatus
 from longshore_storage.catalogue.rows import Actor
 
@@ -68,7 +68,7 @@ async def test_a_rollout_is_assigned_anew_past_what_a_node_has_obeyed(place: Pla
     (stale,) = await place.due("a")
     for _ in range(2):
         async with place.catalogue.transaction() as transaction:
-            await converging.raise_past(transaction, "a", PROJECT, 50, NODE)
+            await restored.raise_past(transaction, "a", PROJECT, 50, NODE)
     await step.take()
     (due,) = await place.due("a")
     assert (due.release_id, due.deployment_id) == (stale.release_id, deployment_id)
@@ -87,7 +87,7 @@ async def test_what_is_taken_back_is_assigned_anew_too(place: Place) -> None:
     assert await place.report("a", ActivationStatus.FAILED, "no room")
     await step.take()
     async with place.catalogue.transaction() as transaction:
-        await converging.raise_past(transaction, "a", PROJECT, 9, NODE)
+        await restored.raise_past(transaction, "a", PROJECT, 9, NODE)
     await step.take()
     (due,) = await place.due("a")
     assert (due.release_id, due.generation) == (None, 10)
@@ -103,11 +103,11 @@ async def test_only_what_the_database_is_behind_of_counts(place: Place) -> None:
     assert await place.report("a", ActivationStatus.LIVE)
     await step.take()
     async with place.catalogue.reading() as transaction:
-        assert await converging.ahead(transaction, "a", {PROJECT: 1}) == []
-        assert await converging.ahead(transaction, "a", {PROJECT: 2, "unknown": 7}) == [PROJECT]
-        assert await converging.ahead(transaction, "nobody", {PROJECT: 2}) == []
+        assert await restored.ahead(transaction, "a", {PROJECT: 1}) == []
+        assert await restored.ahead(transaction, "a", {PROJECT: 2, "unknown": 7}) == [PROJECT]
+        assert await restored.ahead(transaction, "nobody", {PROJECT: 2}) == []
     async with place.catalogue.transaction() as transaction:
-        await converging.raise_past(transaction, "a", PROJECT, 2, NODE)
-        await converging.raise_past(transaction, "a", "unknown", 7, NODE)
+        await restored.raise_past(transaction, "a", PROJECT, 2, NODE)
+        await restored.raise_past(transaction, "a", "unknown", 7, NODE)
     (due,) = await place.due("a")
     assert (due.generation, due.deployment_id) == (3, "")

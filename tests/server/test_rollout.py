@@ -10,14 +10,12 @@ import pytest
 
 from longshore_server.rollout.queue_head import NO_NODES
 from longshore_server.rollout.step import Progress, RolloutStep
-from longshore_server.wakeups import Wakeups
-from longshore_storage.catalogue import Catalogue, assignments, deployments, nodes, projects
+from longshore_storage.catalogue import Catalogue, activations, assignments, nodes, projects, rollouts
 from longshore_storage.catalogue.journal import StatusMoved, change_status
 from longshore_storage.catalogue.lifecycle import ActivationStatus, DeploymentStatus
-from longshore_storage.coordination import open_coordination
 from longshore_storage.errors import ConstraintViolated
 
-from .rollouts import ACTOR, ENVIRONMENT, PROJECT, Place
+from .rollouts import ACTOR, ENVIRONMENT, PROJECT, Place, open_place
 
 A = ActivationStatus
 D = DeploymentStatus
@@ -25,14 +23,8 @@ D = DeploymentStatus
 
 @pytest.fixture
 async def place(catalogue: Catalogue) -> AsyncIterator[Place]:
-    coordination = open_coordination("local://")
-    wakeups = Wakeups(coordination)
-    place = Place(catalogue, wakeups)
-    for version in ("1.0.0", "2.0.0", "3.0.0"):
-        await place.release(version)
-    yield place
-    await wakeups.close()
-    await coordination.close()
+    async with open_place(catalogue) as place:
+        yield place
 
 
 async def test_without_nodes_it_waits_and_says_why(place: Place) -> None:
@@ -182,7 +174,7 @@ async def test_a_silent_node_is_given_up_after_the_deadline(place: Place) -> Non
     assert "reported nothing" in given_up.message
     # It comes too late, and changes nothing.
     async with place.catalogue.transaction() as transaction:
-        assert not await assignments.begin_switch(transaction, assignments.place_of(given_up))
+        assert not await activations.begin_switch(transaction, activations.place_of(given_up))
     await place.report("a", A.REMOVED)
     await step_until(place, hasty, deployment_id, D.FAILED)
     assert (await place.get(deployment_id)).status_message.endswith("could not be taken back: b")
@@ -195,7 +187,7 @@ async def test_a_node_that_reports_meanwhile_is_not_given_up(place: Place) -> No
     (seen,) = (await place.activations(1)).values()
     await place.report("a", A.FETCHING)
     async with place.catalogue.transaction() as transaction:
-        await assignments.give_up_silent(transaction, [seen], message="silent")
+        await activations.give_up_silent(transaction, [seen], message="silent")
     (now,) = (await place.activations(1)).values()
     assert now.status is A.FETCHING
 
@@ -310,11 +302,11 @@ async def test_no_switch_below_the_assigned_generation(place: Place) -> None:
     await place.node("a")
     await place.queue("1.0.0")
     await place.step().take()
-    old = assignments.place_of(await place.assignment("a"))
+    old = activations.place_of(await place.assignment("a"))
 
     async def switch() -> bool:
         async with place.catalogue.transaction() as transaction:
-            return await assignments.begin_switch(transaction, old)
+            return await activations.begin_switch(transaction, old)
 
     async def assign_anew() -> None:
         async with place.catalogue.transaction() as transaction:
@@ -338,7 +330,7 @@ async def test_no_switch_below_the_assigned_generation(place: Place) -> None:
     assert not await switch()
     assert (await place.activations(1))["a"].status is A.SUPERSEDED
     async with place.catalogue.transaction() as transaction:
-        assert not await assignments.report(transaction, old, expected=list(A)[:3], status=A.LIVE)
+        assert not await activations.report(transaction, old, expected=list(A)[:3], status=A.LIVE)
     (due,) = await place.due("a")
     assert (due.generation, due.release_id) == (2, None)
 
@@ -368,7 +360,7 @@ async def test_take_over_without_a_rollout_is_nothing(place: Place) -> None:
     deployment_id = await place.make_live("1.0.0", "a")
     before = await place.dump()
     async with place.catalogue.transaction() as transaction:
-        assert await deployments.take_over(transaction, PROJECT, ENVIRONMENT, "c9") is None
+        assert await rollouts.take_over(transaction, PROJECT, ENVIRONMENT, "c9") is None
     step = place.step()
     await step.take_over()
     assert await step.take() is Progress.NOTHING_LEFT

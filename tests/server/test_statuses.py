@@ -23,6 +23,7 @@ from longshore_storage.payloads import errors as payloads
 # and what ends a thread that nobody waits for. Should one get out after all, it is a fault of our own.
 NEVER_MET = {
     storage.StorageError,
+    storage.BackupUnusable,
     storage.BlobNotFound,
     storage.ConstraintViolated,
     payloads.PayloadError,
@@ -130,6 +131,17 @@ def test_a_refusal_survives_its_row() -> None:
         metadata={"key": "value"},
     )
     assert Refusal.from_row(refusal.to_row()) == refusal
+
+
+def test_a_refusal_of_a_later_version_sends_its_caller_elsewhere() -> None:
+    row = Refusal(
+        Reason.VERSION_CONFLICT, "they disagree", findings=[FindingTold("C", "ERROR", "w")]
+    ).to_row()
+    row["reason"] = "TOO_HEAVY"
+    row["findings"][0]["weight"] = 3
+    read = Refusal.from_row(row)
+    assert (read.reason, read.message) == (Reason.MISCONFIGURED, "they disagree")
+    assert read.findings == [FindingTold("C", "ERROR", "w")]
 
 
 def test_final_reasons_are_no_passing_ones() -> None:

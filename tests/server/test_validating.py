@@ -29,7 +29,7 @@ from .calls import (
     sha256_of,
 )
 from .contents import canonical_tar, random_bytes, small_tree
-from .running import RunningNode, count, embedded
+from .running import RunningNode, Stubs, count, embedded
 from .test_hostile_archives import file, tar_of
 
 S = grpc.StatusCode
@@ -37,7 +37,7 @@ GOOD = canonical_tar(small_tree())
 ESCAPING = tar_of(*(file(f"../up/{number}") for number in range(600)))
 
 
-async def validate(node: RunningNode, data: bytes, deployment_id: str = "", **values: Any) -> pb.Validation:
+async def validate(node: Stubs, data: bytes, deployment_id: str = "", **values: Any) -> pb.Validation:
     first = header(deployment_id, validate_only=True, payload_size_bytes=len(data), **values)
     async with UploadCall(node, first) as call:
         await call.send(data_messages(data, start=call.durable_offset))

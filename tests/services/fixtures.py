@@ -6,11 +6,9 @@ says how to get it; with ``LONGSHORE_REQUIRE_SERVICES=1`` it fails.
 
 from __future__ import annotations
 
-import os
 import tempfile
 from collections.abc import Generator, Iterator
 from pathlib import Path
-from typing import NoReturn
 
 import pytest
 
@@ -20,6 +18,7 @@ from .etcd_tls_cluster import EtcdTlsCluster
 from .folders import session_folder
 from .minio_cluster import MinioCluster
 from .minio_service import MinioService
+from .missing import do_without
 from .postgres_programs import find_postgres
 from .postgres_service import PostgresService
 from .toxiproxy import ToxiproxyService
@@ -66,7 +65,7 @@ def postgres_service(services_folder: Path) -> Iterator[PostgresService]:
     try:
         programs = find_postgres(services_folder)
     except ServiceMissingError as missing:
-        _do_without(missing)
+        do_without(missing)
     with PostgresService(programs, services_folder / "postgres") as service:
         yield service
 
@@ -127,7 +126,7 @@ def _find(program: Program, config: pytest.Config) -> Path:
     try:
         return find(program, say).path
     except ServiceMissingError as missing:
-        _do_without(missing)
+        do_without(missing)
 
 
 @pytest.hookimpl(wrapper=True)
@@ -139,10 +138,3 @@ def pytest_runtest_makereport(
     if report.skipped and call.excinfo and isinstance(call.excinfo.value.__context__, ServiceMissingError):
         report.longrepr = (__file__, 1, str(call.excinfo.value))
     return report
-
-
-def _do_without(missing: ServiceMissingError) -> NoReturn:
-    if os.environ.get("LONGSHORE_REQUIRE_SERVICES") == "1":
-        pytest.fail(f"LONGSHORE_REQUIRE_SERVICES=1: {missing}", pytrace=False)
-    # The exception being handled stays its context, by which the hook above knows it.
-    pytest.skip(str(missing))

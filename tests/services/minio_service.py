@@ -11,11 +11,25 @@ from pathlib import Path
 import urllib3
 from minio import Minio
 from minio.deleteobjects import DeleteObject
-from minio.error import MinioException
+from minio.error import MinioException, S3Error
+from tenacity import retry, retry_if_exception_type, stop_after_delay, wait_fixed
 
 from .child import Command
 from .ports import ReservedPort
 from .service import Service
+
+
+class _NotRemoved(Exception):
+    """The server refuses to remove an object."""
+
+
+# Several servers that were broken take a while to write again.
+_until_it_writes = retry(
+    retry=retry_if_exception_type((_NotRemoved, S3Error)),
+    stop=stop_after_delay(30),
+    wait=wait_fixed(0.5),
+    reraise=True,
+)
 
 
 class MinioService(Service):
@@ -79,13 +93,18 @@ class MinioService(Service):
         """A bucket of its own, emptied and removed at the end, also when the service was broken meanwhile."""
         self.ensure_running()
         name = f"test-{uuid.uuid4().hex}"
-        self.client().make_bucket(name)
+        self._make(name)
         try:
             yield name
         finally:
             self.ensure_running()
             self._remove(name)
 
+    @_until_it_writes
+    def _make(self, bucket: str) -> None:
+        self.client().make_bucket(bucket)
+
+    @_until_it_writes
     def _remove(self, bucket: str) -> None:
         client = self.client()
         if not client.bucket_exists(bucket):
@@ -93,7 +112,7 @@ class MinioService(Service):
         objects = client.list_objects(bucket, recursive=True, include_version=True)
         doomed = (DeleteObject(found.object_name, found.version_id) for found in objects if found.object_name)
         for error in client.remove_objects(bucket, doomed):
-            raise RuntimeError(f"{error.name} cannot be removed from {bucket}: {error.message}")
+            raise _NotRemoved(f"{error.name} cannot be removed from {bucket}: {error.message}")
         client.remove_bucket(bucket)
 
     def close(self) -> None:

@@ -47,6 +47,8 @@ class PostgresService(Service):
     def __init__(self, programs: PostgresPrograms, folder: Path) -> None:
         super().__init__()
         self._programs = programs
+        # Beside the server's own, or from a client's package.
+        self.psql = shutil.which("psql", path=str(programs.folder)) or shutil.which("psql")
         self._folder = folder
         self._data = folder / "data"
         self._port = ReservedPort()

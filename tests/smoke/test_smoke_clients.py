@@ -10,13 +10,13 @@ from __future__ import annotations
 import asyncio
 import hashlib
 import json
-import os
 from collections.abc import Sequence
 from pathlib import Path
-from typing import Any, NoReturn
+from typing import Any
 
 import pytest
 
+from tests.services.missing import do_without
 from tests.services.processes import serve
 
 from .builds import CLIENTS, Client, ClientMissingError, built
@@ -46,13 +46,7 @@ def client(request: pytest.FixtureRequest, pytestconfig: pytest.Config) -> tuple
     try:
         return described.name, built(described, say)
     except ClientMissingError as missing:
-        _do_without(missing)
-
-
-def _do_without(missing: ClientMissingError) -> NoReturn:
-    if os.environ.get("LONGSHORE_REQUIRE_SERVICES") == "1":
-        pytest.fail(f"LONGSHORE_REQUIRE_SERVICES=1: {missing}", pytrace=False)
-    pytest.skip(str(missing))
+        do_without(missing)
 
 
 async def run(*command: str) -> str:

@@ -13,12 +13,17 @@ from typing import TYPE_CHECKING, Final
 
 from longshore_client.addresses import DEFAULT_SERVER
 
+from .showing import NO_TLS, Tls, choose_tls
+
 if TYPE_CHECKING:
+    from collections.abc import Mapping
+
     from .contexts import Context
 
 SERVER_VARIABLE: Final = "LONGSHORE_SERVER"
 CONTEXT_VARIABLE: Final = "LONGSHORE_CONTEXT"
 DEFAULT_ENVIRONMENT: Final = "default"
+_NO_OPTIONS: Final[Mapping[str, object]] = {}
 
 
 @dataclass(frozen=True, slots=True)
@@ -33,22 +38,32 @@ class Chosen:
     project: str
     context: str
     source: str
+    tls: Tls = NO_TLS
 
 
-def choose(server: str | None, context: str | None) -> Chosen:
-    """What the options, the variables and the contexts file come to. Raises ``ContextError``."""
+def choose(
+    server: str | None, context: str | None, certificates: Mapping[str, object] = _NO_OPTIONS
+) -> Chosen:
+    """What the options, the variables and the contexts file come to. Raises ``ContextError``.
+
+    ``certificates`` are the options about TLS, which count together with those of a context's server.
+    """
     named_server = server or os.environ.get(SERVER_VARIABLE, "")
     named_context = context or os.environ.get(CONTEXT_VARIABLE, "")
     found = _context(named_context, current=not named_server)
     if found is None:
         source = "--server" if server else SERVER_VARIABLE if named_server else "default"
-        return Chosen(named_server or DEFAULT_SERVER, DEFAULT_ENVIRONMENT, "", "", source)
+        tls = choose_tls(certificates, None)
+        return Chosen(named_server or DEFAULT_SERVER, DEFAULT_ENVIRONMENT, "", "", source, tls)
     if server or (named_server and not context):
         address, source = named_server, "--server" if server else SERVER_VARIABLE
+        tls = choose_tls(certificates, None)
     else:
         address = found.server
+        tls = choose_tls(certificates, found)
         source = "--context" if context else CONTEXT_VARIABLE if named_context else "current"
-    return Chosen(address, found.environment or DEFAULT_ENVIRONMENT, found.project, found.name, source)
+    environment = found.environment or DEFAULT_ENVIRONMENT
+    return Chosen(address, environment, found.project, found.name, source, tls)
 
 
 def _context(name: str, *, current: bool) -> Context | None:

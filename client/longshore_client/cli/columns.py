@@ -14,6 +14,7 @@ from longshore_client.models import (
     Severity,
 )
 
+from .bundle_words import kind_words, source_words
 from .rollout_words import canary_step_number, is_at_canary_step
 from .tables import Column
 from .wording import ago, count, labels_words, short_id, size, stamp, words
@@ -105,6 +106,7 @@ ACTIVATION_COLUMNS: Final[list[Column[Activation]]] = [
 
 PROJECT_COLUMNS: Final[list[Column[Project]]] = [
     Column("PROJECT", lambda p: p.project),
+    Column("KIND", lambda p: kind_words(p.kind), importance=3),
     Column("NAME", lambda p: p.display_name, importance=1, flexible=True),
     Column("SINCE", lambda p: ago(p.create_time), importance=2),
 ]
@@ -190,10 +192,12 @@ def release_columns(live_in: dict[str, list[str]]) -> list[Column[Release]]:
         Column("VERSION", lambda r: r.version),
         Column("LIVE IN", lambda r: ", ".join(live_in.get(r.version, ())), color=lambda _: "green"),
         Column("SIZE", lambda r: size(r.payload_size_bytes), importance=1, right=True),
-        Column("FILES", lambda r: f"{r.entries:,}", importance=4, right=True),
+        Column("ENTRIES", lambda r: f"{r.entries:,}", importance=4, right=True),
         Column("FORMAT", lambda r: r.payload_format, importance=5),
         Column("STORED", _stored_words, importance=6),
         Column("CREATED", lambda r: ago(r.create_time), importance=2),
         Column("BY", lambda r: r.created_by, importance=3, flexible=True),
         Column("CONTENT", lambda r: f"sha256:{r.content_sha256[:12]}", importance=7),
+        Column("KIND", lambda r: kind_words(r.bundle.kind), importance=8),
+        Column("SOURCE", lambda r: source_words(r.source), importance=9, flexible=True),
     ]

@@ -35,15 +35,18 @@ def _asking(ask: Callable[[SyncClient, click.Context, str], Iterable[CompletionI
         from longshore_client.policy import CallPolicy
         from longshore_client.sync_client import SyncClient
 
-        with (
-            suppress(LongshoreError, ValueError, click.ClickException),
-            SyncClient(_chosen(ctx).server, policy=CallPolicy(timeout_s=_PATIENCE_S)) as client,
-        ):
-            return [
-                item
-                for item in ask(client, ctx, incomplete)
-                if item.value.startswith(incomplete) and _HARMLESS.fullmatch(item.value)
-            ]
+        from .showing import credentials_of
+
+        with suppress(LongshoreError, ValueError, click.ClickException):
+            chosen = _chosen(ctx)
+            credentials = credentials_of(chosen.server, chosen.tls)
+            policy = CallPolicy(timeout_s=_PATIENCE_S)
+            with SyncClient(chosen.server, policy=policy, credentials=credentials) as client:
+                return [
+                    item
+                    for item in ask(client, ctx, incomplete)
+                    if item.value.startswith(incomplete) and _HARMLESS.fullmatch(item.value)
+                ]
         return []
 
     return complete
@@ -53,8 +56,9 @@ def _chosen(ctx: click.Context) -> Chosen:
     from .choosing import choose
 
     outer = ctx.find_root().params
-    server, context = (ctx.params.get(name) or outer.get(name) for name in ("server", "context"))
-    return choose(server, context)
+    names = ("server", "context", "tls", "ca", "cert", "key")
+    given = {name: ctx.params.get(name) or outer.get(name) for name in names}
+    return choose(given["server"], given["context"], given)
 
 
 def contexts(_ctx: click.Context, _param: click.Parameter, incomplete: str) -> list[CompletionItem]:
@@ -101,6 +105,16 @@ def deployments(client: SyncClient, _ctx: click.Context, _incomplete: str) -> It
 def environments(client: SyncClient, _ctx: click.Context, _incomplete: str) -> Iterable[CompletionItem]:
     """The environments that nodes are in."""
     return [CompletionItem(name) for name in sorted({each.environment for each in client.nodes(limit=_MOST)})]
+
+
+@_asking
+def workflows(client: SyncClient, ctx: click.Context, _incomplete: str) -> Iterable[CompletionItem]:
+    """The workflows that are live in the environment that stands before."""
+    environment = ctx.params.get("environment") or _chosen(ctx).environment
+    return [
+        CompletionItem(each.ref, help=safe(each.label))
+        for each in client.list_workflows(environment=environment, limit=_MOST)
+    ]
 
 
 @_asking

@@ -18,6 +18,7 @@ from typing import TYPE_CHECKING, Final
 import click
 
 from longshore_client.addresses import checked_addresses
+from longshore_client.file_replacing import replace_file
 
 if TYPE_CHECKING:
     from yaml.nodes import Node
@@ -28,6 +29,7 @@ _FORMS: Final = {
     "project": re.compile(r"[a-z0-9][a-z0-9._-]{0,99}"),
 }
 _ARTICLES: Final = {"name": "a context", "environment": "an environment", "project": "a project"}
+_FIELDS: Final = ("server", "environment", "project", "tls", "ca", "cert", "key")
 _MOST_BYTES: Final = 1024 * 1024
 
 
@@ -41,13 +43,18 @@ class ContextError(click.ClickException):
 class Context:
     """A server, or several with commas between them, and what is meant there unless something else is said.
 
-    Empty ``environment`` and ``project`` are those that a command has without a context.
+    Empty ``environment`` and ``project`` are those that a command has without a context; ``ca``, ``cert`` and
+    ``key`` are files. Tokens are kept elsewhere.
     """
 
     name: str
     server: str
     environment: str = ""
     project: str = ""
+    tls: bool = False
+    ca: str = ""
+    cert: str = ""
+    key: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -58,6 +65,10 @@ class ContextRow:
     server: str
     environment: str
     project: str
+    tls: bool
+    ca: str
+    cert: str
+    key: str
     current: bool
 
 
@@ -130,7 +141,7 @@ def change_contexts(change: Callable[[Contexts], Contexts]) -> Contexts:
         try:
             fcntl.flock(folder, fcntl.LOCK_EX)
             changed = change(load_contexts())
-            _replace(path, _written(changed))
+            replace_file(path, _written(changed), mode=0o600)
         finally:
             os.close(folder)
     except OSError as error:
@@ -142,7 +153,7 @@ def checked_field(field: str, text: str) -> str:
     """The text of a context's field, or its ``name``, if it has that form. Raises ``ValueError``."""
     if field == "server":
         checked_addresses(text)
-    elif (text or field == "name") and not _FORMS[field].fullmatch(text):
+    elif field in _FORMS and (text or field == "name") and not _FORMS[field].fullmatch(text):
         raise ValueError(f"{text!r} is no name of {_ARTICLES[field]}")
     return text
 
@@ -181,12 +192,13 @@ class _Reader:
         return Contexts(by_name, current)
 
     def _context(self, name: str, node: Node) -> Context:
-        fields = self._mapping(node, ("server", "environment", "project"), f"the context {name!r}")
+        fields = self._mapping(node, _FIELDS, f"the context {name!r}")
         if "server" not in fields:
             raise self._wrong(node.start_mark.line, f"the context {name!r} has no server")
         self._checked(node, "name", name)
+        tls = self._text(fields.pop("tls"), "tls") == "true" if "tls" in fields else False
         texts = {field: self._checked(each, field, self._text(each, field)) for field, each in fields.items()}
-        return Context(name, **texts)
+        return Context(name, tls=tls, **texts)
 
     def _checked(self, node: Node, field: str, text: str) -> str:
         try:
@@ -233,17 +245,3 @@ def _written(contexts: Contexts) -> bytes:
     }
     fields = {**({"current": contexts.current} if contexts.current else {}), "contexts": listed}
     return yaml.safe_dump(fields, sort_keys=False, encoding="utf-8")
-
-
-def _replace(path: Path, text: bytes) -> None:
-    beside = path.with_name(f".{path.name}.{os.getpid()}.tmp")
-    descriptor = os.open(beside, os.O_WRONLY | os.O_CREAT | os.O_TRUNC | os.O_NOFOLLOW, 0o600)
-    try:
-        with open(descriptor, "wb") as file:  # noqa: PTH123 (a descriptor)
-            file.write(text)
-            file.flush()
-            os.fsync(file.fileno())
-        beside.replace(path)
-    except BaseException:
-        beside.unlink(missing_ok=True)
-        raise

@@ -16,6 +16,7 @@ SERVER_FAULT: Final = 8
 PARTLY_LIVE: Final = 9
 INTERRUPTED: Final = 130
 OUTPUT_LOST: Final = 141
+TERMINATED: Final = 143
 
 EXIT_CODES: Final = {
     DONE: "done; a deployment that was followed is live, or waits for a person",
@@ -30,6 +31,7 @@ EXIT_CODES: Final = {
     PARTLY_LIVE: "the deployment is live, but a few nodes failed, no more than its strategy allows",
     INTERRUPTED: "interrupted (Ctrl-C), or a question was answered with no",
     OUTPUT_LOST: "the output is lost: whoever read it went away, or it could not be written",
+    TERMINATED: "told to end (SIGTERM)",
 }
 
 SERVER_EXIT_CODES: Final = {

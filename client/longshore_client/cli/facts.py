@@ -2,17 +2,19 @@
 
 from __future__ import annotations
 
+from longshore_client.catalog_models import Release
 from longshore_client.models import Deployment, DeploymentKind, NodeCounts
 
+from .bundle_words import bundle_words, kind_words, needs_words, runtimes_words, source_words
 from .columns import nodes_words, status_color, status_words
 from .rollout_words import policy_words, strategy_words, waiting_words
 from .tables import Fact
 from .wording import ago, count, duration, labels_words, moment, safe, share, size, words
 
 
-def deployment_facts(deployment: Deployment) -> list[Fact]:
-    """What there may be to know about it; texts are empty where nothing is known."""
-    d = deployment
+def deployment_facts(deployment: Deployment, release: Release | None) -> list[Fact]:
+    """What there may be to know about it, and about its release; texts are empty where nothing is known."""
+    d, bundle = deployment, release.bundle if release else None
     previous = f"{d.previous_version} ({d.previous_deployment_id})"
     return [
         Fact("deployment", d.deployment_id),
@@ -20,6 +22,10 @@ def deployment_facts(deployment: Deployment) -> list[Fact]:
         Fact("version", d.version),
         Fact("environment", d.environment),
         Fact("kind", words(d.kind)),
+        Fact("bundle", bundle_words(bundle) if bundle else kind_words(d.bundle_kind)),
+        Fact("needs", needs_words(bundle) if bundle else ""),
+        Fact("runtimes", runtimes_words(bundle) if bundle else ""),
+        Fact("source", source_words(release.source) if release else ""),
         Fact("status", status_words(d), status_color(d)),
         Fact("", d.status_message if not d.error else ""),
         Fact("waits", waiting_words(d) if d.waits_for_person or d.canary_due_time else ""),
@@ -34,6 +40,7 @@ def deployment_facts(deployment: Deployment) -> list[Fact]:
         Fact("takes back", d.rollback_of),
         Fact("tries again", d.retry_of),
         Fact("waits at gate", d.waiting_gate_id),
+        Fact("skipped", _skipped_words(d)),
         Fact("labels", labels_words(d.labels)),
         Fact("cancelled by", d.cancelled_by),
         Fact("taken back by", d.rolled_back_by),
@@ -87,6 +94,11 @@ def _nodes_facts(deployment: Deployment) -> str:
     to_come = f", {counts.pending} to come" if counts.pending and not deployment.status.terminal else ""
     failed = f", failed on {counts.failed}" if counts.failed else ""
     return f"{where} {nodes_words(deployment)}{failed}{to_come}"
+
+
+def _skipped_words(deployment: Deployment) -> str:
+    skipped = {"validation": deployment.validation_skipped, "dependencies": deployment.dependencies_skipped}
+    return ", ".join(name for name, is_skipped in skipped.items() if is_skipped)
 
 
 def _payload_words(deployment: Deployment) -> str:

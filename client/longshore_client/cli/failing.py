@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Final
 
 import click
 
-from longshore_client import errors
+from longshore_client import errors, source_errors
 
 from .exit_codes import (
     CONFLICT,
@@ -49,7 +49,13 @@ _EXIT_CODES: Final[dict[type[BaseException], int]] = {
     errors.ServerFault: SERVER_FAULT,
     errors.LocalError: REFUSED,
     errors.ProjectUnknown: USAGE,
+    errors.CredentialsUnusable: USAGE,
     errors.DownloadDamaged: SERVER_FAULT,
+    errors.IndexChanged: CONFLICT,
+    source_errors.SourceInvalid: USAGE,
+    source_errors.SourceNotFound: NOT_FOUND,
+    source_errors.SourceUnavailable: UNAVAILABLE,
+    source_errors.SourceDamaged: SERVER_FAULT,
 }
 
 _ADVICE: Final[dict[type[BaseException], str]] = {
@@ -60,12 +66,15 @@ _ADVICE: Final[dict[type[BaseException], str]] = {
     errors.ProjectNotFound: "`longshore projects` shows the projects there are",
     errors.ReleaseNotFound: "`longshore releases PROJECT` shows the releases there are",
     errors.EnvironmentNotFound: "`longshore nodes` shows the environments that nodes are in",
+    errors.WorkflowNotFound: "`longshore workflows list --all` shows the workflows there are",
     errors.NodeNotFound: "`longshore nodes` shows the nodes there are",
     errors.NoPreviousRelease: "`longshore releases PROJECT` shows what there is; name one with --to",
     errors.PayloadReclaimed: "deploy the content again, or choose another release",
     errors.PayloadInUse: "deploy something else first, or unpin it; --force gives up only a way back",
     errors.LiveChanged: "`longshore list PROJECT` shows what changed; decide again with what is live now",
     errors.QueueBusy: "wait for its end, or let it --queue wait or --queue supersede",
+    errors.DependencyUnsatisfied: "deploy first what it needs; --skip-dependencies deploys it all the same",
+    errors.DependantLive: "change first what needs it; --skip-dependencies does it all the same",
     errors.GateMismatch: "`longshore get DEPLOYMENT` shows how it stands now",
     errors.Frozen: "`longshore unfreeze PROJECT -e ENVIRONMENT` lifts it; with --stage it is only recorded",
     errors.SettingsChanged: "look at them with `longshore projects PROJECT`, and decide again",
@@ -76,6 +85,7 @@ _ADVICE: Final[dict[type[BaseException], str]] = {
     errors.ProjectUnknown: "name it with --project",
     errors.PayloadChanged: "deploy again when nothing writes to it any more",
     errors.DestinationUnusable: "choose another destination; --force replaces a file that exists",
+    errors.IndexChanged: "try again when nobody else writes to it",
     errors.Unavailable: (
         "is a server running there? `longshore serve` starts one here; --server or LONGSHORE_SERVER names "
         "another"
@@ -84,7 +94,13 @@ _ADVICE: Final[dict[type[BaseException], str]] = {
     errors.Draining: "try again in a moment, or name more servers with --server",
     errors.ServerBusy: "try again in a moment, or name more servers with --server",
     errors.RoleMissing: "name a node that takes uploads with --server, or several: one that does is found",
+    errors.QuotaExceeded: (
+        "make room, or ask whoever administers the server for more; `longshore delete-payload` drops what a "
+        "release has stored"
+    ),
     errors.ServerFault: "look for the request id in the server's log",
+    errors.Unauthenticated: "give a valid token: LONGSHORE_TOKEN, or `longshore login`",
+    errors.SecondPersonRequired: "have somebody else look at it, and promote it",
     errors.StoredDataCorrupt: "the server's log tells more under the request id",
 }
 

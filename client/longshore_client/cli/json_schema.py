@@ -18,13 +18,26 @@ from enum import Enum
 from pathlib import Path
 from typing import Any, Final, Union, get_args, get_origin, get_type_hints
 
-from longshore_client import catalog_models, events, models
+from longshore_client import catalog_models, events, models, verification_models, workflow_models
 from longshore_client.downloading import Download
 
+from .checked import CheckedPayload
 from .choosing import Chosen
+from .commands.login import LoggedIn
 from .contexts import ContextRow
 from .printing import detail_kind
-from .results import Checksum, NothingToDo, RemovedNode
+from .results import (
+    Checksum,
+    FoundPack,
+    IndexMerged,
+    IndexUpdated,
+    IndexVerified,
+    NewBundle,
+    NothingToDo,
+    RemovedNode,
+    ShownPack,
+)
+from .workflow_results import DeletedWorkflows, WorkflowDifferences
 
 SCHEMAS_FILE: Final = Path(__file__).with_name("schemas.json")
 
@@ -55,26 +68,59 @@ OUTPUTS: Final[Mapping[str, tuple[_Alternative, ...]]] = {
     ),
     "list": (models.Deployment,),
     "get": (
-        (models.Deployment, {"activations": {"type": "array", "items": {"$ref": "#/$defs/Activation"}}}),
+        (
+            models.Deployment,
+            {
+                "release": {"anyOf": [{"$ref": "#/$defs/Release"}, {"type": "null"}]},
+                "activations": {"type": "array", "items": {"$ref": "#/$defs/Activation"}},
+            },
+        ),
     ),
     "projects": (catalog_models.Project, catalog_models.ProjectOverview),
     "releases": ((catalog_models.Release, {"live_in": {"type": "array", "items": {"type": "string"}}}),),
+    "new": (NewBundle,),
+    "validate": (CheckedPayload,),
+    "dev": _MADE,
+    "workflows list": (workflow_models.Workflow,),
+    "workflows get": (
+        (
+            workflow_models.Workflow,
+            {
+                "source": {"type": "string"},
+                "definition": {"anyOf": [{"type": "object", "additionalProperties": {}}, {"type": "null"}]},
+            },
+        ),
+    ),
+    "workflows count": (workflow_models.WorkflowCounts,),
+    "workflows sync": (workflow_models.WorkflowSync,),
+    "workflows delete": (DeletedWorkflows,),
+    "workflows validate": (workflow_models.WorkflowValidation,),
+    "workflows diff": (WorkflowDifferences,),
     "findings": (models.Finding,),
     "nodes": (catalog_models.Node, catalog_models.NodeRemoved),
     "locks": (catalog_models.Lock,),
+    "verify": (verification_models.Verification,),
     "audit": (catalog_models.AuditEntry,),
     "download": (Download,),
     "pin": (catalog_models.Release,),
     "unpin": (catalog_models.Release,),
     "select": (catalog_models.ProjectEnvironment,),
+    "approval": (catalog_models.ProjectEnvironment, catalog_models.Environment),
     "keep": (catalog_models.ProjectEnvironment,),
     "delete-payload": (catalog_models.PayloadDeletion,),
     "checksum": (Checksum,),
+    "search": (FoundPack,),
+    "show": (ShownPack,),
+    "index update": (IndexUpdated,),
+    "index merge": (IndexMerged,),
+    "index verify": (IndexVerified,),
     "context list": (ContextRow,),
     "context set": (ContextRow,),
     "context use": (ContextRow,),
     "context remove": (ContextRow,),
     "context show": (Chosen,),
+    "login": (LoggedIn,),
+    "logout": (LoggedIn,),
 }
 """What each command prints, once or a line each: an object of one of these types, with these fields more."""
 
@@ -88,6 +134,7 @@ def schemas() -> dict[str, Any]:
         title = {"title": f"longshore {command} -o json"}
         commands[command] = {**title, **(found[0] if len(found) == 1 else {"anyOf": found})}
     types_.of(models.Activation)
+    types_.of(catalog_models.Release)
     return {
         "$schema": "https://json-schema.org/draft/2020-12/schema",
         "$defs": dict(sorted(types_.definitions.items())),

@@ -47,7 +47,7 @@ def is_detached(wait: str | None, *, detach: bool) -> bool:
 
 
 def terms_options(function: _Command) -> _Command:
-    """Add ``--expect-live`` and ``--label``."""
+    """Add ``--expect-live``, ``--label`` and ``--skip-dependencies``."""
     expect = click.option(
         "--expect-live",
         metavar="DEPLOYMENT",
@@ -60,7 +60,12 @@ def terms_options(function: _Command) -> _Command:
         metavar="KEY=VALUE",
         help="A label to find the deployment by; repeatable.",
     )
-    return expect(label(function))
+    skip = click.option(
+        "--skip-dependencies",
+        is_flag=True,
+        help="Whatever is live beside it, and needs it, though manifests name what must be.",
+    )
+    return expect(label(skip(function)))
 
 
 def queue_option(function: _Command) -> _Command:
@@ -87,8 +92,10 @@ def terms_of(
     labels: tuple[str, ...],
     rollout: RolloutChoice,
     *,
+    skip_dependencies: bool,
     queue: str = "wait",
     stage: bool = False,
+    skip_validation: bool = False,
 ) -> Terms:
     """The terms that the options tell; raises ``click.UsageError`` for a label that is none."""
     from longshore_client.models import QueuePolicy
@@ -101,6 +108,8 @@ def terms_of(
         labels=labels_of(labels),
         strategy=rollout.strategy,
         failure_policy=rollout.failure_policy,
+        skip_validation=skip_validation,
+        skip_dependencies=skip_dependencies,
     )
 
 

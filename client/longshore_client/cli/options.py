@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from enum import StrEnum
-from typing import Any, TypeVar
+from typing import Any, Final, TypeVar
 
 import click
 
@@ -12,24 +12,29 @@ from longshore_client.addresses import DEFAULT_SERVER
 
 from . import completing
 from .choosing import CONTEXT_VARIABLE, DEFAULT_ENVIRONMENT, SERVER_VARIABLE
+from .showing import CERTIFICATE_VARIABLES, TLS_VARIABLE
 
 _Command = TypeVar("_Command", bound=Callable[..., Any])
 
 
 class OutputFormat(StrEnum):
-    """What ``--output`` takes."""
+    """What ``--output`` takes; SARIF where findings are told to other programs only."""
 
     TABLE = "table"
     JSON = "json"
     YAML = "yaml"
+    SARIF = "sarif"
 
 
-def output_options(function: _Command) -> _Command:
+FORMATS: Final = (OutputFormat.TABLE, OutputFormat.JSON, OutputFormat.YAML)
+
+
+def output_options(function: _Command, *, formats: Sequence[OutputFormat] = FORMATS) -> _Command:
     """Add ``--output``, ``--quiet`` and ``--plain``."""
     output = click.option(
         "-o",
         "--output",
-        type=click.Choice([each.value for each in OutputFormat]),
+        type=click.Choice([each.value for each in formats]),
         help="How results are printed; lists in JSON are one object a line.  [default: table]",
     )
     quiet = click.option(
@@ -40,7 +45,7 @@ def output_options(function: _Command) -> _Command:
 
 
 def server_options(function: _Command) -> _Command:
-    """Add ``--server`` and ``--context``."""
+    """Add ``--server``, ``--context``, and how to connect."""
     server = click.option(
         "--server",
         metavar="HOST:PORT[,…]",
@@ -53,7 +58,23 @@ def server_options(function: _Command) -> _Command:
         shell_complete=completing.contexts,
         help=f"The context to work in: see `longshore context`.  [env: {CONTEXT_VARIABLE}]",
     )
-    return server(context(function))
+    tls = click.option("--tls", is_flag=True, help=f"Connect encrypted.  [env: {TLS_VARIABLE}]")
+    files = [
+        click.option(
+            f"--{name}",
+            type=click.Path(dir_okay=False),
+            metavar="FILE",
+            help=f"{what}, in PEM; with it connections are encrypted.  [env: {CERTIFICATE_VARIABLES[name]}]",
+        )
+        for name, what in (
+            ("ca", "The authority of the server's certificate"),
+            ("cert", "The certificate to show the server"),
+            ("key", "Its key"),
+        )
+    ]
+    for option in (*reversed(files), tls, context, server):
+        function = option(function)
+    return function
 
 
 def environment_option(where: str) -> Callable[[_Command], _Command]:

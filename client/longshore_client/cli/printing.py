@@ -79,7 +79,12 @@ def print_object(value: object, output: OutputFormat) -> None:
         )
     else:
         text = json.dumps(plain(value), ensure_ascii=False, separators=(",", ":")) + "\n"
-    click.echo(_UNSAFE.sub(lambda match: f"\\u{ord(match[0]):04x}", text), nl=False)
+    click.echo(escaped(text), nl=False)
+
+
+def escaped(text: str) -> str:
+    """A text of JSON or YAML with what a terminal must not get as they escape it."""
+    return _UNSAFE.sub(lambda match: f"\\u{ord(match[0]):04x}", text)
 
 
 @functools.cache

@@ -10,17 +10,21 @@ import gc
 import importlib
 import importlib.util
 import os
+import signal
 import sys
+import threading
 import traceback
 from typing import TYPE_CHECKING, Final
 
 import click
 
 from .choosing import CONTEXT_VARIABLE, SERVER_VARIABLE
-from .exit_codes import EXIT_CODES, INTERRUPTED, OUTPUT_LOST, SERVER_FAULT
+from .exit_codes import EXIT_CODES, INTERRUPTED, OUTPUT_LOST, SERVER_FAULT, TERMINATED
 from .options import output_options, server_options
 from .screen import is_plain
+from .showing import TOKEN_VARIABLE
 from .streams import OutputLost, discard_output
+from .tracing import ENDPOINT_VARIABLE
 
 if TYPE_CHECKING:
     from importlib.metadata import EntryPoint
@@ -31,48 +35,65 @@ _NEEDED_BY_SERVER: Final = "sqlalchemy"
 
 _SECTIONS: Final[dict[str, dict[str, tuple[str, str]]]] = {
     "Deploying": {
-        "deploy": ("deploy", "Deploy a directory or a file, and follow it to its end."),
+        "deploy": ("deploy", "Deploy a directory, a file or another source, and follow it to its end."),
         "deploy-release": ("deploy_release", "Make an existing release live in an environment."),
+        "rollback": ("rollback", "Go back to the previous release, or to a given one."),
+        "undeploy": ("undeploy", "Take a project off an environment's nodes."),
+        "watch": ("watch", "Follow a deployment to its end."),
         "promote": ("promote", "Let a deployment that waits for a person go on."),
         "pause": ("pause", "Pause a rollout."),
         "resume": ("pause", "Let a paused rollout go on."),
         "cancel": ("cancel", "Cancel a deployment that has not ended."),
         "retry": ("retry", "Try again what ended without success."),
-        "rollback": ("rollback", "Go back to the previous release, or to a given one."),
-        "undeploy": ("undeploy", "Take a project off an environment's nodes."),
-        "strategy": ("strategy", "Show or set how rollouts go over the nodes of an environment."),
-        "freeze": ("freeze", "Let nothing of a project go live in an environment."),
-        "unfreeze": ("freeze", "Let a project go live in an environment again."),
-        "select": ("select", "Show or set which nodes of an environment a project goes to."),
-        "watch": ("watch", "Follow a deployment to its end."),
-        "cordon": ("cordon", "Let no rollout cover a node."),
-        "drain": ("cordon", "Cordon a node, and have it take and drive nothing any more."),
-        "uncordon": ("cordon", "Let rollouts cover a node again."),
-        "remove-node": ("cordon", "Forget a node that is gone for good."),
     },
     "Looking": {
         "list": ("deployments", "List deployments, newest first."),
         "get": ("deployments", "Show one deployment and its nodes."),
         "projects": ("catalog", "List projects, or show what one has live where."),
-        "releases": ("catalog", "List a project's releases, highest version first."),
+        "releases": ("catalog", "List a project's releases, or show one."),
         "findings": ("findings", "List what was found in a deployment's payload."),
-        "nodes": ("cluster", "List the nodes."),
-        "locks": ("cluster", "List the locks that are held."),
         "audit": ("cluster", "Show who did what, newest first."),
+    },
+    "Bundles": {
+        "new": ("new", "Write a new skill or pack from a template."),
+        "validate": ("validate", "Check a skill, a pack or any payload, without a server."),
+        "dev": ("dev", "Deploy a directory at every change, to try it while it is edited."),
+        "workflows": ("workflows", "List, show, check and compare the workflows of packs."),
+        "search": ("search", "Find packs in indexes by words."),
+        "show": ("show", "Show what an index knows of a pack."),
+        "index": ("index", "Make, change and check indexes of packs."),
+    },
+    "Rules of an environment": {
+        "strategy": ("strategy", "Show or set how rollouts go over the nodes of an environment."),
+        "approval": ("approval", "Show or set whether a second person has to promote what is deployed."),
+        "select": ("select", "Show or set which nodes of an environment a project goes to."),
+        "freeze": ("freeze", "Let nothing of a project go live in an environment."),
+        "unfreeze": ("freeze", "Let a project go live in an environment again."),
+        "keep": ("keep", "Show or set how long payloads are kept for an environment."),
+    },
+    "Nodes": {
+        "nodes": ("cluster", "List the nodes."),
+        "verify": ("verify", "Compare what nodes have live with its release, and repair it."),
+        "cordon": ("cordon", "Let no rollout cover a node."),
+        "drain": ("cordon", "Cordon a node, and have it take and drive nothing any more."),
+        "uncordon": ("cordon", "Let rollouts cover a node again."),
+        "remove-node": ("cordon", "Forget a node that is gone for good."),
+        "locks": ("cluster", "List the locks that are held."),
     },
     "Payloads": {
         "download": ("download", "Download a release's payload, verified."),
+        "checksum": ("checksum", "Print the content checksum of a directory or a file."),
         "pin": ("pin", "Keep a release's payload whatever retention says."),
         "unpin": ("pin", "Let retention decide about a release's payload again."),
-        "keep": ("keep", "Show or set how long payloads are kept for an environment."),
         "delete-payload": ("delete_payload", "Delete a release's payload, to free its space."),
-        "checksum": ("checksum", "Print the content checksum of a directory or a file."),
     },
     "This program": {
         "context": ("context", "Name servers, and choose which one commands talk to."),
+        "login": ("login", "Keep the token that commands show a server."),
+        "logout": ("login", "Forget the token for a server."),
         "completion": ("completion", "Print what lets a shell complete commands, projects and versions."),
         "man": ("man", "Print manual pages."),
-        "schema": ("schema", "Print the schemas of what commands print as JSON."),
+        "schema": ("schema", "Print JSON Schemas of files that are written, and of what commands print."),
     },
 }
 _COMMANDS: Final = {name: found for section in _SECTIONS.values() for name, found in section.items()}
@@ -87,6 +108,8 @@ SERVER_COMMANDS: Final = {
 VARIABLES: Final = {
     SERVER_VARIABLE: "the server to talk to, HOST:PORT; several with commas",
     CONTEXT_VARIABLE: "the context to work in: see `longshore context`",
+    TOKEN_VARIABLE: "the token to show the server; see `longshore login`",
+    ENDPOINT_VARIABLE: "a collector to send traces to, as for every program; see docs/operations.md",
     "LONGSHORE_DEBUG": "1 shows the traceback of an error",
     "NO_COLOR": "set to anything for no colours and no bars",
 }
@@ -187,7 +210,8 @@ Examples:
   longshore serve --data-dir /var/lib/longshore
   longshore deploy ./web --project web
   longshore list web
-  longshore rollback web""",
+  longshore rollback web
+  longshore new pack netops && longshore validate netops && longshore dev netops""",
 )
 @click.version_option(package_name="longshore", message="%(prog)s %(version)s")
 @server_options
@@ -218,7 +242,22 @@ def run_program() -> int:
     return code
 
 
+def _end(_signal: int, _frame: object) -> None:
+    """End in good order, so that what is under way cleans up behind itself."""
+    raise SystemExit(TERMINATED)
+
+
 def _run() -> int:
+    if threading.current_thread() is not threading.main_thread():
+        return _command()
+    before = signal.signal(signal.SIGTERM, _end)
+    try:
+        return _command()
+    finally:
+        signal.signal(signal.SIGTERM, before)
+
+
+def _command() -> int:
     try:
         code = program.main(prog_name="longshore", standalone_mode=False)
     except OutputLost:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 import functools
 import gc
 import os
@@ -16,11 +17,15 @@ import click
 from longshore_client.addresses import checked_addresses
 
 from .choosing import Chosen, choose
-from .options import OutputFormat, output_options, server_options
+from .options import FORMATS, OutputFormat, output_options, server_options
 from .printer import Printer
 from .screen import moves, terminal_width
+from .showing import credentials_of
+from .tracing import traced
 
 if TYPE_CHECKING:
+    from opentelemetry.trace import TracerProvider
+
     from longshore_client.client import Client
 
     from .display import Display
@@ -28,7 +33,7 @@ if TYPE_CHECKING:
 _Parameters = ParamSpec("_Parameters")
 _Result = TypeVar("_Result")
 _OUTPUT_OPTIONS: Final = ("output", "quiet", "plain")
-_SERVER_OPTIONS: Final = ("server", "context")
+_SERVER_OPTIONS: Final = ("server", "context", "tls", "ca", "cert", "key")
 
 
 @dataclass(frozen=True, slots=True)
@@ -37,6 +42,12 @@ class Session:
 
     printer: Printer
     chosen: Chosen
+    token: str = ""
+    tracing: TracerProvider | None = None
+
+    def with_token(self, token: str) -> Session:
+        """The same with a token that goes before every other."""
+        return dataclasses.replace(self, token=token)
 
     @property
     def server(self) -> str:
@@ -92,8 +103,10 @@ class Session:
         # Off since the start; what comes now goes too.
         gc.enable()
 
+        credentials = credentials_of(self.server, self.chosen.tls, self.token)
+
         async def with_client() -> _Result:
-            async with Client(self.server) as client:
+            async with Client(self.server, credentials=credentials, tracing=self.tracing) as client:
                 return await work(client)
 
         return asyncio.run(with_client())
@@ -111,18 +124,21 @@ def client_command(
     def command(*args: Any, **options: Any) -> None:
         given = _given(options, _SERVER_OPTIONS)
         printer = _printer(_given(options, _OUTPUT_OPTIONS))
-        chosen = choose(given["server"], given["context"])
+        chosen = choose(given["server"], given["context"], given)
         try:
             checked_addresses(chosen.server)
         except ValueError as error:
             raise click.UsageError(str(error)) from error
-        function(Session(printer, chosen), *args, **options)
+        with traced(click.get_current_context().command_path) as tracing:
+            function(Session(printer, chosen, tracing=tracing), *args, **options)
 
     return server_options(output_options(command))
 
 
 def local_command(
     function: Callable[Concatenate[Printer, _Parameters], None],
+    *,
+    formats: Sequence[OutputFormat] = FORMATS,
 ) -> Callable[..., None]:
     """Give the function of a command that asks no server its printer in place of the output options."""
 
@@ -130,7 +146,7 @@ def local_command(
     def command(*args: Any, **options: Any) -> None:
         function(_printer(_given(options, _OUTPUT_OPTIONS)), *args, **options)
 
-    return output_options(command)
+    return output_options(command, formats=formats)
 
 
 def _given(options: dict[str, Any], names: Sequence[str]) -> dict[str, Any]:

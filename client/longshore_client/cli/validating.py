@@ -7,9 +7,10 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
+from .bundle_words import kind_words
 from .failing import finding_lines
 from .session import Session
-from .wording import count, safe, size
+from .wording import count, entries, safe, size
 
 if TYPE_CHECKING:
     from longshore_client.client import Client
@@ -25,14 +26,23 @@ def refuse_following(given: Mapping[str, object]) -> None:
 
 
 def validate(
-    session: Session, source: Callable[[], PayloadSource], content: Mapping[str, Any], terms: Terms
+    session: Session,
+    source: Callable[[], PayloadSource],
+    content: Mapping[str, Any],
+    terms: Terms,
+    *,
+    judged: Callable[[Validation], Validation] | None = None,
 ) -> None:
-    """Let a server examine a payload, and print what it found. Raises ``PayloadRefused``."""
+    """Let a server examine a payload, and print what it found. Raises ``PayloadRefused``.
+
+    ``judged`` makes of it what it comes to where something else is deployed before.
+    """
     from longshore_client.errors import PayloadRefused
 
     async def work(client: Client) -> Validation:
         with session.display() as shown:
-            return await client.validate(source(), terms=terms, on_progress=shown.upload, **content)
+            told = await client.validate(source(), terms=terms, on_progress=shown.upload, **content)
+        return judged(told) if judged is not None else told
 
     try:
         found = session.run(work)
@@ -42,9 +52,11 @@ def validate(
         interrupted("nothing was recorded")
     printer = session.printer
     if printer.for_programs or found.valid:
+        kind = f"a {kind_words(found.bundle.kind)}, " if found.bundle else ""
+        workflows = f", {count(found.workflow_count, 'workflow')}" if found.workflow_count else ""
         told = (
-            f"it would become {safe(found.version)} in {safe(content['environment'])}: "
-            f"{count(found.entries, 'file')}, {size(found.unpacked_size_bytes)} unpacked"
+            f"it would become {safe(found.version) or 'the next version'} in {safe(content['environment'])}: "
+            f"{kind}{entries(found.entries)}, {size(found.unpacked_size_bytes)} unpacked{workflows}"
         )
         printer.result(found, sentence=told, name=safe(found.version))
         for line in finding_lines(found.findings, found.total_findings) if printer.for_people else ():

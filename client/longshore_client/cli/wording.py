@@ -111,9 +111,14 @@ def labels_words(labels: Mapping[str, str]) -> str:
     return ", ".join(f"{key}={value}" for key, value in sorted(labels.items()))
 
 
-def count(number: int, noun: str) -> str:
-    """A number with its noun, like 1 node, 3 nodes."""
-    return f"{number:,} {noun}" if number == 1 else f"{number:,} {noun}s"
+def count(number: int, noun: str, plural: str = "") -> str:
+    """A number with its noun, like 1 node, 3 nodes; ``plural`` where that is not the noun with an s."""
+    return f"{number:,} {noun}" if number == 1 else f"{number:,} {plural or f'{noun}s'}"
+
+
+def entries(number: int) -> str:
+    """How many files, directories and links a payload has, as servers tell it too."""
+    return count(number, "entry", "entries")
 
 
 def cell_width(text: str) -> int:

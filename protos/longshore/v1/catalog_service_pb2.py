@@ -25,10 +25,12 @@ _sym_db = _symbol_database.Default()
 from google.protobuf import duration_pb2 as google_dot_protobuf_dot_duration__pb2
 from google.protobuf import field_mask_pb2 as google_dot_protobuf_dot_field__mask__pb2
 from google.protobuf import timestamp_pb2 as google_dot_protobuf_dot_timestamp__pb2
+from longshore.v1 import bundle_pb2 as longshore_dot_v1_dot_bundle__pb2
 from longshore.v1 import deployment_pb2 as longshore_dot_v1_dot_deployment__pb2
+from longshore.v1 import workflow_pb2 as longshore_dot_v1_dot_workflow__pb2
 
 
-DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n\"longshore/v1/catalog_service.proto\x12\x0clongshore.v1\x1a\x1egoogle/protobuf/duration.proto\x1a google/protobuf/field_mask.proto\x1a\x1fgoogle/protobuf/timestamp.proto\x1a\x1dlongshore/v1/deployment.proto\"a\n\x07Project\x12\x0f\n\x07project\x18\x01 \x01(\t\x12\x14\n\x0c\x64isplay_name\x18\x02 \x01(\t\x12/\n\x0b\x63reate_time\x18\x03 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\"\xed\x04\n\x12ProjectEnvironment\x12\x0f\n\x07project\x18\x01 \x01(\t\x12\x13\n\x0b\x65nvironment\x18\x02 \x01(\t\x12\x14\n\x0clive_version\x18\x03 \x01(\t\x12\x1a\n\x12live_deployment_id\x18\x04 \x01(\t\x12\x17\n\x0flive_generation\x18\x05 \x01(\x03\x12-\n\tlive_time\x18\x06 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12\x0c\n\x04\x65tag\x18\x07 \x01(\t\x12\x15\n\rfreeze_reason\x18\x08 \x01(\t\x12\x11\n\tfrozen_by\x18\t \x01(\t\x12/\n\x0b\x66reeze_time\x18\n \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12*\n\tretention\x18\x0b \x01(\x0b\x32\x17.longshore.v1.Retention\x12\"\n\x15kept_rollback_targets\x18\x0c \x01(\x05H\x00\x88\x01\x01\x12/\n\x08strategy\x18\r \x01(\x0b\x32\x1d.longshore.v1.RolloutStrategy\x12\x33\n\x0e\x66\x61ilure_policy\x18\x0e \x01(\x0e\x32\x1b.longshore.v1.FailurePolicy\x12I\n\rnode_selector\x18\x0f \x03(\x0b\x32\x32.longshore.v1.ProjectEnvironment.NodeSelectorEntry\x1a\x33\n\x11NodeSelectorEntry\x12\x0b\n\x03key\x18\x01 \x01(\t\x12\r\n\x05value\x18\x02 \x01(\t:\x02\x38\x01\x42\x18\n\x16_kept_rollback_targets\"\xa6\x01\n\tRetention\x12\x1a\n\rkeep_releases\x18\x01 \x01(\x05H\x00\x88\x01\x01\x12/\n\x07max_age\x18\x02 \x01(\x0b\x32\x19.google.protobuf.DurationH\x01\x88\x01\x01\x12\x1b\n\x0emax_size_bytes\x18\x03 \x01(\x03H\x02\x88\x01\x01\x42\x10\n\x0e_keep_releasesB\n\n\x08_max_ageB\x11\n\x0f_max_size_bytes\"\x89\x03\n\x07Release\x12\x0f\n\x07project\x18\x01 \x01(\t\x12\x0f\n\x07version\x18\x02 \x01(\t\x12\x16\n\x0epayload_sha256\x18\x03 \x01(\t\x12\x16\n\x0e\x63ontent_sha256\x18\x04 \x01(\t\x12\x1a\n\x12payload_size_bytes\x18\x05 \x01(\x03\x12\x17\n\x0fpayload_present\x18\x06 \x01(\x08\x12\x33\n\x0epayload_format\x18\x07 \x01(\x0e\x32\x1b.longshore.v1.PayloadFormat\x12\x11\n\tfile_name\x18\x08 \x01(\t\x12\x0f\n\x07\x65ntries\x18\t \x01(\x03\x12\x1b\n\x13unpacked_size_bytes\x18\n \x01(\x03\x12/\n\x0b\x63reate_time\x18\x0b \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12\x12\n\ncreated_by\x18\x0c \x01(\t\x12\x15\n\rdeployment_id\x18\r \x01(\t\x12\x12\n\npin_reason\x18\x0e \x01(\t\x12\x11\n\tpinned_by\x18\x0f \x01(\t\"<\n\x13ListProjectsRequest\x12\x11\n\tpage_size\x18\x01 \x01(\x05\x12\x12\n\npage_token\x18\x02 \x01(\t\"X\n\x14ListProjectsResponse\x12\'\n\x08projects\x18\x01 \x03(\x0b\x32\x15.longshore.v1.Project\x12\x17\n\x0fnext_page_token\x18\x02 \x01(\t\"$\n\x11GetProjectRequest\x12\x0f\n\x07project\x18\x01 \x01(\t\"t\n\x12GetProjectResponse\x12&\n\x07project\x18\x01 \x01(\x0b\x32\x15.longshore.v1.Project\x12\x36\n\x0c\x65nvironments\x18\x02 \x03(\x0b\x32 .longshore.v1.ProjectEnvironment\"\x91\x01\n\x1fUpdateProjectEnvironmentRequest\x12=\n\x13project_environment\x18\x01 \x01(\x0b\x32 .longshore.v1.ProjectEnvironment\x12/\n\x0bupdate_mask\x18\x02 \x01(\x0b\x32\x1a.google.protobuf.FieldMask\"a\n UpdateProjectEnvironmentResponse\x12=\n\x13project_environment\x18\x01 \x01(\x0b\x32 .longshore.v1.ProjectEnvironment\"M\n\x13ListReleasesRequest\x12\x0f\n\x07project\x18\x01 \x01(\t\x12\x11\n\tpage_size\x18\x02 \x01(\x05\x12\x12\n\npage_token\x18\x03 \x01(\t\"X\n\x14ListReleasesResponse\x12\'\n\x08releases\x18\x01 \x03(\x0b\x32\x15.longshore.v1.Release\x12\x17\n\x0fnext_page_token\x18\x02 \x01(\t\"5\n\x11GetReleaseRequest\x12\x0f\n\x07project\x18\x01 \x01(\t\x12\x0f\n\x07version\x18\x02 \x01(\t\"<\n\x12GetReleaseResponse\x12&\n\x07release\x18\x01 \x01(\x0b\x32\x15.longshore.v1.Release\"E\n\x11PinReleaseRequest\x12\x0f\n\x07project\x18\x01 \x01(\t\x12\x0f\n\x07version\x18\x02 \x01(\t\x12\x0e\n\x06reason\x18\x03 \x01(\t\"<\n\x12PinReleaseResponse\x12&\n\x07release\x18\x01 \x01(\x0b\x32\x15.longshore.v1.Release2\xca\x04\n\x0e\x43\x61talogService\x12Z\n\x0cListProjects\x12!.longshore.v1.ListProjectsRequest\x1a\".longshore.v1.ListProjectsResponse\"\x03\x90\x02\x01\x12T\n\nGetProject\x12\x1f.longshore.v1.GetProjectRequest\x1a .longshore.v1.GetProjectResponse\"\x03\x90\x02\x01\x12~\n\x18UpdateProjectEnvironment\x12-.longshore.v1.UpdateProjectEnvironmentRequest\x1a..longshore.v1.UpdateProjectEnvironmentResponse\"\x03\x90\x02\x02\x12Z\n\x0cListReleases\x12!.longshore.v1.ListReleasesRequest\x1a\".longshore.v1.ListReleasesResponse\"\x03\x90\x02\x01\x12T\n\nGetRelease\x12\x1f.longshore.v1.GetReleaseRequest\x1a .longshore.v1.GetReleaseResponse\"\x03\x90\x02\x01\x12T\n\nPinRelease\x12\x1f.longshore.v1.PinReleaseRequest\x1a .longshore.v1.PinReleaseResponse\"\x03\x90\x02\x02\x42<\n\x10\x64\x65v.longshore.v1P\x01Z&longshore.dev/longshore/v1;longshorev1b\x06proto3')
+DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n\"longshore/v1/catalog_service.proto\x12\x0clongshore.v1\x1a\x1egoogle/protobuf/duration.proto\x1a google/protobuf/field_mask.proto\x1a\x1fgoogle/protobuf/timestamp.proto\x1a\x19longshore/v1/bundle.proto\x1a\x1dlongshore/v1/deployment.proto\x1a\x1blongshore/v1/workflow.proto\"\x89\x01\n\x07Project\x12\x0f\n\x07project\x18\x01 \x01(\t\x12\x14\n\x0c\x64isplay_name\x18\x02 \x01(\t\x12/\n\x0b\x63reate_time\x18\x03 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12&\n\x04kind\x18\x04 \x01(\x0e\x32\x18.longshore.v1.BundleKind\"\xa7\x05\n\x12ProjectEnvironment\x12\x0f\n\x07project\x18\x01 \x01(\t\x12\x13\n\x0b\x65nvironment\x18\x02 \x01(\t\x12\x14\n\x0clive_version\x18\x03 \x01(\t\x12\x1a\n\x12live_deployment_id\x18\x04 \x01(\t\x12\x17\n\x0flive_generation\x18\x05 \x01(\x03\x12-\n\tlive_time\x18\x06 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12\x0c\n\x04\x65tag\x18\x07 \x01(\t\x12\x15\n\rfreeze_reason\x18\x08 \x01(\t\x12\x11\n\tfrozen_by\x18\t \x01(\t\x12/\n\x0b\x66reeze_time\x18\n \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12*\n\tretention\x18\x0b \x01(\x0b\x32\x17.longshore.v1.Retention\x12\"\n\x15kept_rollback_targets\x18\x0c \x01(\x05H\x00\x88\x01\x01\x12/\n\x08strategy\x18\r \x01(\x0b\x32\x1d.longshore.v1.RolloutStrategy\x12\x33\n\x0e\x66\x61ilure_policy\x18\x0e \x01(\x0e\x32\x1b.longshore.v1.FailurePolicy\x12I\n\rnode_selector\x18\x0f \x03(\x0b\x32\x32.longshore.v1.ProjectEnvironment.NodeSelectorEntry\x12\x15\n\rsecond_person\x18\x10 \x01(\x08\x12!\n\x19\x65nvironment_second_person\x18\x11 \x01(\x08\x1a\x33\n\x11NodeSelectorEntry\x12\x0b\n\x03key\x18\x01 \x01(\t\x12\r\n\x05value\x18\x02 \x01(\t:\x02\x38\x01\x42\x18\n\x16_kept_rollback_targets\"9\n\x0b\x45nvironment\x12\x13\n\x0b\x65nvironment\x18\x01 \x01(\t\x12\x15\n\rsecond_person\x18\x02 \x01(\x08\"\xa6\x01\n\tRetention\x12\x1a\n\rkeep_releases\x18\x01 \x01(\x05H\x00\x88\x01\x01\x12/\n\x07max_age\x18\x02 \x01(\x0b\x32\x19.google.protobuf.DurationH\x01\x88\x01\x01\x12\x1b\n\x0emax_size_bytes\x18\x03 \x01(\x03H\x02\x88\x01\x01\x42\x10\n\x0e_keep_releasesB\n\n\x08_max_ageB\x11\n\x0f_max_size_bytes\"\xa6\x04\n\x07Release\x12\x0f\n\x07project\x18\x01 \x01(\t\x12\x0f\n\x07version\x18\x02 \x01(\t\x12\x16\n\x0epayload_sha256\x18\x03 \x01(\t\x12\x16\n\x0e\x63ontent_sha256\x18\x04 \x01(\t\x12\x1a\n\x12payload_size_bytes\x18\x05 \x01(\x03\x12\x17\n\x0fpayload_present\x18\x06 \x01(\x08\x12\x33\n\x0epayload_format\x18\x07 \x01(\x0e\x32\x1b.longshore.v1.PayloadFormat\x12\x11\n\tfile_name\x18\x08 \x01(\t\x12\x0f\n\x07\x65ntries\x18\t \x01(\x03\x12\x1b\n\x13unpacked_size_bytes\x18\n \x01(\x03\x12/\n\x0b\x63reate_time\x18\x0b \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12\x12\n\ncreated_by\x18\x0c \x01(\t\x12\x15\n\rdeployment_id\x18\r \x01(\t\x12\x12\n\npin_reason\x18\x0e \x01(\t\x12\x11\n\tpinned_by\x18\x0f \x01(\t\x12$\n\x06\x62undle\x18\x10 \x01(\x0b\x32\x14.longshore.v1.Bundle\x12$\n\x06source\x18\x11 \x01(\x0b\x32\x14.longshore.v1.Source\x12\x33\n\x0einstall_method\x18\x12 \x01(\x0e\x32\x1b.longshore.v1.InstallMethod\x12\x1a\n\x12validation_skipped\x18\x13 \x01(\x08\"<\n\x13ListProjectsRequest\x12\x11\n\tpage_size\x18\x01 \x01(\x05\x12\x12\n\npage_token\x18\x02 \x01(\t\"X\n\x14ListProjectsResponse\x12\'\n\x08projects\x18\x01 \x03(\x0b\x32\x15.longshore.v1.Project\x12\x17\n\x0fnext_page_token\x18\x02 \x01(\t\"$\n\x11GetProjectRequest\x12\x0f\n\x07project\x18\x01 \x01(\t\"t\n\x12GetProjectResponse\x12&\n\x07project\x18\x01 \x01(\x0b\x32\x15.longshore.v1.Project\x12\x36\n\x0c\x65nvironments\x18\x02 \x03(\x0b\x32 .longshore.v1.ProjectEnvironment\"\x91\x01\n\x1fUpdateProjectEnvironmentRequest\x12=\n\x13project_environment\x18\x01 \x01(\x0b\x32 .longshore.v1.ProjectEnvironment\x12/\n\x0bupdate_mask\x18\x02 \x01(\x0b\x32\x1a.google.protobuf.FieldMask\"a\n UpdateProjectEnvironmentResponse\x12=\n\x13project_environment\x18\x01 \x01(\x0b\x32 .longshore.v1.ProjectEnvironment\",\n\x15GetEnvironmentRequest\x12\x13\n\x0b\x65nvironment\x18\x01 \x01(\t\"H\n\x16GetEnvironmentResponse\x12.\n\x0b\x65nvironment\x18\x01 \x01(\x0b\x32\x19.longshore.v1.Environment\"{\n\x18UpdateEnvironmentRequest\x12.\n\x0b\x65nvironment\x18\x01 \x01(\x0b\x32\x19.longshore.v1.Environment\x12/\n\x0bupdate_mask\x18\x02 \x01(\x0b\x32\x1a.google.protobuf.FieldMask\"K\n\x19UpdateEnvironmentResponse\x12.\n\x0b\x65nvironment\x18\x01 \x01(\x0b\x32\x19.longshore.v1.Environment\"M\n\x13ListReleasesRequest\x12\x0f\n\x07project\x18\x01 \x01(\t\x12\x11\n\tpage_size\x18\x02 \x01(\x05\x12\x12\n\npage_token\x18\x03 \x01(\t\"X\n\x14ListReleasesResponse\x12\'\n\x08releases\x18\x01 \x03(\x0b\x32\x15.longshore.v1.Release\x12\x17\n\x0fnext_page_token\x18\x02 \x01(\t\"5\n\x11GetReleaseRequest\x12\x0f\n\x07project\x18\x01 \x01(\t\x12\x0f\n\x07version\x18\x02 \x01(\t\"<\n\x12GetReleaseResponse\x12&\n\x07release\x18\x01 \x01(\x0b\x32\x15.longshore.v1.Release\"E\n\x11PinReleaseRequest\x12\x0f\n\x07project\x18\x01 \x01(\t\x12\x0f\n\x07version\x18\x02 \x01(\t\x12\x0e\n\x06reason\x18\x03 \x01(\t\"<\n\x12PinReleaseResponse\x12&\n\x07release\x18\x01 \x01(\x0b\x32\x15.longshore.v1.Release\"\x92\x01\n\x14ListWorkflowsRequest\x12\x0f\n\x07project\x18\x01 \x01(\t\x12\x13\n\x0b\x65nvironment\x18\x02 \x01(\t\x12\x0f\n\x07version\x18\x03 \x01(\t\x12\x1c\n\x14include_unregistered\x18\x04 \x01(\x08\x12\x11\n\tpage_size\x18\x05 \x01(\x05\x12\x12\n\npage_token\x18\x06 \x01(\t\"[\n\x15ListWorkflowsResponse\x12)\n\tworkflows\x18\x01 \x03(\x0b\x32\x16.longshore.v1.Workflow\x12\x17\n\x0fnext_page_token\x18\x02 \x01(\t\"Y\n\x12GetWorkflowRequest\x12\x0f\n\x07project\x18\x01 \x01(\t\x12\x0c\n\x04name\x18\x02 \x01(\t\x12\x13\n\x0b\x65nvironment\x18\x03 \x01(\t\x12\x0f\n\x07version\x18\x04 \x01(\t\"h\n\x13GetWorkflowResponse\x12(\n\x08workflow\x18\x01 \x01(\x0b\x32\x16.longshore.v1.Workflow\x12\x0e\n\x06source\x18\x02 \x01(\x0c\x12\x17\n\x0f\x64\x65\x66inition_json\x18\x03 \x01(\t\"=\n\x15\x43ountWorkflowsRequest\x12\x0f\n\x07project\x18\x01 \x01(\t\x12\x13\n\x0b\x65nvironment\x18\x02 \x01(\t\"S\n\x16\x43ountWorkflowsResponse\x12\x12\n\nregistered\x18\x01 \x01(\x05\x12\x0f\n\x07\x65nabled\x18\x02 \x01(\x05\x12\x14\n\x0cunregistered\x18\x03 \x01(\x05\"8\n\x14SyncWorkflowsRequest\x12\x0f\n\x07project\x18\x01 \x01(\t\x12\x0f\n\x07version\x18\x02 \x01(\t\"\xd6\x01\n\x15SyncWorkflowsResponse\x12\x0e\n\x06loaded\x18\x01 \x01(\x05\x12\x30\n\nregistered\x18\x02 \x03(\x0b\x32\x1c.longshore.v1.SyncedWorkflow\x12\x0e\n\x06pruned\x18\x03 \x03(\t\x12%\n\x06\x65rrors\x18\x04 \x03(\x0b\x32\x15.longshore.v1.Finding\x12\x14\n\x0ctotal_errors\x18\x05 \x01(\x05\x12\x18\n\x10total_registered\x18\x06 \x01(\x05\x12\x14\n\x0ctotal_pruned\x18\x07 \x01(\x05\")\n\x16\x44\x65leteWorkflowsRequest\x12\x0f\n\x07project\x18\x01 \x01(\t\"*\n\x17\x44\x65leteWorkflowsResponse\x12\x0f\n\x07\x64\x65leted\x18\x01 \x01(\x05\"\x83\x01\n\x18ValidateWorkflowsRequest\x12\x30\n\x06target\x18\x01 \x01(\x0b\x32\x1e.longshore.v1.ValidationTargetH\x00\x12*\n\x04\x66ile\x18\x02 \x01(\x0b\x32\x1a.longshore.v1.WorkflowFileH\x00\x42\t\n\x07message\"v\n\x19ValidateWorkflowsResponse\x12\x11\n\tvalidated\x18\x01 \x01(\x05\x12\x13\n\x0b\x65rror_count\x18\x02 \x01(\x05\x12\x31\n\tworkflows\x18\x03 \x03(\x0b\x32\x1e.longshore.v1.WorkflowFindings2\xdd\n\n\x0e\x43\x61talogService\x12Z\n\x0cListProjects\x12!.longshore.v1.ListProjectsRequest\x1a\".longshore.v1.ListProjectsResponse\"\x03\x90\x02\x01\x12T\n\nGetProject\x12\x1f.longshore.v1.GetProjectRequest\x1a .longshore.v1.GetProjectResponse\"\x03\x90\x02\x01\x12~\n\x18UpdateProjectEnvironment\x12-.longshore.v1.UpdateProjectEnvironmentRequest\x1a..longshore.v1.UpdateProjectEnvironmentResponse\"\x03\x90\x02\x02\x12`\n\x0eGetEnvironment\x12#.longshore.v1.GetEnvironmentRequest\x1a$.longshore.v1.GetEnvironmentResponse\"\x03\x90\x02\x01\x12i\n\x11UpdateEnvironment\x12&.longshore.v1.UpdateEnvironmentRequest\x1a\'.longshore.v1.UpdateEnvironmentResponse\"\x03\x90\x02\x02\x12Z\n\x0cListReleases\x12!.longshore.v1.ListReleasesRequest\x1a\".longshore.v1.ListReleasesResponse\"\x03\x90\x02\x01\x12T\n\nGetRelease\x12\x1f.longshore.v1.GetReleaseRequest\x1a .longshore.v1.GetReleaseResponse\"\x03\x90\x02\x01\x12T\n\nPinRelease\x12\x1f.longshore.v1.PinReleaseRequest\x1a .longshore.v1.PinReleaseResponse\"\x03\x90\x02\x02\x12]\n\rListWorkflows\x12\".longshore.v1.ListWorkflowsRequest\x1a#.longshore.v1.ListWorkflowsResponse\"\x03\x90\x02\x01\x12W\n\x0bGetWorkflow\x12 .longshore.v1.GetWorkflowRequest\x1a!.longshore.v1.GetWorkflowResponse\"\x03\x90\x02\x01\x12`\n\x0e\x43ountWorkflows\x12#.longshore.v1.CountWorkflowsRequest\x1a$.longshore.v1.CountWorkflowsResponse\"\x03\x90\x02\x01\x12]\n\rSyncWorkflows\x12\".longshore.v1.SyncWorkflowsRequest\x1a#.longshore.v1.SyncWorkflowsResponse\"\x03\x90\x02\x02\x12\x63\n\x0f\x44\x65leteWorkflows\x12$.longshore.v1.DeleteWorkflowsRequest\x1a%.longshore.v1.DeleteWorkflowsResponse\"\x03\x90\x02\x02\x12\x66\n\x11ValidateWorkflows\x12&.longshore.v1.ValidateWorkflowsRequest\x1a\'.longshore.v1.ValidateWorkflowsResponse(\x01\x42<\n\x10\x64\x65v.longshore.v1P\x01Z&longshore.dev/longshore/v1;longshorev1b\x06proto3')
 
 _globals = globals()
 _builder.BuildMessageAndEnumDescriptors(DESCRIPTOR, _globals)
@@ -44,46 +46,94 @@ if not _descriptor._USE_C_DESCRIPTORS:
   _globals['_CATALOGSERVICE'].methods_by_name['GetProject']._serialized_options = b'\220\002\001'
   _globals['_CATALOGSERVICE'].methods_by_name['UpdateProjectEnvironment']._loaded_options = None
   _globals['_CATALOGSERVICE'].methods_by_name['UpdateProjectEnvironment']._serialized_options = b'\220\002\002'
+  _globals['_CATALOGSERVICE'].methods_by_name['GetEnvironment']._loaded_options = None
+  _globals['_CATALOGSERVICE'].methods_by_name['GetEnvironment']._serialized_options = b'\220\002\001'
+  _globals['_CATALOGSERVICE'].methods_by_name['UpdateEnvironment']._loaded_options = None
+  _globals['_CATALOGSERVICE'].methods_by_name['UpdateEnvironment']._serialized_options = b'\220\002\002'
   _globals['_CATALOGSERVICE'].methods_by_name['ListReleases']._loaded_options = None
   _globals['_CATALOGSERVICE'].methods_by_name['ListReleases']._serialized_options = b'\220\002\001'
   _globals['_CATALOGSERVICE'].methods_by_name['GetRelease']._loaded_options = None
   _globals['_CATALOGSERVICE'].methods_by_name['GetRelease']._serialized_options = b'\220\002\001'
   _globals['_CATALOGSERVICE'].methods_by_name['PinRelease']._loaded_options = None
   _globals['_CATALOGSERVICE'].methods_by_name['PinRelease']._serialized_options = b'\220\002\002'
-  _globals['_PROJECT']._serialized_start=182
-  _globals['_PROJECT']._serialized_end=279
-  _globals['_PROJECTENVIRONMENT']._serialized_start=282
-  _globals['_PROJECTENVIRONMENT']._serialized_end=903
-  _globals['_PROJECTENVIRONMENT_NODESELECTORENTRY']._serialized_start=826
-  _globals['_PROJECTENVIRONMENT_NODESELECTORENTRY']._serialized_end=877
-  _globals['_RETENTION']._serialized_start=906
-  _globals['_RETENTION']._serialized_end=1072
-  _globals['_RELEASE']._serialized_start=1075
-  _globals['_RELEASE']._serialized_end=1468
-  _globals['_LISTPROJECTSREQUEST']._serialized_start=1470
-  _globals['_LISTPROJECTSREQUEST']._serialized_end=1530
-  _globals['_LISTPROJECTSRESPONSE']._serialized_start=1532
-  _globals['_LISTPROJECTSRESPONSE']._serialized_end=1620
-  _globals['_GETPROJECTREQUEST']._serialized_start=1622
-  _globals['_GETPROJECTREQUEST']._serialized_end=1658
-  _globals['_GETPROJECTRESPONSE']._serialized_start=1660
-  _globals['_GETPROJECTRESPONSE']._serialized_end=1776
-  _globals['_UPDATEPROJECTENVIRONMENTREQUEST']._serialized_start=1779
-  _globals['_UPDATEPROJECTENVIRONMENTREQUEST']._serialized_end=1924
-  _globals['_UPDATEPROJECTENVIRONMENTRESPONSE']._serialized_start=1926
-  _globals['_UPDATEPROJECTENVIRONMENTRESPONSE']._serialized_end=2023
-  _globals['_LISTRELEASESREQUEST']._serialized_start=2025
-  _globals['_LISTRELEASESREQUEST']._serialized_end=2102
-  _globals['_LISTRELEASESRESPONSE']._serialized_start=2104
-  _globals['_LISTRELEASESRESPONSE']._serialized_end=2192
-  _globals['_GETRELEASEREQUEST']._serialized_start=2194
-  _globals['_GETRELEASEREQUEST']._serialized_end=2247
-  _globals['_GETRELEASERESPONSE']._serialized_start=2249
-  _globals['_GETRELEASERESPONSE']._serialized_end=2309
-  _globals['_PINRELEASEREQUEST']._serialized_start=2311
-  _globals['_PINRELEASEREQUEST']._serialized_end=2380
-  _globals['_PINRELEASERESPONSE']._serialized_start=2382
-  _globals['_PINRELEASERESPONSE']._serialized_end=2442
-  _globals['_CATALOGSERVICE']._serialized_start=2445
-  _globals['_CATALOGSERVICE']._serialized_end=3031
+  _globals['_CATALOGSERVICE'].methods_by_name['ListWorkflows']._loaded_options = None
+  _globals['_CATALOGSERVICE'].methods_by_name['ListWorkflows']._serialized_options = b'\220\002\001'
+  _globals['_CATALOGSERVICE'].methods_by_name['GetWorkflow']._loaded_options = None
+  _globals['_CATALOGSERVICE'].methods_by_name['GetWorkflow']._serialized_options = b'\220\002\001'
+  _globals['_CATALOGSERVICE'].methods_by_name['CountWorkflows']._loaded_options = None
+  _globals['_CATALOGSERVICE'].methods_by_name['CountWorkflows']._serialized_options = b'\220\002\001'
+  _globals['_CATALOGSERVICE'].methods_by_name['SyncWorkflows']._loaded_options = None
+  _globals['_CATALOGSERVICE'].methods_by_name['SyncWorkflows']._serialized_options = b'\220\002\002'
+  _globals['_CATALOGSERVICE'].methods_by_name['DeleteWorkflows']._loaded_options = None
+  _globals['_CATALOGSERVICE'].methods_by_name['DeleteWorkflows']._serialized_options = b'\220\002\002'
+  _globals['_PROJECT']._serialized_start=239
+  _globals['_PROJECT']._serialized_end=376
+  _globals['_PROJECTENVIRONMENT']._serialized_start=379
+  _globals['_PROJECTENVIRONMENT']._serialized_end=1058
+  _globals['_PROJECTENVIRONMENT_NODESELECTORENTRY']._serialized_start=981
+  _globals['_PROJECTENVIRONMENT_NODESELECTORENTRY']._serialized_end=1032
+  _globals['_ENVIRONMENT']._serialized_start=1060
+  _globals['_ENVIRONMENT']._serialized_end=1117
+  _globals['_RETENTION']._serialized_start=1120
+  _globals['_RETENTION']._serialized_end=1286
+  _globals['_RELEASE']._serialized_start=1289
+  _globals['_RELEASE']._serialized_end=1839
+  _globals['_LISTPROJECTSREQUEST']._serialized_start=1841
+  _globals['_LISTPROJECTSREQUEST']._serialized_end=1901
+  _globals['_LISTPROJECTSRESPONSE']._serialized_start=1903
+  _globals['_LISTPROJECTSRESPONSE']._serialized_end=1991
+  _globals['_GETPROJECTREQUEST']._serialized_start=1993
+  _globals['_GETPROJECTREQUEST']._serialized_end=2029
+  _globals['_GETPROJECTRESPONSE']._serialized_start=2031
+  _globals['_GETPROJECTRESPONSE']._serialized_end=2147
+  _globals['_UPDATEPROJECTENVIRONMENTREQUEST']._serialized_start=2150
+  _globals['_UPDATEPROJECTENVIRONMENTREQUEST']._serialized_end=2295
+  _globals['_UPDATEPROJECTENVIRONMENTRESPONSE']._serialized_start=2297
+  _globals['_UPDATEPROJECTENVIRONMENTRESPONSE']._serialized_end=2394
+  _globals['_GETENVIRONMENTREQUEST']._serialized_start=2396
+  _globals['_GETENVIRONMENTREQUEST']._serialized_end=2440
+  _globals['_GETENVIRONMENTRESPONSE']._serialized_start=2442
+  _globals['_GETENVIRONMENTRESPONSE']._serialized_end=2514
+  _globals['_UPDATEENVIRONMENTREQUEST']._serialized_start=2516
+  _globals['_UPDATEENVIRONMENTREQUEST']._serialized_end=2639
+  _globals['_UPDATEENVIRONMENTRESPONSE']._serialized_start=2641
+  _globals['_UPDATEENVIRONMENTRESPONSE']._serialized_end=2716
+  _globals['_LISTRELEASESREQUEST']._serialized_start=2718
+  _globals['_LISTRELEASESREQUEST']._serialized_end=2795
+  _globals['_LISTRELEASESRESPONSE']._serialized_start=2797
+  _globals['_LISTRELEASESRESPONSE']._serialized_end=2885
+  _globals['_GETRELEASEREQUEST']._serialized_start=2887
+  _globals['_GETRELEASEREQUEST']._serialized_end=2940
+  _globals['_GETRELEASERESPONSE']._serialized_start=2942
+  _globals['_GETRELEASERESPONSE']._serialized_end=3002
+  _globals['_PINRELEASEREQUEST']._serialized_start=3004
+  _globals['_PINRELEASEREQUEST']._serialized_end=3073
+  _globals['_PINRELEASERESPONSE']._serialized_start=3075
+  _globals['_PINRELEASERESPONSE']._serialized_end=3135
+  _globals['_LISTWORKFLOWSREQUEST']._serialized_start=3138
+  _globals['_LISTWORKFLOWSREQUEST']._serialized_end=3284
+  _globals['_LISTWORKFLOWSRESPONSE']._serialized_start=3286
+  _globals['_LISTWORKFLOWSRESPONSE']._serialized_end=3377
+  _globals['_GETWORKFLOWREQUEST']._serialized_start=3379
+  _globals['_GETWORKFLOWREQUEST']._serialized_end=3468
+  _globals['_GETWORKFLOWRESPONSE']._serialized_start=3470
+  _globals['_GETWORKFLOWRESPONSE']._serialized_end=3574
+  _globals['_COUNTWORKFLOWSREQUEST']._serialized_start=3576
+  _globals['_COUNTWORKFLOWSREQUEST']._serialized_end=3637
+  _globals['_COUNTWORKFLOWSRESPONSE']._serialized_start=3639
+  _globals['_COUNTWORKFLOWSRESPONSE']._serialized_end=3722
+  _globals['_SYNCWORKFLOWSREQUEST']._serialized_start=3724
+  _globals['_SYNCWORKFLOWSREQUEST']._serialized_end=3780
+  _globals['_SYNCWORKFLOWSRESPONSE']._serialized_start=3783
+  _globals['_SYNCWORKFLOWSRESPONSE']._serialized_end=3997
+  _globals['_DELETEWORKFLOWSREQUEST']._serialized_start=3999
+  _globals['_DELETEWORKFLOWSREQUEST']._serialized_end=4040
+  _globals['_DELETEWORKFLOWSRESPONSE']._serialized_start=4042
+  _globals['_DELETEWORKFLOWSRESPONSE']._serialized_end=4084
+  _globals['_VALIDATEWORKFLOWSREQUEST']._serialized_start=4087
+  _globals['_VALIDATEWORKFLOWSREQUEST']._serialized_end=4218
+  _globals['_VALIDATEWORKFLOWSRESPONSE']._serialized_start=4220
+  _globals['_VALIDATEWORKFLOWSRESPONSE']._serialized_end=4338
+  _globals['_CATALOGSERVICE']._serialized_start=4341
+  _globals['_CATALOGSERVICE']._serialized_end=5714
 # @@protoc_insertion_point(module_scope)

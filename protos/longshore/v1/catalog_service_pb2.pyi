@@ -10,7 +10,9 @@ from google.protobuf import field_mask_pb2 as _field_mask_pb2
 from google.protobuf import message as _message
 from google.protobuf import timestamp_pb2 as _timestamp_pb2
 from google.protobuf.internal import containers as _containers
+from longshore.v1 import bundle_pb2 as _bundle_pb2
 from longshore.v1 import deployment_pb2 as _deployment_pb2
+from longshore.v1 import workflow_pb2 as _workflow_pb2
 import builtins as _builtins
 import sys
 import typing as _typing
@@ -31,10 +33,13 @@ class Project(_message.Message):
     PROJECT_FIELD_NUMBER: _builtins.int
     DISPLAY_NAME_FIELD_NUMBER: _builtins.int
     CREATE_TIME_FIELD_NUMBER: _builtins.int
+    KIND_FIELD_NUMBER: _builtins.int
     project: _builtins.str
     """Its name."""
     display_name: _builtins.str
     """Its name as the manifest writes it, for people."""
+    kind: _bundle_pb2.BundleKind.ValueType
+    """What it is: as the first skill or pack that was recorded of it, else a component."""
     @_builtins.property
     def create_time(self) -> _timestamp_pb2.Timestamp:
         """When its first deployment was accepted."""
@@ -45,10 +50,11 @@ class Project(_message.Message):
         project: _builtins.str = ...,
         display_name: _builtins.str = ...,
         create_time: _timestamp_pb2.Timestamp | None = ...,
+        kind: _bundle_pb2.BundleKind.ValueType = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _typing.Literal["create_time", b"create_time"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["create_time", b"create_time", "display_name", b"display_name", "project", b"project"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["create_time", b"create_time", "display_name", b"display_name", "kind", b"kind", "project", b"project"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
@@ -95,6 +101,8 @@ class ProjectEnvironment(_message.Message):
     STRATEGY_FIELD_NUMBER: _builtins.int
     FAILURE_POLICY_FIELD_NUMBER: _builtins.int
     NODE_SELECTOR_FIELD_NUMBER: _builtins.int
+    SECOND_PERSON_FIELD_NUMBER: _builtins.int
+    ENVIRONMENT_SECOND_PERSON_FIELD_NUMBER: _builtins.int
     project: _builtins.str
     """The project."""
     environment: _builtins.str
@@ -123,6 +131,12 @@ class ProjectEnvironment(_message.Message):
     """What becomes of the nodes when a rollout fails, where a deployment does not say otherwise; unspecified:
     they are taken back. Settable.
     """
+    second_person: _builtins.bool
+    """Whether what is deployed here is staged, and waits until somebody else than whoever deployed it promotes it
+    (SECOND_PERSON_REQUIRED otherwise), at a canary step too. Rollbacks and undeploys wait for nobody. Settable.
+    """
+    environment_second_person: _builtins.bool
+    """Whether that is so for every project of the environment (UpdateEnvironment), whatever is set here."""
     @_builtins.property
     def live_time(self) -> _timestamp_pb2.Timestamp:
         """When it became live."""
@@ -165,16 +179,46 @@ class ProjectEnvironment(_message.Message):
         strategy: _deployment_pb2.RolloutStrategy | None = ...,
         failure_policy: _deployment_pb2.FailurePolicy.ValueType = ...,
         node_selector: _abc.Mapping[_builtins.str, _builtins.str] | None = ...,
+        second_person: _builtins.bool = ...,
+        environment_second_person: _builtins.bool = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _typing.Literal["_kept_rollback_targets", b"_kept_rollback_targets", "freeze_time", b"freeze_time", "kept_rollback_targets", b"kept_rollback_targets", "live_time", b"live_time", "retention", b"retention", "strategy", b"strategy"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["_kept_rollback_targets", b"_kept_rollback_targets", "environment", b"environment", "etag", b"etag", "failure_policy", b"failure_policy", "freeze_reason", b"freeze_reason", "freeze_time", b"freeze_time", "frozen_by", b"frozen_by", "kept_rollback_targets", b"kept_rollback_targets", "live_deployment_id", b"live_deployment_id", "live_generation", b"live_generation", "live_time", b"live_time", "live_version", b"live_version", "node_selector", b"node_selector", "project", b"project", "retention", b"retention", "strategy", b"strategy"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["_kept_rollback_targets", b"_kept_rollback_targets", "environment", b"environment", "environment_second_person", b"environment_second_person", "etag", b"etag", "failure_policy", b"failure_policy", "freeze_reason", b"freeze_reason", "freeze_time", b"freeze_time", "frozen_by", b"frozen_by", "kept_rollback_targets", b"kept_rollback_targets", "live_deployment_id", b"live_deployment_id", "live_generation", b"live_generation", "live_time", b"live_time", "live_version", b"live_version", "node_selector", b"node_selector", "project", b"project", "retention", b"retention", "second_person", b"second_person", "strategy", b"strategy"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     _WhichOneofReturnType__kept_rollback_targets: _TypeAlias = _typing.Literal["kept_rollback_targets"]  # noqa: Y015
     _WhichOneofArgType__kept_rollback_targets: _TypeAlias = _typing.Literal["_kept_rollback_targets", b"_kept_rollback_targets"]  # noqa: Y015
     def WhichOneof(self, oneof_group: _WhichOneofArgType__kept_rollback_targets) -> _WhichOneofReturnType__kept_rollback_targets | None: ...
 
 Global___ProjectEnvironment: _TypeAlias = ProjectEnvironment  # noqa: Y015
+
+@_typing.final
+class Environment(_message.Message):
+    """Where releases go live, and what is set for all of it."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    ENVIRONMENT_FIELD_NUMBER: _builtins.int
+    SECOND_PERSON_FIELD_NUMBER: _builtins.int
+    environment: _builtins.str
+    """Its name. Default `default`."""
+    second_person: _builtins.bool
+    """Whether what is deployed here of any project is staged, and waits until somebody else than whoever deployed
+    it promotes it; see ProjectEnvironment, which may ask for it too, and cannot do without it. Settable.
+    """
+    def __init__(
+        self,
+        *,
+        environment: _builtins.str = ...,
+        second_person: _builtins.bool = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["environment", b"environment", "second_person", b"second_person"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___Environment: _TypeAlias = Environment  # noqa: Y015
 
 @_typing.final
 class Retention(_message.Message):
@@ -242,6 +286,10 @@ class Release(_message.Message):
     DEPLOYMENT_ID_FIELD_NUMBER: _builtins.int
     PIN_REASON_FIELD_NUMBER: _builtins.int
     PINNED_BY_FIELD_NUMBER: _builtins.int
+    BUNDLE_FIELD_NUMBER: _builtins.int
+    SOURCE_FIELD_NUMBER: _builtins.int
+    INSTALL_METHOD_FIELD_NUMBER: _builtins.int
+    VALIDATION_SKIPPED_FIELD_NUMBER: _builtins.int
     project: _builtins.str
     """The project."""
     version: _builtins.str
@@ -270,9 +318,23 @@ class Release(_message.Message):
     """Why its payload is kept whatever retention says; empty when it is not pinned."""
     pinned_by: _builtins.str
     """Who pinned it."""
+    install_method: _bundle_pb2.InstallMethod.ValueType
+    """Who or what first deployed it."""
+    validation_skipped: _builtins.bool
+    """Whether it was recorded although errors were found in it (`skip_validation`); ListFindings of the deployment
+    that brought it tells them.
+    """
     @_builtins.property
     def create_time(self) -> _timestamp_pb2.Timestamp:
         """When it was recorded."""
+
+    @_builtins.property
+    def bundle(self) -> _bundle_pb2.Bundle:
+        """What its manifest says; in a list only its kind."""
+
+    @_builtins.property
+    def source(self) -> _bundle_pb2.Source:
+        """Where its payload was first taken from."""
 
     def __init__(
         self,
@@ -292,10 +354,14 @@ class Release(_message.Message):
         deployment_id: _builtins.str = ...,
         pin_reason: _builtins.str = ...,
         pinned_by: _builtins.str = ...,
+        bundle: _bundle_pb2.Bundle | None = ...,
+        source: _bundle_pb2.Source | None = ...,
+        install_method: _bundle_pb2.InstallMethod.ValueType = ...,
+        validation_skipped: _builtins.bool = ...,
     ) -> None: ...
-    _HasFieldArgType: _TypeAlias = _typing.Literal["create_time", b"create_time"]  # noqa: Y015
+    _HasFieldArgType: _TypeAlias = _typing.Literal["bundle", b"bundle", "create_time", b"create_time", "source", b"source"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["content_sha256", b"content_sha256", "create_time", b"create_time", "created_by", b"created_by", "deployment_id", b"deployment_id", "entries", b"entries", "file_name", b"file_name", "payload_format", b"payload_format", "payload_present", b"payload_present", "payload_sha256", b"payload_sha256", "payload_size_bytes", b"payload_size_bytes", "pin_reason", b"pin_reason", "pinned_by", b"pinned_by", "project", b"project", "unpacked_size_bytes", b"unpacked_size_bytes", "version", b"version"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["bundle", b"bundle", "content_sha256", b"content_sha256", "create_time", b"create_time", "created_by", b"created_by", "deployment_id", b"deployment_id", "entries", b"entries", "file_name", b"file_name", "install_method", b"install_method", "payload_format", b"payload_format", "payload_present", b"payload_present", "payload_sha256", b"payload_sha256", "payload_size_bytes", b"payload_size_bytes", "pin_reason", b"pin_reason", "pinned_by", b"pinned_by", "project", b"project", "source", b"source", "unpacked_size_bytes", b"unpacked_size_bytes", "validation_skipped", b"validation_skipped", "version", b"version"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
@@ -422,7 +488,8 @@ class UpdateProjectEnvironmentRequest(_message.Message):
     @_builtins.property
     def update_mask(self) -> _field_mask_pb2.FieldMask:
         """Which fields are set: `freeze_reason`, `kept_rollback_targets`, `retention` or fields of it, `strategy`,
-        `failure_policy`, `node_selector`. One that is named and unset goes back to its default. Required.
+        `failure_policy`, `node_selector`, `second_person`. One that is named and unset goes back to its default.
+        Required.
         """
 
     def __init__(
@@ -462,6 +529,106 @@ class UpdateProjectEnvironmentResponse(_message.Message):
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
 Global___UpdateProjectEnvironmentResponse: _TypeAlias = UpdateProjectEnvironmentResponse  # noqa: Y015
+
+@_typing.final
+class GetEnvironmentRequest(_message.Message):
+    """Asks about an environment."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    ENVIRONMENT_FIELD_NUMBER: _builtins.int
+    environment: _builtins.str
+    """Its name. Default `default`."""
+    def __init__(
+        self,
+        *,
+        environment: _builtins.str = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["environment", b"environment"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___GetEnvironmentRequest: _TypeAlias = GetEnvironmentRequest  # noqa: Y015
+
+@_typing.final
+class GetEnvironmentResponse(_message.Message):
+    """The environment."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    ENVIRONMENT_FIELD_NUMBER: _builtins.int
+    @_builtins.property
+    def environment(self) -> Global___Environment:
+        """All of it."""
+
+    def __init__(
+        self,
+        *,
+        environment: Global___Environment | None = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _typing.Literal["environment", b"environment"]  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["environment", b"environment"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___GetEnvironmentResponse: _TypeAlias = GetEnvironmentResponse  # noqa: Y015
+
+@_typing.final
+class UpdateEnvironmentRequest(_message.Message):
+    """Changes what is set for an environment as a whole."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    ENVIRONMENT_FIELD_NUMBER: _builtins.int
+    UPDATE_MASK_FIELD_NUMBER: _builtins.int
+    @_builtins.property
+    def environment(self) -> Global___Environment:
+        """The environment, and the fields to set."""
+
+    @_builtins.property
+    def update_mask(self) -> _field_mask_pb2.FieldMask:
+        """Which fields are set: `second_person`. Required."""
+
+    def __init__(
+        self,
+        *,
+        environment: Global___Environment | None = ...,
+        update_mask: _field_mask_pb2.FieldMask | None = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _typing.Literal["environment", b"environment", "update_mask", b"update_mask"]  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["environment", b"environment", "update_mask", b"update_mask"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___UpdateEnvironmentRequest: _TypeAlias = UpdateEnvironmentRequest  # noqa: Y015
+
+@_typing.final
+class UpdateEnvironmentResponse(_message.Message):
+    """The environment, as it is now."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    ENVIRONMENT_FIELD_NUMBER: _builtins.int
+    @_builtins.property
+    def environment(self) -> Global___Environment:
+        """All of it."""
+
+    def __init__(
+        self,
+        *,
+        environment: Global___Environment | None = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _typing.Literal["environment", b"environment"]  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["environment", b"environment"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___UpdateEnvironmentResponse: _TypeAlias = UpdateEnvironmentResponse  # noqa: Y015
 
 @_typing.final
 class ListReleasesRequest(_message.Message):
@@ -624,3 +791,383 @@ class PinReleaseResponse(_message.Message):
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
 Global___PinReleaseResponse: _TypeAlias = PinReleaseResponse  # noqa: Y015
+
+@_typing.final
+class ListWorkflowsRequest(_message.Message):
+    """Asks for workflows: those of what is live in an environment, or of one release."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    PROJECT_FIELD_NUMBER: _builtins.int
+    ENVIRONMENT_FIELD_NUMBER: _builtins.int
+    VERSION_FIELD_NUMBER: _builtins.int
+    INCLUDE_UNREGISTERED_FIELD_NUMBER: _builtins.int
+    PAGE_SIZE_FIELD_NUMBER: _builtins.int
+    PAGE_TOKEN_FIELD_NUMBER: _builtins.int
+    project: _builtins.str
+    """Only of this project. Required with `version`."""
+    environment: _builtins.str
+    """Of what is live in this environment. Default `default`. Not with `version`."""
+    version: _builtins.str
+    """Of this release."""
+    include_unregistered: _builtins.bool
+    """Also those that are not registered."""
+    page_size: _builtins.int
+    """How many at most, 1 to 500, fewer where they have more than 3 MiB together. Default 50."""
+    page_token: _builtins.str
+    """`next_page_token` of the page before, with the same filters."""
+    def __init__(
+        self,
+        *,
+        project: _builtins.str = ...,
+        environment: _builtins.str = ...,
+        version: _builtins.str = ...,
+        include_unregistered: _builtins.bool = ...,
+        page_size: _builtins.int = ...,
+        page_token: _builtins.str = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["environment", b"environment", "include_unregistered", b"include_unregistered", "page_size", b"page_size", "page_token", b"page_token", "project", b"project", "version", b"version"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___ListWorkflowsRequest: _TypeAlias = ListWorkflowsRequest  # noqa: Y015
+
+@_typing.final
+class ListWorkflowsResponse(_message.Message):
+    """A page of workflows."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    WORKFLOWS_FIELD_NUMBER: _builtins.int
+    NEXT_PAGE_TOKEN_FIELD_NUMBER: _builtins.int
+    next_page_token: _builtins.str
+    """Asks for the next page; empty on the last."""
+    @_builtins.property
+    def workflows(self) -> _containers.RepeatedCompositeFieldContainer[_workflow_pb2.Workflow]:
+        """The workflows, by project and name."""
+
+    def __init__(
+        self,
+        *,
+        workflows: _abc.Iterable[_workflow_pb2.Workflow] | None = ...,
+        next_page_token: _builtins.str = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["next_page_token", b"next_page_token", "workflows", b"workflows"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___ListWorkflowsResponse: _TypeAlias = ListWorkflowsResponse  # noqa: Y015
+
+@_typing.final
+class GetWorkflowRequest(_message.Message):
+    """Asks for one workflow."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    PROJECT_FIELD_NUMBER: _builtins.int
+    NAME_FIELD_NUMBER: _builtins.int
+    ENVIRONMENT_FIELD_NUMBER: _builtins.int
+    VERSION_FIELD_NUMBER: _builtins.int
+    project: _builtins.str
+    """The pack's project. Required."""
+    name: _builtins.str
+    """The workflow's name. Required."""
+    environment: _builtins.str
+    """Of what is live in this environment. Default `default`. Not with `version`."""
+    version: _builtins.str
+    """Of this release."""
+    def __init__(
+        self,
+        *,
+        project: _builtins.str = ...,
+        name: _builtins.str = ...,
+        environment: _builtins.str = ...,
+        version: _builtins.str = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["environment", b"environment", "name", b"name", "project", b"project", "version", b"version"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___GetWorkflowRequest: _TypeAlias = GetWorkflowRequest  # noqa: Y015
+
+@_typing.final
+class GetWorkflowResponse(_message.Message):
+    """One workflow."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    WORKFLOW_FIELD_NUMBER: _builtins.int
+    SOURCE_FIELD_NUMBER: _builtins.int
+    DEFINITION_JSON_FIELD_NUMBER: _builtins.int
+    source: _builtins.bytes
+    """Its file, as written."""
+    definition_json: _builtins.str
+    """Its definition as read, in JSON: an object with the keys of a workflow file, its tasks as a list. Empty where
+    it is not valid, and where it has more than 3 MiB together with the file.
+    """
+    @_builtins.property
+    def workflow(self) -> _workflow_pb2.Workflow:
+        """The workflow."""
+
+    def __init__(
+        self,
+        *,
+        workflow: _workflow_pb2.Workflow | None = ...,
+        source: _builtins.bytes = ...,
+        definition_json: _builtins.str = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _typing.Literal["workflow", b"workflow"]  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["definition_json", b"definition_json", "source", b"source", "workflow", b"workflow"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___GetWorkflowResponse: _TypeAlias = GetWorkflowResponse  # noqa: Y015
+
+@_typing.final
+class CountWorkflowsRequest(_message.Message):
+    """Asks how many workflows are live."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    PROJECT_FIELD_NUMBER: _builtins.int
+    ENVIRONMENT_FIELD_NUMBER: _builtins.int
+    project: _builtins.str
+    """Only of this project."""
+    environment: _builtins.str
+    """Of what is live in this environment. Default `default`."""
+    def __init__(
+        self,
+        *,
+        project: _builtins.str = ...,
+        environment: _builtins.str = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["environment", b"environment", "project", b"project"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___CountWorkflowsRequest: _TypeAlias = CountWorkflowsRequest  # noqa: Y015
+
+@_typing.final
+class CountWorkflowsResponse(_message.Message):
+    """How many workflows are live."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    REGISTERED_FIELD_NUMBER: _builtins.int
+    ENABLED_FIELD_NUMBER: _builtins.int
+    UNREGISTERED_FIELD_NUMBER: _builtins.int
+    registered: _builtins.int
+    """Those that are registered."""
+    enabled: _builtins.int
+    """Of these, those that are enabled."""
+    unregistered: _builtins.int
+    """Those that are not valid, and so not registered."""
+    def __init__(
+        self,
+        *,
+        registered: _builtins.int = ...,
+        enabled: _builtins.int = ...,
+        unregistered: _builtins.int = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["enabled", b"enabled", "registered", b"registered", "unregistered", b"unregistered"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___CountWorkflowsResponse: _TypeAlias = CountWorkflowsResponse  # noqa: Y015
+
+@_typing.final
+class SyncWorkflowsRequest(_message.Message):
+    """Reads the files of stored releases again, and registers the workflows in them."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    PROJECT_FIELD_NUMBER: _builtins.int
+    VERSION_FIELD_NUMBER: _builtins.int
+    project: _builtins.str
+    """The project; empty: all that have workflows, or had."""
+    version: _builtins.str
+    """The release. Default: those that are live in any environment."""
+    def __init__(
+        self,
+        *,
+        project: _builtins.str = ...,
+        version: _builtins.str = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["project", b"project", "version", b"version"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___SyncWorkflowsRequest: _TypeAlias = SyncWorkflowsRequest  # noqa: Y015
+
+@_typing.final
+class SyncWorkflowsResponse(_message.Message):
+    """What reading again came to."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    LOADED_FIELD_NUMBER: _builtins.int
+    REGISTERED_FIELD_NUMBER: _builtins.int
+    PRUNED_FIELD_NUMBER: _builtins.int
+    ERRORS_FIELD_NUMBER: _builtins.int
+    TOTAL_ERRORS_FIELD_NUMBER: _builtins.int
+    TOTAL_REGISTERED_FIELD_NUMBER: _builtins.int
+    TOTAL_PRUNED_FIELD_NUMBER: _builtins.int
+    loaded: _builtins.int
+    """How many workflow files were read."""
+    total_errors: _builtins.int
+    """How many errors there are in all."""
+    total_registered: _builtins.int
+    """How many are registered now in all."""
+    total_pruned: _builtins.int
+    """How many were pruned in all."""
+    @_builtins.property
+    def registered(self) -> _containers.RepeatedCompositeFieldContainer[_workflow_pb2.SyncedWorkflow]:
+        """Those that are registered now, at most 500 and 1 MiB."""
+
+    @_builtins.property
+    def pruned(self) -> _containers.RepeatedScalarFieldContainer[_builtins.str]:
+        """References of those that were registered and are not any more, as `PACK.NAME`, at most 500."""
+
+    @_builtins.property
+    def errors(self) -> _containers.RepeatedCompositeFieldContainer[_deployment_pb2.Finding]:
+        """What is wrong with the others, at most 500 and 1 MiB."""
+
+    def __init__(
+        self,
+        *,
+        loaded: _builtins.int = ...,
+        registered: _abc.Iterable[_workflow_pb2.SyncedWorkflow] | None = ...,
+        pruned: _abc.Iterable[_builtins.str] | None = ...,
+        errors: _abc.Iterable[_deployment_pb2.Finding] | None = ...,
+        total_errors: _builtins.int = ...,
+        total_registered: _builtins.int = ...,
+        total_pruned: _builtins.int = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["errors", b"errors", "loaded", b"loaded", "pruned", b"pruned", "registered", b"registered", "total_errors", b"total_errors", "total_pruned", b"total_pruned", "total_registered", b"total_registered"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___SyncWorkflowsResponse: _TypeAlias = SyncWorkflowsResponse  # noqa: Y015
+
+@_typing.final
+class DeleteWorkflowsRequest(_message.Message):
+    """Unregisters a project's workflows."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    PROJECT_FIELD_NUMBER: _builtins.int
+    project: _builtins.str
+    """The project. Required."""
+    def __init__(
+        self,
+        *,
+        project: _builtins.str = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["project", b"project"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___DeleteWorkflowsRequest: _TypeAlias = DeleteWorkflowsRequest  # noqa: Y015
+
+@_typing.final
+class DeleteWorkflowsResponse(_message.Message):
+    """What was unregistered."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    DELETED_FIELD_NUMBER: _builtins.int
+    deleted: _builtins.int
+    """How many workflows of how many releases together; 0 where none was registered any more."""
+    def __init__(
+        self,
+        *,
+        deleted: _builtins.int = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["deleted", b"deleted"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___DeleteWorkflowsResponse: _TypeAlias = DeleteWorkflowsResponse  # noqa: Y015
+
+@_typing.final
+class ValidateWorkflowsRequest(_message.Message):
+    """One message of a validation: a target first and once, then the files where they are sent along."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    TARGET_FIELD_NUMBER: _builtins.int
+    FILE_FIELD_NUMBER: _builtins.int
+    @_builtins.property
+    def target(self) -> _workflow_pb2.ValidationTarget:
+        """What is validated."""
+
+    @_builtins.property
+    def file(self) -> _workflow_pb2.WorkflowFile:
+        """A workflow's file."""
+
+    def __init__(
+        self,
+        *,
+        target: _workflow_pb2.ValidationTarget | None = ...,
+        file: _workflow_pb2.WorkflowFile | None = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _typing.Literal["file", b"file", "message", b"message", "target", b"target"]  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["file", b"file", "message", b"message", "target", b"target"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    _WhichOneofReturnType_message: _TypeAlias = _typing.Literal["target", "file"]  # noqa: Y015
+    _WhichOneofArgType_message: _TypeAlias = _typing.Literal["message", b"message"]  # noqa: Y015
+    def WhichOneof(self, oneof_group: _WhichOneofArgType_message) -> _WhichOneofReturnType_message | None: ...
+
+Global___ValidateWorkflowsRequest: _TypeAlias = ValidateWorkflowsRequest  # noqa: Y015
+
+@_typing.final
+class ValidateWorkflowsResponse(_message.Message):
+    """What validation told."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    VALIDATED_FIELD_NUMBER: _builtins.int
+    ERROR_COUNT_FIELD_NUMBER: _builtins.int
+    WORKFLOWS_FIELD_NUMBER: _builtins.int
+    validated: _builtins.int
+    """How many files were read."""
+    error_count: _builtins.int
+    """How many errors there are in all."""
+    @_builtins.property
+    def workflows(self) -> _containers.RepeatedCompositeFieldContainer[_workflow_pb2.WorkflowFindings]:
+        """What was found, by workflow, at most 1,000 findings and 1 MiB of them, errors first."""
+
+    def __init__(
+        self,
+        *,
+        validated: _builtins.int = ...,
+        error_count: _builtins.int = ...,
+        workflows: _abc.Iterable[_workflow_pb2.WorkflowFindings] | None = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["error_count", b"error_count", "validated", b"validated", "workflows", b"workflows"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___ValidateWorkflowsResponse: _TypeAlias = ValidateWorkflowsResponse  # noqa: Y015

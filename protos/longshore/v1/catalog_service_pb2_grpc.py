@@ -26,7 +26,7 @@ if _version_not_supported:
 
 
 class CatalogServiceStub:
-    """Tells which projects and releases there are, and what is live where.
+    """Tells which projects, releases and workflows there are, and what is live where.
     """
 
     def __init__(self, channel):
@@ -50,6 +50,16 @@ class CatalogServiceStub:
                 request_serializer=longshore_dot_v1_dot_catalog__service__pb2.UpdateProjectEnvironmentRequest.SerializeToString,
                 response_deserializer=longshore_dot_v1_dot_catalog__service__pb2.UpdateProjectEnvironmentResponse.FromString,
                 _registered_method=True)
+        self.GetEnvironment = channel.unary_unary(
+                '/longshore.v1.CatalogService/GetEnvironment',
+                request_serializer=longshore_dot_v1_dot_catalog__service__pb2.GetEnvironmentRequest.SerializeToString,
+                response_deserializer=longshore_dot_v1_dot_catalog__service__pb2.GetEnvironmentResponse.FromString,
+                _registered_method=True)
+        self.UpdateEnvironment = channel.unary_unary(
+                '/longshore.v1.CatalogService/UpdateEnvironment',
+                request_serializer=longshore_dot_v1_dot_catalog__service__pb2.UpdateEnvironmentRequest.SerializeToString,
+                response_deserializer=longshore_dot_v1_dot_catalog__service__pb2.UpdateEnvironmentResponse.FromString,
+                _registered_method=True)
         self.ListReleases = channel.unary_unary(
                 '/longshore.v1.CatalogService/ListReleases',
                 request_serializer=longshore_dot_v1_dot_catalog__service__pb2.ListReleasesRequest.SerializeToString,
@@ -65,10 +75,40 @@ class CatalogServiceStub:
                 request_serializer=longshore_dot_v1_dot_catalog__service__pb2.PinReleaseRequest.SerializeToString,
                 response_deserializer=longshore_dot_v1_dot_catalog__service__pb2.PinReleaseResponse.FromString,
                 _registered_method=True)
+        self.ListWorkflows = channel.unary_unary(
+                '/longshore.v1.CatalogService/ListWorkflows',
+                request_serializer=longshore_dot_v1_dot_catalog__service__pb2.ListWorkflowsRequest.SerializeToString,
+                response_deserializer=longshore_dot_v1_dot_catalog__service__pb2.ListWorkflowsResponse.FromString,
+                _registered_method=True)
+        self.GetWorkflow = channel.unary_unary(
+                '/longshore.v1.CatalogService/GetWorkflow',
+                request_serializer=longshore_dot_v1_dot_catalog__service__pb2.GetWorkflowRequest.SerializeToString,
+                response_deserializer=longshore_dot_v1_dot_catalog__service__pb2.GetWorkflowResponse.FromString,
+                _registered_method=True)
+        self.CountWorkflows = channel.unary_unary(
+                '/longshore.v1.CatalogService/CountWorkflows',
+                request_serializer=longshore_dot_v1_dot_catalog__service__pb2.CountWorkflowsRequest.SerializeToString,
+                response_deserializer=longshore_dot_v1_dot_catalog__service__pb2.CountWorkflowsResponse.FromString,
+                _registered_method=True)
+        self.SyncWorkflows = channel.unary_unary(
+                '/longshore.v1.CatalogService/SyncWorkflows',
+                request_serializer=longshore_dot_v1_dot_catalog__service__pb2.SyncWorkflowsRequest.SerializeToString,
+                response_deserializer=longshore_dot_v1_dot_catalog__service__pb2.SyncWorkflowsResponse.FromString,
+                _registered_method=True)
+        self.DeleteWorkflows = channel.unary_unary(
+                '/longshore.v1.CatalogService/DeleteWorkflows',
+                request_serializer=longshore_dot_v1_dot_catalog__service__pb2.DeleteWorkflowsRequest.SerializeToString,
+                response_deserializer=longshore_dot_v1_dot_catalog__service__pb2.DeleteWorkflowsResponse.FromString,
+                _registered_method=True)
+        self.ValidateWorkflows = channel.stream_unary(
+                '/longshore.v1.CatalogService/ValidateWorkflows',
+                request_serializer=longshore_dot_v1_dot_catalog__service__pb2.ValidateWorkflowsRequest.SerializeToString,
+                response_deserializer=longshore_dot_v1_dot_catalog__service__pb2.ValidateWorkflowsResponse.FromString,
+                _registered_method=True)
 
 
 class CatalogServiceServicer:
-    """Tells which projects and releases there are, and what is live where.
+    """Tells which projects, releases and workflows there are, and what is live where.
     """
 
     def ListProjects(self, request, context):
@@ -92,8 +132,23 @@ class CatalogServiceServicer:
         context.set_details('Method not implemented!')
         raise NotImplementedError('Method not implemented!')
 
+    def GetEnvironment(self, request, context):
+        """Tells what is set for an environment as a whole.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
+    def UpdateEnvironment(self, request, context):
+        """Changes what is set for an environment as a whole: it holds for every project there, also for those to come.
+        The fields that `update_mask` names.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
     def ListReleases(self, request, context):
-        """Lists a project's releases, highest version first.
+        """Lists a project's releases, highest version first. Of their bundles only the kind is told.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')
@@ -108,6 +163,54 @@ class CatalogServiceServicer:
 
     def PinRelease(self, request, context):
         """Keeps a release's payload whatever retention says, until it is unpinned; nobody can delete it meanwhile.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
+    def ListWorkflows(self, request, context):
+        """Lists the workflows that are live in an environment, or those of a release.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
+    def GetWorkflow(self, request, context):
+        """Tells one workflow, as read and as written.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
+    def CountWorkflows(self, request, context):
+        """Counts the workflows that are live in an environment.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
+    def SyncWorkflows(self, request, context):
+        """Reads the files of stored releases again and registers their workflows, after they were deleted, say. A
+        deployment does so with its own release by itself. A release that cannot be read is among the errors and
+        keeps what it has. Where no version is named, workflows that were deleted also come back with the project's
+        other releases, as they were, so that a rollback has them. Again, it changes nothing.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
+    def DeleteWorkflows(self, request, context):
+        """Unregisters the workflows of all of a project's releases: nothing lists, tells or counts them any more, also
+        not after a rollback. Its releases stay as they are. SyncWorkflows brings the workflows back, and a
+        deployment does so with those of its own release.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
+    def ValidateWorkflows(self, request_iterator, context):
+        """Validates the workflows of a stored release, or files that are sent along. Nothing is stored or changed. A
+        node takes few such calls at once, and refuses others (LIMIT_EXCEEDED, with a time to try again).
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')
@@ -131,6 +234,16 @@ def add_CatalogServiceServicer_to_server(servicer, server):
                     request_deserializer=longshore_dot_v1_dot_catalog__service__pb2.UpdateProjectEnvironmentRequest.FromString,
                     response_serializer=longshore_dot_v1_dot_catalog__service__pb2.UpdateProjectEnvironmentResponse.SerializeToString,
             ),
+            'GetEnvironment': grpc.unary_unary_rpc_method_handler(
+                    servicer.GetEnvironment,
+                    request_deserializer=longshore_dot_v1_dot_catalog__service__pb2.GetEnvironmentRequest.FromString,
+                    response_serializer=longshore_dot_v1_dot_catalog__service__pb2.GetEnvironmentResponse.SerializeToString,
+            ),
+            'UpdateEnvironment': grpc.unary_unary_rpc_method_handler(
+                    servicer.UpdateEnvironment,
+                    request_deserializer=longshore_dot_v1_dot_catalog__service__pb2.UpdateEnvironmentRequest.FromString,
+                    response_serializer=longshore_dot_v1_dot_catalog__service__pb2.UpdateEnvironmentResponse.SerializeToString,
+            ),
             'ListReleases': grpc.unary_unary_rpc_method_handler(
                     servicer.ListReleases,
                     request_deserializer=longshore_dot_v1_dot_catalog__service__pb2.ListReleasesRequest.FromString,
@@ -146,6 +259,36 @@ def add_CatalogServiceServicer_to_server(servicer, server):
                     request_deserializer=longshore_dot_v1_dot_catalog__service__pb2.PinReleaseRequest.FromString,
                     response_serializer=longshore_dot_v1_dot_catalog__service__pb2.PinReleaseResponse.SerializeToString,
             ),
+            'ListWorkflows': grpc.unary_unary_rpc_method_handler(
+                    servicer.ListWorkflows,
+                    request_deserializer=longshore_dot_v1_dot_catalog__service__pb2.ListWorkflowsRequest.FromString,
+                    response_serializer=longshore_dot_v1_dot_catalog__service__pb2.ListWorkflowsResponse.SerializeToString,
+            ),
+            'GetWorkflow': grpc.unary_unary_rpc_method_handler(
+                    servicer.GetWorkflow,
+                    request_deserializer=longshore_dot_v1_dot_catalog__service__pb2.GetWorkflowRequest.FromString,
+                    response_serializer=longshore_dot_v1_dot_catalog__service__pb2.GetWorkflowResponse.SerializeToString,
+            ),
+            'CountWorkflows': grpc.unary_unary_rpc_method_handler(
+                    servicer.CountWorkflows,
+                    request_deserializer=longshore_dot_v1_dot_catalog__service__pb2.CountWorkflowsRequest.FromString,
+                    response_serializer=longshore_dot_v1_dot_catalog__service__pb2.CountWorkflowsResponse.SerializeToString,
+            ),
+            'SyncWorkflows': grpc.unary_unary_rpc_method_handler(
+                    servicer.SyncWorkflows,
+                    request_deserializer=longshore_dot_v1_dot_catalog__service__pb2.SyncWorkflowsRequest.FromString,
+                    response_serializer=longshore_dot_v1_dot_catalog__service__pb2.SyncWorkflowsResponse.SerializeToString,
+            ),
+            'DeleteWorkflows': grpc.unary_unary_rpc_method_handler(
+                    servicer.DeleteWorkflows,
+                    request_deserializer=longshore_dot_v1_dot_catalog__service__pb2.DeleteWorkflowsRequest.FromString,
+                    response_serializer=longshore_dot_v1_dot_catalog__service__pb2.DeleteWorkflowsResponse.SerializeToString,
+            ),
+            'ValidateWorkflows': grpc.stream_unary_rpc_method_handler(
+                    servicer.ValidateWorkflows,
+                    request_deserializer=longshore_dot_v1_dot_catalog__service__pb2.ValidateWorkflowsRequest.FromString,
+                    response_serializer=longshore_dot_v1_dot_catalog__service__pb2.ValidateWorkflowsResponse.SerializeToString,
+            ),
     }
     generic_handler = grpc.method_handlers_generic_handler(
             'longshore.v1.CatalogService', rpc_method_handlers)
@@ -155,7 +298,7 @@ def add_CatalogServiceServicer_to_server(servicer, server):
 
  # This class is part of an EXPERIMENTAL API.
 class CatalogService:
-    """Tells which projects and releases there are, and what is live where.
+    """Tells which projects, releases and workflows there are, and what is live where.
     """
 
     @staticmethod
@@ -240,6 +383,60 @@ class CatalogService:
             _registered_method=True)
 
     @staticmethod
+    def GetEnvironment(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/longshore.v1.CatalogService/GetEnvironment',
+            longshore_dot_v1_dot_catalog__service__pb2.GetEnvironmentRequest.SerializeToString,
+            longshore_dot_v1_dot_catalog__service__pb2.GetEnvironmentResponse.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def UpdateEnvironment(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/longshore.v1.CatalogService/UpdateEnvironment',
+            longshore_dot_v1_dot_catalog__service__pb2.UpdateEnvironmentRequest.SerializeToString,
+            longshore_dot_v1_dot_catalog__service__pb2.UpdateEnvironmentResponse.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
     def ListReleases(request,
             target,
             options=(),
@@ -310,6 +507,168 @@ class CatalogService:
             '/longshore.v1.CatalogService/PinRelease',
             longshore_dot_v1_dot_catalog__service__pb2.PinReleaseRequest.SerializeToString,
             longshore_dot_v1_dot_catalog__service__pb2.PinReleaseResponse.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def ListWorkflows(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/longshore.v1.CatalogService/ListWorkflows',
+            longshore_dot_v1_dot_catalog__service__pb2.ListWorkflowsRequest.SerializeToString,
+            longshore_dot_v1_dot_catalog__service__pb2.ListWorkflowsResponse.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def GetWorkflow(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/longshore.v1.CatalogService/GetWorkflow',
+            longshore_dot_v1_dot_catalog__service__pb2.GetWorkflowRequest.SerializeToString,
+            longshore_dot_v1_dot_catalog__service__pb2.GetWorkflowResponse.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def CountWorkflows(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/longshore.v1.CatalogService/CountWorkflows',
+            longshore_dot_v1_dot_catalog__service__pb2.CountWorkflowsRequest.SerializeToString,
+            longshore_dot_v1_dot_catalog__service__pb2.CountWorkflowsResponse.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def SyncWorkflows(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/longshore.v1.CatalogService/SyncWorkflows',
+            longshore_dot_v1_dot_catalog__service__pb2.SyncWorkflowsRequest.SerializeToString,
+            longshore_dot_v1_dot_catalog__service__pb2.SyncWorkflowsResponse.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def DeleteWorkflows(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/longshore.v1.CatalogService/DeleteWorkflows',
+            longshore_dot_v1_dot_catalog__service__pb2.DeleteWorkflowsRequest.SerializeToString,
+            longshore_dot_v1_dot_catalog__service__pb2.DeleteWorkflowsResponse.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def ValidateWorkflows(request_iterator,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.stream_unary(
+            request_iterator,
+            target,
+            '/longshore.v1.CatalogService/ValidateWorkflows',
+            longshore_dot_v1_dot_catalog__service__pb2.ValidateWorkflowsRequest.SerializeToString,
+            longshore_dot_v1_dot_catalog__service__pb2.ValidateWorkflowsResponse.FromString,
             options,
             channel_credentials,
             insecure,

@@ -27,7 +27,7 @@ GRPC_GENERATED_VERSION: str
 GRPC_VERSION: str
 
 class CatalogServiceStub:
-    """Tells which projects and releases there are, and what is live where."""
+    """Tells which projects, releases and workflows there are, and what is live where."""
 
     @_typing.overload
     def __new__(cls, channel: _grpc.Channel) -> _Self: ...
@@ -39,16 +39,43 @@ class CatalogServiceStub:
     """Tells about one project and what is live in each environment."""
     UpdateProjectEnvironment: _grpc.UnaryUnaryMultiCallable[_catalog_service_pb2.UpdateProjectEnvironmentRequest, _catalog_service_pb2.UpdateProjectEnvironmentResponse]
     """Changes what is set for a project in an environment; the fields that `update_mask` names."""
+    GetEnvironment: _grpc.UnaryUnaryMultiCallable[_catalog_service_pb2.GetEnvironmentRequest, _catalog_service_pb2.GetEnvironmentResponse]
+    """Tells what is set for an environment as a whole."""
+    UpdateEnvironment: _grpc.UnaryUnaryMultiCallable[_catalog_service_pb2.UpdateEnvironmentRequest, _catalog_service_pb2.UpdateEnvironmentResponse]
+    """Changes what is set for an environment as a whole: it holds for every project there, also for those to come.
+    The fields that `update_mask` names.
+    """
     ListReleases: _grpc.UnaryUnaryMultiCallable[_catalog_service_pb2.ListReleasesRequest, _catalog_service_pb2.ListReleasesResponse]
-    """Lists a project's releases, highest version first."""
+    """Lists a project's releases, highest version first. Of their bundles only the kind is told."""
     GetRelease: _grpc.UnaryUnaryMultiCallable[_catalog_service_pb2.GetReleaseRequest, _catalog_service_pb2.GetReleaseResponse]
     """Tells about one release."""
     PinRelease: _grpc.UnaryUnaryMultiCallable[_catalog_service_pb2.PinReleaseRequest, _catalog_service_pb2.PinReleaseResponse]
     """Keeps a release's payload whatever retention says, until it is unpinned; nobody can delete it meanwhile."""
+    ListWorkflows: _grpc.UnaryUnaryMultiCallable[_catalog_service_pb2.ListWorkflowsRequest, _catalog_service_pb2.ListWorkflowsResponse]
+    """Lists the workflows that are live in an environment, or those of a release."""
+    GetWorkflow: _grpc.UnaryUnaryMultiCallable[_catalog_service_pb2.GetWorkflowRequest, _catalog_service_pb2.GetWorkflowResponse]
+    """Tells one workflow, as read and as written."""
+    CountWorkflows: _grpc.UnaryUnaryMultiCallable[_catalog_service_pb2.CountWorkflowsRequest, _catalog_service_pb2.CountWorkflowsResponse]
+    """Counts the workflows that are live in an environment."""
+    SyncWorkflows: _grpc.UnaryUnaryMultiCallable[_catalog_service_pb2.SyncWorkflowsRequest, _catalog_service_pb2.SyncWorkflowsResponse]
+    """Reads the files of stored releases again and registers their workflows, after they were deleted, say. A
+    deployment does so with its own release by itself. A release that cannot be read is among the errors and
+    keeps what it has. Where no version is named, workflows that were deleted also come back with the project's
+    other releases, as they were, so that a rollback has them. Again, it changes nothing.
+    """
+    DeleteWorkflows: _grpc.UnaryUnaryMultiCallable[_catalog_service_pb2.DeleteWorkflowsRequest, _catalog_service_pb2.DeleteWorkflowsResponse]
+    """Unregisters the workflows of all of a project's releases: nothing lists, tells or counts them any more, also
+    not after a rollback. Its releases stay as they are. SyncWorkflows brings the workflows back, and a
+    deployment does so with those of its own release.
+    """
+    ValidateWorkflows: _grpc.StreamUnaryMultiCallable[_catalog_service_pb2.ValidateWorkflowsRequest, _catalog_service_pb2.ValidateWorkflowsResponse]
+    """Validates the workflows of a stored release, or files that are sent along. Nothing is stored or changed. A
+    node takes few such calls at once, and refuses others (LIMIT_EXCEEDED, with a time to try again).
+    """
 
 @_typing.type_check_only
 class CatalogServiceAsyncStub(CatalogServiceStub):
-    """Tells which projects and releases there are, and what is live where."""
+    """Tells which projects, releases and workflows there are, and what is live where."""
 
     def __init__(self, channel: _aio.Channel) -> None: ...
     ListProjects: _aio.UnaryUnaryMultiCallable[_catalog_service_pb2.ListProjectsRequest, _catalog_service_pb2.ListProjectsResponse]  # type: ignore[assignment]
@@ -57,15 +84,42 @@ class CatalogServiceAsyncStub(CatalogServiceStub):
     """Tells about one project and what is live in each environment."""
     UpdateProjectEnvironment: _aio.UnaryUnaryMultiCallable[_catalog_service_pb2.UpdateProjectEnvironmentRequest, _catalog_service_pb2.UpdateProjectEnvironmentResponse]  # type: ignore[assignment]
     """Changes what is set for a project in an environment; the fields that `update_mask` names."""
+    GetEnvironment: _aio.UnaryUnaryMultiCallable[_catalog_service_pb2.GetEnvironmentRequest, _catalog_service_pb2.GetEnvironmentResponse]  # type: ignore[assignment]
+    """Tells what is set for an environment as a whole."""
+    UpdateEnvironment: _aio.UnaryUnaryMultiCallable[_catalog_service_pb2.UpdateEnvironmentRequest, _catalog_service_pb2.UpdateEnvironmentResponse]  # type: ignore[assignment]
+    """Changes what is set for an environment as a whole: it holds for every project there, also for those to come.
+    The fields that `update_mask` names.
+    """
     ListReleases: _aio.UnaryUnaryMultiCallable[_catalog_service_pb2.ListReleasesRequest, _catalog_service_pb2.ListReleasesResponse]  # type: ignore[assignment]
-    """Lists a project's releases, highest version first."""
+    """Lists a project's releases, highest version first. Of their bundles only the kind is told."""
     GetRelease: _aio.UnaryUnaryMultiCallable[_catalog_service_pb2.GetReleaseRequest, _catalog_service_pb2.GetReleaseResponse]  # type: ignore[assignment]
     """Tells about one release."""
     PinRelease: _aio.UnaryUnaryMultiCallable[_catalog_service_pb2.PinReleaseRequest, _catalog_service_pb2.PinReleaseResponse]  # type: ignore[assignment]
     """Keeps a release's payload whatever retention says, until it is unpinned; nobody can delete it meanwhile."""
+    ListWorkflows: _aio.UnaryUnaryMultiCallable[_catalog_service_pb2.ListWorkflowsRequest, _catalog_service_pb2.ListWorkflowsResponse]  # type: ignore[assignment]
+    """Lists the workflows that are live in an environment, or those of a release."""
+    GetWorkflow: _aio.UnaryUnaryMultiCallable[_catalog_service_pb2.GetWorkflowRequest, _catalog_service_pb2.GetWorkflowResponse]  # type: ignore[assignment]
+    """Tells one workflow, as read and as written."""
+    CountWorkflows: _aio.UnaryUnaryMultiCallable[_catalog_service_pb2.CountWorkflowsRequest, _catalog_service_pb2.CountWorkflowsResponse]  # type: ignore[assignment]
+    """Counts the workflows that are live in an environment."""
+    SyncWorkflows: _aio.UnaryUnaryMultiCallable[_catalog_service_pb2.SyncWorkflowsRequest, _catalog_service_pb2.SyncWorkflowsResponse]  # type: ignore[assignment]
+    """Reads the files of stored releases again and registers their workflows, after they were deleted, say. A
+    deployment does so with its own release by itself. A release that cannot be read is among the errors and
+    keeps what it has. Where no version is named, workflows that were deleted also come back with the project's
+    other releases, as they were, so that a rollback has them. Again, it changes nothing.
+    """
+    DeleteWorkflows: _aio.UnaryUnaryMultiCallable[_catalog_service_pb2.DeleteWorkflowsRequest, _catalog_service_pb2.DeleteWorkflowsResponse]  # type: ignore[assignment]
+    """Unregisters the workflows of all of a project's releases: nothing lists, tells or counts them any more, also
+    not after a rollback. Its releases stay as they are. SyncWorkflows brings the workflows back, and a
+    deployment does so with those of its own release.
+    """
+    ValidateWorkflows: _aio.StreamUnaryMultiCallable[_catalog_service_pb2.ValidateWorkflowsRequest, _catalog_service_pb2.ValidateWorkflowsResponse]  # type: ignore[assignment]
+    """Validates the workflows of a stored release, or files that are sent along. Nothing is stored or changed. A
+    node takes few such calls at once, and refuses others (LIMIT_EXCEEDED, with a time to try again).
+    """
 
 class CatalogServiceServicer(metaclass=_abc_1.ABCMeta):
-    """Tells which projects and releases there are, and what is live where."""
+    """Tells which projects, releases and workflows there are, and what is live where."""
 
     @_abc_1.abstractmethod
     def ListProjects(
@@ -92,12 +146,30 @@ class CatalogServiceServicer(metaclass=_abc_1.ABCMeta):
         """Changes what is set for a project in an environment; the fields that `update_mask` names."""
 
     @_abc_1.abstractmethod
+    def GetEnvironment(
+        self,
+        request: _catalog_service_pb2.GetEnvironmentRequest,
+        context: _ServicerContext,
+    ) -> _typing.Union[_catalog_service_pb2.GetEnvironmentResponse, _abc.Awaitable[_catalog_service_pb2.GetEnvironmentResponse]]:
+        """Tells what is set for an environment as a whole."""
+
+    @_abc_1.abstractmethod
+    def UpdateEnvironment(
+        self,
+        request: _catalog_service_pb2.UpdateEnvironmentRequest,
+        context: _ServicerContext,
+    ) -> _typing.Union[_catalog_service_pb2.UpdateEnvironmentResponse, _abc.Awaitable[_catalog_service_pb2.UpdateEnvironmentResponse]]:
+        """Changes what is set for an environment as a whole: it holds for every project there, also for those to come.
+        The fields that `update_mask` names.
+        """
+
+    @_abc_1.abstractmethod
     def ListReleases(
         self,
         request: _catalog_service_pb2.ListReleasesRequest,
         context: _ServicerContext,
     ) -> _typing.Union[_catalog_service_pb2.ListReleasesResponse, _abc.Awaitable[_catalog_service_pb2.ListReleasesResponse]]:
-        """Lists a project's releases, highest version first."""
+        """Lists a project's releases, highest version first. Of their bundles only the kind is told."""
 
     @_abc_1.abstractmethod
     def GetRelease(
@@ -114,5 +186,62 @@ class CatalogServiceServicer(metaclass=_abc_1.ABCMeta):
         context: _ServicerContext,
     ) -> _typing.Union[_catalog_service_pb2.PinReleaseResponse, _abc.Awaitable[_catalog_service_pb2.PinReleaseResponse]]:
         """Keeps a release's payload whatever retention says, until it is unpinned; nobody can delete it meanwhile."""
+
+    @_abc_1.abstractmethod
+    def ListWorkflows(
+        self,
+        request: _catalog_service_pb2.ListWorkflowsRequest,
+        context: _ServicerContext,
+    ) -> _typing.Union[_catalog_service_pb2.ListWorkflowsResponse, _abc.Awaitable[_catalog_service_pb2.ListWorkflowsResponse]]:
+        """Lists the workflows that are live in an environment, or those of a release."""
+
+    @_abc_1.abstractmethod
+    def GetWorkflow(
+        self,
+        request: _catalog_service_pb2.GetWorkflowRequest,
+        context: _ServicerContext,
+    ) -> _typing.Union[_catalog_service_pb2.GetWorkflowResponse, _abc.Awaitable[_catalog_service_pb2.GetWorkflowResponse]]:
+        """Tells one workflow, as read and as written."""
+
+    @_abc_1.abstractmethod
+    def CountWorkflows(
+        self,
+        request: _catalog_service_pb2.CountWorkflowsRequest,
+        context: _ServicerContext,
+    ) -> _typing.Union[_catalog_service_pb2.CountWorkflowsResponse, _abc.Awaitable[_catalog_service_pb2.CountWorkflowsResponse]]:
+        """Counts the workflows that are live in an environment."""
+
+    @_abc_1.abstractmethod
+    def SyncWorkflows(
+        self,
+        request: _catalog_service_pb2.SyncWorkflowsRequest,
+        context: _ServicerContext,
+    ) -> _typing.Union[_catalog_service_pb2.SyncWorkflowsResponse, _abc.Awaitable[_catalog_service_pb2.SyncWorkflowsResponse]]:
+        """Reads the files of stored releases again and registers their workflows, after they were deleted, say. A
+        deployment does so with its own release by itself. A release that cannot be read is among the errors and
+        keeps what it has. Where no version is named, workflows that were deleted also come back with the project's
+        other releases, as they were, so that a rollback has them. Again, it changes nothing.
+        """
+
+    @_abc_1.abstractmethod
+    def DeleteWorkflows(
+        self,
+        request: _catalog_service_pb2.DeleteWorkflowsRequest,
+        context: _ServicerContext,
+    ) -> _typing.Union[_catalog_service_pb2.DeleteWorkflowsResponse, _abc.Awaitable[_catalog_service_pb2.DeleteWorkflowsResponse]]:
+        """Unregisters the workflows of all of a project's releases: nothing lists, tells or counts them any more, also
+        not after a rollback. Its releases stay as they are. SyncWorkflows brings the workflows back, and a
+        deployment does so with those of its own release.
+        """
+
+    @_abc_1.abstractmethod
+    def ValidateWorkflows(
+        self,
+        request_iterator: _MaybeAsyncIterator[_catalog_service_pb2.ValidateWorkflowsRequest],
+        context: _ServicerContext,
+    ) -> _typing.Union[_catalog_service_pb2.ValidateWorkflowsResponse, _abc.Awaitable[_catalog_service_pb2.ValidateWorkflowsResponse]]:
+        """Validates the workflows of a stored release, or files that are sent along. Nothing is stored or changed. A
+        node takes few such calls at once, and refuses others (LIMIT_EXCEEDED, with a time to try again).
+        """
 
 def add_CatalogServiceServicer_to_server(servicer: CatalogServiceServicer, server: _typing.Union[_grpc.Server, _aio.Server]) -> None: ...

@@ -49,6 +49,70 @@ NODE_ROLE_INSTALL: NodeRole.ValueType  # 3
 """Makes releases live."""
 Global___NodeRole: _TypeAlias = NodeRole  # noqa: Y015
 
+class _VerificationStatus:
+    ValueType = _typing.NewType("ValueType", _builtins.int)
+    V: _TypeAlias = ValueType  # noqa: Y015
+
+class _VerificationStatusEnumTypeWrapper(_enum_type_wrapper._EnumTypeWrapper[_VerificationStatus.ValueType], _builtins.type):
+    DESCRIPTOR: _descriptor.EnumDescriptor
+    VERIFICATION_STATUS_UNSPECIFIED: _VerificationStatus.ValueType  # 0
+    """Never sent."""
+    VERIFICATION_STATUS_PENDING: _VerificationStatus.ValueType  # 1
+    """It has not begun, or works."""
+    VERIFICATION_STATUS_INTACT: _VerificationStatus.ValueType  # 2
+    """What is live is its release, byte for byte; or nothing is live, as it should be."""
+    VERIFICATION_STATUS_DIFFERS: _VerificationStatus.ValueType  # 3
+    """It differs."""
+    VERIFICATION_STATUS_REPAIRED: _VerificationStatus.ValueType  # 4
+    """It differed, and was built again."""
+    VERIFICATION_STATUS_FAILED: _VerificationStatus.ValueType  # 5
+    """It could not be compared, or not repaired."""
+
+class VerificationStatus(_VerificationStatus, metaclass=_VerificationStatusEnumTypeWrapper):
+    """Where a node stands with a verification."""
+
+VERIFICATION_STATUS_UNSPECIFIED: VerificationStatus.ValueType  # 0
+"""Never sent."""
+VERIFICATION_STATUS_PENDING: VerificationStatus.ValueType  # 1
+"""It has not begun, or works."""
+VERIFICATION_STATUS_INTACT: VerificationStatus.ValueType  # 2
+"""What is live is its release, byte for byte; or nothing is live, as it should be."""
+VERIFICATION_STATUS_DIFFERS: VerificationStatus.ValueType  # 3
+"""It differs."""
+VERIFICATION_STATUS_REPAIRED: VerificationStatus.ValueType  # 4
+"""It differed, and was built again."""
+VERIFICATION_STATUS_FAILED: VerificationStatus.ValueType  # 5
+"""It could not be compared, or not repaired."""
+Global___VerificationStatus: _TypeAlias = VerificationStatus  # noqa: Y015
+
+class _DifferenceKind:
+    ValueType = _typing.NewType("ValueType", _builtins.int)
+    V: _TypeAlias = ValueType  # noqa: Y015
+
+class _DifferenceKindEnumTypeWrapper(_enum_type_wrapper._EnumTypeWrapper[_DifferenceKind.ValueType], _builtins.type):
+    DESCRIPTOR: _descriptor.EnumDescriptor
+    DIFFERENCE_KIND_UNSPECIFIED: _DifferenceKind.ValueType  # 0
+    """Never sent."""
+    DIFFERENCE_KIND_CHANGED: _DifferenceKind.ValueType  # 1
+    """Its content, its mode or its target."""
+    DIFFERENCE_KIND_MISSING: _DifferenceKind.ValueType  # 2
+    """It is not there."""
+    DIFFERENCE_KIND_EXTRA: _DifferenceKind.ValueType  # 3
+    """It is there and the release has none."""
+
+class DifferenceKind(_DifferenceKind, metaclass=_DifferenceKindEnumTypeWrapper):
+    """What is different about an entry of a tree."""
+
+DIFFERENCE_KIND_UNSPECIFIED: DifferenceKind.ValueType  # 0
+"""Never sent."""
+DIFFERENCE_KIND_CHANGED: DifferenceKind.ValueType  # 1
+"""Its content, its mode or its target."""
+DIFFERENCE_KIND_MISSING: DifferenceKind.ValueType  # 2
+"""It is not there."""
+DIFFERENCE_KIND_EXTRA: DifferenceKind.ValueType  # 3
+"""It is there and the release has none."""
+Global___DifferenceKind: _TypeAlias = DifferenceKind  # noqa: Y015
+
 @_typing.final
 class GetServerInfoRequest(_message.Message):
     """Asks about the server."""
@@ -709,3 +773,237 @@ class RemoveNodeResponse(_message.Message):
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
 Global___RemoveNodeResponse: _TypeAlias = RemoveNodeResponse  # noqa: Y015
+
+@_typing.final
+class VerifyProjectRequest(_message.Message):
+    """Asks that nodes compare what is live with its release."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    VERIFICATION_ID_FIELD_NUMBER: _builtins.int
+    PROJECT_FIELD_NUMBER: _builtins.int
+    ENVIRONMENT_FIELD_NUMBER: _builtins.int
+    REPAIR_FIELD_NUMBER: _builtins.int
+    verification_id: _builtins.str
+    """A UUID that the client makes; the same again tells how far it is. Required."""
+    project: _builtins.str
+    """The project. Required."""
+    environment: _builtins.str
+    """The environment. Default `default`."""
+    repair: _builtins.bool
+    """Whether a tree that is not as its release is to be built again and made live in its place."""
+    def __init__(
+        self,
+        *,
+        verification_id: _builtins.str = ...,
+        project: _builtins.str = ...,
+        environment: _builtins.str = ...,
+        repair: _builtins.bool = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["environment", b"environment", "project", b"project", "repair", b"repair", "verification_id", b"verification_id"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___VerifyProjectRequest: _TypeAlias = VerifyProjectRequest  # noqa: Y015
+
+@_typing.final
+class VerifyProjectResponse(_message.Message):
+    """The verification as it stands."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    VERIFICATION_FIELD_NUMBER: _builtins.int
+    @_builtins.property
+    def verification(self) -> Global___Verification:
+        """All of it."""
+
+    def __init__(
+        self,
+        *,
+        verification: Global___Verification | None = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _typing.Literal["verification", b"verification"]  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["verification", b"verification"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___VerifyProjectResponse: _TypeAlias = VerifyProjectResponse  # noqa: Y015
+
+@_typing.final
+class GetVerificationRequest(_message.Message):
+    """Asks for a verification."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    VERIFICATION_ID_FIELD_NUMBER: _builtins.int
+    verification_id: _builtins.str
+    """Its id. Required."""
+    def __init__(
+        self,
+        *,
+        verification_id: _builtins.str = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["verification_id", b"verification_id"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___GetVerificationRequest: _TypeAlias = GetVerificationRequest  # noqa: Y015
+
+@_typing.final
+class GetVerificationResponse(_message.Message):
+    """The verification as it stands."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    VERIFICATION_FIELD_NUMBER: _builtins.int
+    @_builtins.property
+    def verification(self) -> Global___Verification:
+        """All of it."""
+
+    def __init__(
+        self,
+        *,
+        verification: Global___Verification | None = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _typing.Literal["verification", b"verification"]  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["verification", b"verification"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___GetVerificationResponse: _TypeAlias = GetVerificationResponse  # noqa: Y015
+
+@_typing.final
+class Verification(_message.Message):
+    """What nodes found when they compared what is live of a project with its release. Kept for a day."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    VERIFICATION_ID_FIELD_NUMBER: _builtins.int
+    PROJECT_FIELD_NUMBER: _builtins.int
+    ENVIRONMENT_FIELD_NUMBER: _builtins.int
+    REPAIR_FIELD_NUMBER: _builtins.int
+    ASKED_BY_FIELD_NUMBER: _builtins.int
+    CREATE_TIME_FIELD_NUMBER: _builtins.int
+    NODES_FIELD_NUMBER: _builtins.int
+    verification_id: _builtins.str
+    """The UUID that the client made."""
+    project: _builtins.str
+    """The project."""
+    environment: _builtins.str
+    """The environment."""
+    repair: _builtins.bool
+    """Whether what differs was to be repaired."""
+    asked_by: _builtins.str
+    """Who asked."""
+    @_builtins.property
+    def create_time(self) -> _timestamp_pb2.Timestamp:
+        """When."""
+
+    @_builtins.property
+    def nodes(self) -> _containers.RepeatedCompositeFieldContainer[Global___NodeVerification]:
+        """The nodes that were to look, written down when it was asked, by name; at most 1,000."""
+
+    def __init__(
+        self,
+        *,
+        verification_id: _builtins.str = ...,
+        project: _builtins.str = ...,
+        environment: _builtins.str = ...,
+        repair: _builtins.bool = ...,
+        asked_by: _builtins.str = ...,
+        create_time: _timestamp_pb2.Timestamp | None = ...,
+        nodes: _abc.Iterable[Global___NodeVerification] | None = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _typing.Literal["create_time", b"create_time"]  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["asked_by", b"asked_by", "create_time", b"create_time", "environment", b"environment", "nodes", b"nodes", "project", b"project", "repair", b"repair", "verification_id", b"verification_id"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___Verification: _TypeAlias = Verification  # noqa: Y015
+
+@_typing.final
+class NodeVerification(_message.Message):
+    """What one node found."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    NODE_NAME_FIELD_NUMBER: _builtins.int
+    STATUS_FIELD_NUMBER: _builtins.int
+    VERSION_FIELD_NUMBER: _builtins.int
+    COMPARED_ENTRIES_FIELD_NUMBER: _builtins.int
+    DIFFERENCES_FIELD_NUMBER: _builtins.int
+    TOTAL_DIFFERENCES_FIELD_NUMBER: _builtins.int
+    MESSAGE_FIELD_NUMBER: _builtins.int
+    END_TIME_FIELD_NUMBER: _builtins.int
+    node_name: _builtins.str
+    """The node's name."""
+    status: Global___VerificationStatus.ValueType
+    """Where it stands."""
+    version: _builtins.str
+    """The version that is live on it; empty where none is."""
+    compared_entries: _builtins.int
+    """How many files and links it compared."""
+    total_differences: _builtins.int
+    """How many differences there are in all."""
+    message: _builtins.str
+    """Why it could not be compared or repaired, and what to do; may be empty."""
+    @_builtins.property
+    def differences(self) -> _containers.RepeatedCompositeFieldContainer[Global___TreeDifference]:
+        """What differs, by path, at most 100; empty with INTACT."""
+
+    @_builtins.property
+    def end_time(self) -> _timestamp_pb2.Timestamp:
+        """When it ended; unset while it has not."""
+
+    def __init__(
+        self,
+        *,
+        node_name: _builtins.str = ...,
+        status: Global___VerificationStatus.ValueType = ...,
+        version: _builtins.str = ...,
+        compared_entries: _builtins.int = ...,
+        differences: _abc.Iterable[Global___TreeDifference] | None = ...,
+        total_differences: _builtins.int = ...,
+        message: _builtins.str = ...,
+        end_time: _timestamp_pb2.Timestamp | None = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _typing.Literal["end_time", b"end_time"]  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["compared_entries", b"compared_entries", "differences", b"differences", "end_time", b"end_time", "message", b"message", "node_name", b"node_name", "status", b"status", "total_differences", b"total_differences", "version", b"version"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___NodeVerification: _TypeAlias = NodeVerification  # noqa: Y015
+
+@_typing.final
+class TreeDifference(_message.Message):
+    """One entry of a tree that is not as its release says."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    PATH_FIELD_NUMBER: _builtins.int
+    KIND_FIELD_NUMBER: _builtins.int
+    path: _builtins.str
+    """Its path in the tree."""
+    kind: Global___DifferenceKind.ValueType
+    """What is different."""
+    def __init__(
+        self,
+        *,
+        path: _builtins.str = ...,
+        kind: Global___DifferenceKind.ValueType = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["kind", b"kind", "path", b"path"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___TreeDifference: _TypeAlias = TreeDifference  # noqa: Y015

@@ -70,6 +70,16 @@ class ClusterServiceStub:
                 request_serializer=longshore_dot_v1_dot_cluster__service__pb2.ListLocksRequest.SerializeToString,
                 response_deserializer=longshore_dot_v1_dot_cluster__service__pb2.ListLocksResponse.FromString,
                 _registered_method=True)
+        self.VerifyProject = channel.unary_unary(
+                '/longshore.v1.ClusterService/VerifyProject',
+                request_serializer=longshore_dot_v1_dot_cluster__service__pb2.VerifyProjectRequest.SerializeToString,
+                response_deserializer=longshore_dot_v1_dot_cluster__service__pb2.VerifyProjectResponse.FromString,
+                _registered_method=True)
+        self.GetVerification = channel.unary_unary(
+                '/longshore.v1.ClusterService/GetVerification',
+                request_serializer=longshore_dot_v1_dot_cluster__service__pb2.GetVerificationRequest.SerializeToString,
+                response_deserializer=longshore_dot_v1_dot_cluster__service__pb2.GetVerificationResponse.FromString,
+                _registered_method=True)
 
 
 class ClusterServiceServicer:
@@ -131,6 +141,22 @@ class ClusterServiceServicer:
         context.set_details('Method not implemented!')
         raise NotImplementedError('Method not implemented!')
 
+    def VerifyProject(self, request, context):
+        """Has the nodes of an environment compare what they have live of a project with its release, file by file, and
+        repair it where asked to. The same id again changes nothing and tells how far it is. Refused (CONFLICT, with
+        a time to try again) while nodes are still at the same for somebody who asked within the last 10 minutes.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
+    def GetVerification(self, request, context):
+        """Tells what a verification has found so far.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
 
 def add_ClusterServiceServicer_to_server(servicer, server):
     rpc_method_handlers = {
@@ -168,6 +194,16 @@ def add_ClusterServiceServicer_to_server(servicer, server):
                     servicer.ListLocks,
                     request_deserializer=longshore_dot_v1_dot_cluster__service__pb2.ListLocksRequest.FromString,
                     response_serializer=longshore_dot_v1_dot_cluster__service__pb2.ListLocksResponse.SerializeToString,
+            ),
+            'VerifyProject': grpc.unary_unary_rpc_method_handler(
+                    servicer.VerifyProject,
+                    request_deserializer=longshore_dot_v1_dot_cluster__service__pb2.VerifyProjectRequest.FromString,
+                    response_serializer=longshore_dot_v1_dot_cluster__service__pb2.VerifyProjectResponse.SerializeToString,
+            ),
+            'GetVerification': grpc.unary_unary_rpc_method_handler(
+                    servicer.GetVerification,
+                    request_deserializer=longshore_dot_v1_dot_cluster__service__pb2.GetVerificationRequest.FromString,
+                    response_serializer=longshore_dot_v1_dot_cluster__service__pb2.GetVerificationResponse.SerializeToString,
             ),
     }
     generic_handler = grpc.method_handlers_generic_handler(
@@ -360,6 +396,60 @@ class ClusterService:
             '/longshore.v1.ClusterService/ListLocks',
             longshore_dot_v1_dot_cluster__service__pb2.ListLocksRequest.SerializeToString,
             longshore_dot_v1_dot_cluster__service__pb2.ListLocksResponse.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def VerifyProject(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/longshore.v1.ClusterService/VerifyProject',
+            longshore_dot_v1_dot_cluster__service__pb2.VerifyProjectRequest.SerializeToString,
+            longshore_dot_v1_dot_cluster__service__pb2.VerifyProjectResponse.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def GetVerification(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/longshore.v1.ClusterService/GetVerification',
+            longshore_dot_v1_dot_cluster__service__pb2.GetVerificationRequest.SerializeToString,
+            longshore_dot_v1_dot_cluster__service__pb2.GetVerificationResponse.FromString,
             options,
             channel_credentials,
             insecure,

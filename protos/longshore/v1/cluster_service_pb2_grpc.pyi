@@ -57,6 +57,13 @@ class ClusterServiceStub:
     """
     ListLocks: _grpc.UnaryUnaryMultiCallable[_cluster_service_pb2.ListLocksRequest, _cluster_service_pb2.ListLocksResponse]
     """Lists the locks that are held just now, by name: who drives which rollout, and who does which chore."""
+    VerifyProject: _grpc.UnaryUnaryMultiCallable[_cluster_service_pb2.VerifyProjectRequest, _cluster_service_pb2.VerifyProjectResponse]
+    """Has the nodes of an environment compare what they have live of a project with its release, file by file, and
+    repair it where asked to. The same id again changes nothing and tells how far it is. Refused (CONFLICT, with
+    a time to try again) while nodes are still at the same for somebody who asked within the last 10 minutes.
+    """
+    GetVerification: _grpc.UnaryUnaryMultiCallable[_cluster_service_pb2.GetVerificationRequest, _cluster_service_pb2.GetVerificationResponse]
+    """Tells what a verification has found so far."""
 
 @_typing.type_check_only
 class ClusterServiceAsyncStub(ClusterServiceStub):
@@ -87,6 +94,13 @@ class ClusterServiceAsyncStub(ClusterServiceStub):
     """
     ListLocks: _aio.UnaryUnaryMultiCallable[_cluster_service_pb2.ListLocksRequest, _cluster_service_pb2.ListLocksResponse]  # type: ignore[assignment]
     """Lists the locks that are held just now, by name: who drives which rollout, and who does which chore."""
+    VerifyProject: _aio.UnaryUnaryMultiCallable[_cluster_service_pb2.VerifyProjectRequest, _cluster_service_pb2.VerifyProjectResponse]  # type: ignore[assignment]
+    """Has the nodes of an environment compare what they have live of a project with its release, file by file, and
+    repair it where asked to. The same id again changes nothing and tells how far it is. Refused (CONFLICT, with
+    a time to try again) while nodes are still at the same for somebody who asked within the last 10 minutes.
+    """
+    GetVerification: _aio.UnaryUnaryMultiCallable[_cluster_service_pb2.GetVerificationRequest, _cluster_service_pb2.GetVerificationResponse]  # type: ignore[assignment]
+    """Tells what a verification has found so far."""
 
 class ClusterServiceServicer(metaclass=_abc_1.ABCMeta):
     """Tells about the server and its nodes."""
@@ -156,5 +170,24 @@ class ClusterServiceServicer(metaclass=_abc_1.ABCMeta):
         context: _ServicerContext,
     ) -> _typing.Union[_cluster_service_pb2.ListLocksResponse, _abc.Awaitable[_cluster_service_pb2.ListLocksResponse]]:
         """Lists the locks that are held just now, by name: who drives which rollout, and who does which chore."""
+
+    @_abc_1.abstractmethod
+    def VerifyProject(
+        self,
+        request: _cluster_service_pb2.VerifyProjectRequest,
+        context: _ServicerContext,
+    ) -> _typing.Union[_cluster_service_pb2.VerifyProjectResponse, _abc.Awaitable[_cluster_service_pb2.VerifyProjectResponse]]:
+        """Has the nodes of an environment compare what they have live of a project with its release, file by file, and
+        repair it where asked to. The same id again changes nothing and tells how far it is. Refused (CONFLICT, with
+        a time to try again) while nodes are still at the same for somebody who asked within the last 10 minutes.
+        """
+
+    @_abc_1.abstractmethod
+    def GetVerification(
+        self,
+        request: _cluster_service_pb2.GetVerificationRequest,
+        context: _ServicerContext,
+    ) -> _typing.Union[_cluster_service_pb2.GetVerificationResponse, _abc.Awaitable[_cluster_service_pb2.GetVerificationResponse]]:
+        """Tells what a verification has found so far."""
 
 def add_ClusterServiceServicer_to_server(servicer: ClusterServiceServicer, server: _typing.Union[_grpc.Server, _aio.Server]) -> None: ...

@@ -10,6 +10,7 @@ from google.protobuf import message as _message
 from google.protobuf import timestamp_pb2 as _timestamp_pb2
 from google.protobuf.internal import containers as _containers
 from google.protobuf.internal import enum_type_wrapper as _enum_type_wrapper
+from longshore.v1 import bundle_pb2 as _bundle_pb2
 from longshore.v1 import errors_pb2 as _errors_pb2
 import builtins as _builtins
 import sys
@@ -338,6 +339,10 @@ class Deployment(_message.Message):
     PAUSE_REASON_FIELD_NUMBER: _builtins.int
     PASSED_CANARY_STEPS_FIELD_NUMBER: _builtins.int
     CANARY_DUE_TIME_FIELD_NUMBER: _builtins.int
+    BUNDLE_KIND_FIELD_NUMBER: _builtins.int
+    VALIDATION_SKIPPED_FIELD_NUMBER: _builtins.int
+    DEPENDENCIES_SKIPPED_FIELD_NUMBER: _builtins.int
+    TESTS_SKIPPED_FIELD_NUMBER: _builtins.int
     deployment_id: _builtins.str
     """The UUID that the client made, in lower-case hexadecimal with dashes."""
     project: _builtins.str
@@ -407,6 +412,14 @@ class Deployment(_message.Message):
     """Why; may be empty."""
     passed_canary_steps: _builtins.int
     """How many canary steps it has passed."""
+    bundle_kind: _bundle_pb2.BundleKind.ValueType
+    """What its release is; unspecified until it is recorded, and for an undeploy."""
+    validation_skipped: _builtins.bool
+    """Whether errors in its content were to be let through."""
+    dependencies_skipped: _builtins.bool
+    """Whether it was to be deployed whatever is live beside it."""
+    tests_skipped: _builtins.bool
+    """Whether nodes were not to run the tests that it brings along."""
     @_builtins.property
     def transfer(self) -> Global___TransferStats:
         """What the upload moved; unset for deployments without bytes."""
@@ -490,10 +503,14 @@ class Deployment(_message.Message):
         pause_reason: _builtins.str = ...,
         passed_canary_steps: _builtins.int = ...,
         canary_due_time: _timestamp_pb2.Timestamp | None = ...,
+        bundle_kind: _bundle_pb2.BundleKind.ValueType = ...,
+        validation_skipped: _builtins.bool = ...,
+        dependencies_skipped: _builtins.bool = ...,
+        tests_skipped: _builtins.bool = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _typing.Literal["_payload_size_bytes", b"_payload_size_bytes", "canary_due_time", b"canary_due_time", "create_time", b"create_time", "end_time", b"end_time", "error", b"error", "node_counts", b"node_counts", "payload_size_bytes", b"payload_size_bytes", "record_time", b"record_time", "start_time", b"start_time", "strategy", b"strategy", "transfer", b"transfer"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["_payload_size_bytes", b"_payload_size_bytes", "canary_due_time", b"canary_due_time", "cancelled_by", b"cancelled_by", "content_sha256", b"content_sha256", "create_time", b"create_time", "deployed_by", b"deployed_by", "deployment_id", b"deployment_id", "end_time", b"end_time", "environment", b"environment", "error", b"error", "failure_policy", b"failure_policy", "generation", b"generation", "kind", b"kind", "labels", b"labels", "last_sequence", b"last_sequence", "live", b"live", "node_counts", b"node_counts", "passed_canary_steps", b"passed_canary_steps", "pause_reason", b"pause_reason", "paused_by", b"paused_by", "payload_format", b"payload_format", "payload_present", b"payload_present", "payload_sha256", b"payload_sha256", "payload_size_bytes", b"payload_size_bytes", "peer", b"peer", "previous_deployment_id", b"previous_deployment_id", "previous_version", b"previous_version", "project", b"project", "record_time", b"record_time", "request_id", b"request_id", "retry_of", b"retry_of", "rollback_of", b"rollback_of", "rolled_back_by", b"rolled_back_by", "start_time", b"start_time", "status", b"status", "status_message", b"status_message", "status_reason", b"status_reason", "strategy", b"strategy", "transfer", b"transfer", "version", b"version", "waiting_gate_id", b"waiting_gate_id"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["_payload_size_bytes", b"_payload_size_bytes", "bundle_kind", b"bundle_kind", "canary_due_time", b"canary_due_time", "cancelled_by", b"cancelled_by", "content_sha256", b"content_sha256", "create_time", b"create_time", "dependencies_skipped", b"dependencies_skipped", "deployed_by", b"deployed_by", "deployment_id", b"deployment_id", "end_time", b"end_time", "environment", b"environment", "error", b"error", "failure_policy", b"failure_policy", "generation", b"generation", "kind", b"kind", "labels", b"labels", "last_sequence", b"last_sequence", "live", b"live", "node_counts", b"node_counts", "passed_canary_steps", b"passed_canary_steps", "pause_reason", b"pause_reason", "paused_by", b"paused_by", "payload_format", b"payload_format", "payload_present", b"payload_present", "payload_sha256", b"payload_sha256", "payload_size_bytes", b"payload_size_bytes", "peer", b"peer", "previous_deployment_id", b"previous_deployment_id", "previous_version", b"previous_version", "project", b"project", "record_time", b"record_time", "request_id", b"request_id", "retry_of", b"retry_of", "rollback_of", b"rollback_of", "rolled_back_by", b"rolled_back_by", "start_time", b"start_time", "status", b"status", "status_message", b"status_message", "status_reason", b"status_reason", "strategy", b"strategy", "tests_skipped", b"tests_skipped", "transfer", b"transfer", "validation_skipped", b"validation_skipped", "version", b"version", "waiting_gate_id", b"waiting_gate_id"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     _WhichOneofReturnType__payload_size_bytes: _TypeAlias = _typing.Literal["payload_size_bytes"]  # noqa: Y015
     _WhichOneofArgType__payload_size_bytes: _TypeAlias = _typing.Literal["_payload_size_bytes", b"_payload_size_bytes"]  # noqa: Y015

@@ -10,6 +10,7 @@ from google.protobuf import message as _message
 from google.protobuf import timestamp_pb2 as _timestamp_pb2
 from google.protobuf.internal import containers as _containers
 from google.protobuf.internal import enum_type_wrapper as _enum_type_wrapper
+from longshore.v1 import bundle_pb2 as _bundle_pb2
 from longshore.v1 import deployment_pb2 as _deployment_pb2
 from longshore.v1 import progress_pb2 as _progress_pb2
 import builtins as _builtins
@@ -220,6 +221,12 @@ class DeployHeader(_message.Message):
     VALIDATE_ONLY_FIELD_NUMBER: _builtins.int
     STRATEGY_FIELD_NUMBER: _builtins.int
     FAILURE_POLICY_FIELD_NUMBER: _builtins.int
+    BUNDLE_KIND_FIELD_NUMBER: _builtins.int
+    SOURCE_FIELD_NUMBER: _builtins.int
+    INSTALL_METHOD_FIELD_NUMBER: _builtins.int
+    SKIP_VALIDATION_FIELD_NUMBER: _builtins.int
+    SKIP_DEPENDENCIES_FIELD_NUMBER: _builtins.int
+    SKIP_TESTS_FIELD_NUMBER: _builtins.int
     deployment_id: _builtins.str
     """A UUID that the client makes: idempotency key, resume key and what to follow. Required."""
     session_id: _builtins.str
@@ -260,6 +267,18 @@ class DeployHeader(_message.Message):
     """
     failure_policy: _deployment_pb2.FailurePolicy.ValueType
     """What becomes of the nodes when it fails. Default: as it is set there, else they are taken back."""
+    bundle_kind: _bundle_pb2.BundleKind.ValueType
+    """What the payload is. Default: detected. Otherwise it must be that."""
+    install_method: _bundle_pb2.InstallMethod.ValueType
+    """Who or what deploys it; recorded with the release."""
+    skip_validation: _builtins.bool
+    """Deploy it although errors are found in its manifest, its workflows or its scripts. They are recorded, and
+    workflows with errors are not registered. An archive that would do harm is refused all the same.
+    """
+    skip_dependencies: _builtins.bool
+    """Deploy it whatever is live beside it, though its manifest names what must be."""
+    skip_tests: _builtins.bool
+    """Deploy it without the tests that it brings along, on nodes that run those."""
     @_builtins.property
     def labels(self) -> _containers.ScalarMap[_builtins.str, _builtins.str]:
         """Labels to find it by: at most 32; keys `^[a-z0-9][a-z0-9._/-]{0,62}$`, values of at most 255 bytes."""
@@ -267,6 +286,10 @@ class DeployHeader(_message.Message):
     @_builtins.property
     def strategy(self) -> _deployment_pb2.RolloutStrategy:
         """How its rollout goes over the nodes. Default: as it is set for the project and environment, else all at once."""
+
+    @_builtins.property
+    def source(self) -> _bundle_pb2.Source:
+        """Where the payload was taken from; recorded with the release."""
 
     def __init__(
         self,
@@ -290,10 +313,16 @@ class DeployHeader(_message.Message):
         validate_only: _builtins.bool = ...,
         strategy: _deployment_pb2.RolloutStrategy | None = ...,
         failure_policy: _deployment_pb2.FailurePolicy.ValueType = ...,
+        bundle_kind: _bundle_pb2.BundleKind.ValueType = ...,
+        source: _bundle_pb2.Source | None = ...,
+        install_method: _bundle_pb2.InstallMethod.ValueType = ...,
+        skip_validation: _builtins.bool = ...,
+        skip_dependencies: _builtins.bool = ...,
+        skip_tests: _builtins.bool = ...,
     ) -> None: ...
-    _HasFieldArgType: _TypeAlias = _typing.Literal["_expected_live_deployment_id", b"_expected_live_deployment_id", "_payload_size_bytes", b"_payload_size_bytes", "bump", b"bump", "expected_live_deployment_id", b"expected_live_deployment_id", "payload_size_bytes", b"payload_size_bytes", "strategy", b"strategy", "version", b"version", "version_choice", b"version_choice"]  # noqa: Y015
+    _HasFieldArgType: _TypeAlias = _typing.Literal["_expected_live_deployment_id", b"_expected_live_deployment_id", "_payload_size_bytes", b"_payload_size_bytes", "bump", b"bump", "expected_live_deployment_id", b"expected_live_deployment_id", "payload_size_bytes", b"payload_size_bytes", "source", b"source", "strategy", b"strategy", "version", b"version", "version_choice", b"version_choice"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["_expected_live_deployment_id", b"_expected_live_deployment_id", "_payload_size_bytes", b"_payload_size_bytes", "attempt", b"attempt", "bump", b"bump", "deployment_id", b"deployment_id", "environment", b"environment", "expected_live_deployment_id", b"expected_live_deployment_id", "failure_policy", b"failure_policy", "file_name", b"file_name", "labels", b"labels", "payload_format", b"payload_format", "payload_sha256", b"payload_sha256", "payload_size_bytes", b"payload_size_bytes", "project", b"project", "queue_policy", b"queue_policy", "session_id", b"session_id", "stage_only", b"stage_only", "strategy", b"strategy", "validate_only", b"validate_only", "version", b"version", "version_choice", b"version_choice", "wait_policy", b"wait_policy"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["_expected_live_deployment_id", b"_expected_live_deployment_id", "_payload_size_bytes", b"_payload_size_bytes", "attempt", b"attempt", "bump", b"bump", "bundle_kind", b"bundle_kind", "deployment_id", b"deployment_id", "environment", b"environment", "expected_live_deployment_id", b"expected_live_deployment_id", "failure_policy", b"failure_policy", "file_name", b"file_name", "install_method", b"install_method", "labels", b"labels", "payload_format", b"payload_format", "payload_sha256", b"payload_sha256", "payload_size_bytes", b"payload_size_bytes", "project", b"project", "queue_policy", b"queue_policy", "session_id", b"session_id", "skip_dependencies", b"skip_dependencies", "skip_tests", b"skip_tests", "skip_validation", b"skip_validation", "source", b"source", "stage_only", b"stage_only", "strategy", b"strategy", "validate_only", b"validate_only", "version", b"version", "version_choice", b"version_choice", "wait_policy", b"wait_policy"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     _WhichOneofReturnType__expected_live_deployment_id: _TypeAlias = _typing.Literal["expected_live_deployment_id"]  # noqa: Y015
     _WhichOneofArgType__expected_live_deployment_id: _TypeAlias = _typing.Literal["_expected_live_deployment_id", b"_expected_live_deployment_id"]  # noqa: Y015
@@ -474,6 +503,8 @@ class Validation(_message.Message):
     UNPACKED_SIZE_BYTES_FIELD_NUMBER: _builtins.int
     FINDINGS_FIELD_NUMBER: _builtins.int
     TOTAL_FINDINGS_FIELD_NUMBER: _builtins.int
+    BUNDLE_FIELD_NUMBER: _builtins.int
+    WORKFLOW_COUNT_FIELD_NUMBER: _builtins.int
     valid: _builtins.bool
     """Whether its content could be deployed as the header says: no finding is an error. A freeze, say, may
     forbid it all the same.
@@ -494,9 +525,15 @@ class Validation(_message.Message):
     """Size of the unpacked tree in bytes."""
     total_findings: _builtins.int
     """How many findings there are in all."""
+    workflow_count: _builtins.int
+    """The workflows in it."""
     @_builtins.property
     def findings(self) -> _containers.RepeatedCompositeFieldContainer[_deployment_pb2.Finding]:
         """What was found, the worst first, at most 500."""
+
+    @_builtins.property
+    def bundle(self) -> _bundle_pb2.Bundle:
+        """What its manifest says; unset when it could not be unpacked."""
 
     def __init__(
         self,
@@ -511,10 +548,12 @@ class Validation(_message.Message):
         unpacked_size_bytes: _builtins.int = ...,
         findings: _abc.Iterable[_deployment_pb2.Finding] | None = ...,
         total_findings: _builtins.int = ...,
+        bundle: _bundle_pb2.Bundle | None = ...,
+        workflow_count: _builtins.int = ...,
     ) -> None: ...
-    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    _HasFieldArgType: _TypeAlias = _typing.Literal["bundle", b"bundle"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["content_sha256", b"content_sha256", "entries", b"entries", "findings", b"findings", "payload_format", b"payload_format", "payload_sha256", b"payload_sha256", "payload_size_bytes", b"payload_size_bytes", "total_findings", b"total_findings", "unpacked_size_bytes", b"unpacked_size_bytes", "valid", b"valid", "version", b"version"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["bundle", b"bundle", "content_sha256", b"content_sha256", "entries", b"entries", "findings", b"findings", "payload_format", b"payload_format", "payload_sha256", b"payload_sha256", "payload_size_bytes", b"payload_size_bytes", "total_findings", b"total_findings", "unpacked_size_bytes", b"unpacked_size_bytes", "valid", b"valid", "version", b"version", "workflow_count", b"workflow_count"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
@@ -557,6 +596,7 @@ class DeployReleaseRequest(_message.Message):
     LABELS_FIELD_NUMBER: _builtins.int
     STRATEGY_FIELD_NUMBER: _builtins.int
     FAILURE_POLICY_FIELD_NUMBER: _builtins.int
+    SKIP_DEPENDENCIES_FIELD_NUMBER: _builtins.int
     deployment_id: _builtins.str
     """A UUID that the client makes; the same again gives the same answer. Required."""
     project: _builtins.str
@@ -577,6 +617,8 @@ class DeployReleaseRequest(_message.Message):
     """When the call is answered. Not part of what makes two calls the same."""
     failure_policy: _deployment_pb2.FailurePolicy.ValueType
     """What becomes of the nodes when it fails. Default: as it is set there, else they are taken back."""
+    skip_dependencies: _builtins.bool
+    """Deploy it whatever is live beside it, though its manifest names what must be."""
     @_builtins.property
     def labels(self) -> _containers.ScalarMap[_builtins.str, _builtins.str]:
         """Labels to find it by: at most 32; keys `^[a-z0-9][a-z0-9._/-]{0,62}$`, values of at most 255 bytes."""
@@ -599,10 +641,11 @@ class DeployReleaseRequest(_message.Message):
         labels: _abc.Mapping[_builtins.str, _builtins.str] | None = ...,
         strategy: _deployment_pb2.RolloutStrategy | None = ...,
         failure_policy: _deployment_pb2.FailurePolicy.ValueType = ...,
+        skip_dependencies: _builtins.bool = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _typing.Literal["_expected_live_deployment_id", b"_expected_live_deployment_id", "expected_live_deployment_id", b"expected_live_deployment_id", "strategy", b"strategy"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["_expected_live_deployment_id", b"_expected_live_deployment_id", "deployment_id", b"deployment_id", "environment", b"environment", "expected_live_deployment_id", b"expected_live_deployment_id", "failure_policy", b"failure_policy", "labels", b"labels", "project", b"project", "queue_policy", b"queue_policy", "stage_only", b"stage_only", "strategy", b"strategy", "version", b"version", "wait_policy", b"wait_policy"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["_expected_live_deployment_id", b"_expected_live_deployment_id", "deployment_id", b"deployment_id", "environment", b"environment", "expected_live_deployment_id", b"expected_live_deployment_id", "failure_policy", b"failure_policy", "labels", b"labels", "project", b"project", "queue_policy", b"queue_policy", "skip_dependencies", b"skip_dependencies", "stage_only", b"stage_only", "strategy", b"strategy", "version", b"version", "wait_policy", b"wait_policy"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     _WhichOneofReturnType__expected_live_deployment_id: _TypeAlias = _typing.Literal["expected_live_deployment_id"]  # noqa: Y015
     _WhichOneofArgType__expected_live_deployment_id: _TypeAlias = _typing.Literal["_expected_live_deployment_id", b"_expected_live_deployment_id"]  # noqa: Y015
@@ -670,6 +713,7 @@ class RollbackRequest(_message.Message):
     LABELS_FIELD_NUMBER: _builtins.int
     STRATEGY_FIELD_NUMBER: _builtins.int
     FAILURE_POLICY_FIELD_NUMBER: _builtins.int
+    SKIP_DEPENDENCIES_FIELD_NUMBER: _builtins.int
     deployment_id: _builtins.str
     """A UUID that the client makes; the same again gives the same answer, and never goes back twice. Required."""
     project: _builtins.str
@@ -688,6 +732,8 @@ class RollbackRequest(_message.Message):
     """When the call is answered. Not part of what makes two calls the same."""
     failure_policy: _deployment_pb2.FailurePolicy.ValueType
     """What becomes of the nodes when it fails. Default: as it is set there, else they are taken back."""
+    skip_dependencies: _builtins.bool
+    """Go back whatever is live beside it, though manifests name what must be."""
     @_builtins.property
     def labels(self) -> _containers.ScalarMap[_builtins.str, _builtins.str]:
         """Labels to find it by, as in DeployHeader."""
@@ -709,10 +755,11 @@ class RollbackRequest(_message.Message):
         labels: _abc.Mapping[_builtins.str, _builtins.str] | None = ...,
         strategy: _deployment_pb2.RolloutStrategy | None = ...,
         failure_policy: _deployment_pb2.FailurePolicy.ValueType = ...,
+        skip_dependencies: _builtins.bool = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _typing.Literal["_expected_live_deployment_id", b"_expected_live_deployment_id", "expected_live_deployment_id", b"expected_live_deployment_id", "strategy", b"strategy", "target", b"target", "target_deployment_id", b"target_deployment_id", "version", b"version"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["_expected_live_deployment_id", b"_expected_live_deployment_id", "deployment_id", b"deployment_id", "environment", b"environment", "expected_live_deployment_id", b"expected_live_deployment_id", "failure_policy", b"failure_policy", "labels", b"labels", "project", b"project", "strategy", b"strategy", "target", b"target", "target_deployment_id", b"target_deployment_id", "version", b"version", "wait_policy", b"wait_policy"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["_expected_live_deployment_id", b"_expected_live_deployment_id", "deployment_id", b"deployment_id", "environment", b"environment", "expected_live_deployment_id", b"expected_live_deployment_id", "failure_policy", b"failure_policy", "labels", b"labels", "project", b"project", "skip_dependencies", b"skip_dependencies", "strategy", b"strategy", "target", b"target", "target_deployment_id", b"target_deployment_id", "version", b"version", "wait_policy", b"wait_policy"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     _WhichOneofReturnType__expected_live_deployment_id: _TypeAlias = _typing.Literal["expected_live_deployment_id"]  # noqa: Y015
     _WhichOneofArgType__expected_live_deployment_id: _TypeAlias = _typing.Literal["_expected_live_deployment_id", b"_expected_live_deployment_id"]  # noqa: Y015
@@ -790,6 +837,7 @@ class UndeployRequest(_message.Message):
     LABELS_FIELD_NUMBER: _builtins.int
     STRATEGY_FIELD_NUMBER: _builtins.int
     FAILURE_POLICY_FIELD_NUMBER: _builtins.int
+    SKIP_DEPENDENCIES_FIELD_NUMBER: _builtins.int
     deployment_id: _builtins.str
     """A UUID that the client makes; the same again gives the same answer. Required."""
     project: _builtins.str
@@ -806,6 +854,8 @@ class UndeployRequest(_message.Message):
     """When the call is answered. Not part of what makes two calls the same."""
     failure_policy: _deployment_pb2.FailurePolicy.ValueType
     """What becomes of the nodes when it fails. Default: as it is set there, else they are taken back."""
+    skip_dependencies: _builtins.bool
+    """Take it off although releases that are live need it."""
     @_builtins.property
     def labels(self) -> _containers.ScalarMap[_builtins.str, _builtins.str]:
         """Labels to find it by: at most 32; keys `^[a-z0-9][a-z0-9._/-]{0,62}$`, values of at most 255 bytes."""
@@ -826,10 +876,11 @@ class UndeployRequest(_message.Message):
         labels: _abc.Mapping[_builtins.str, _builtins.str] | None = ...,
         strategy: _deployment_pb2.RolloutStrategy | None = ...,
         failure_policy: _deployment_pb2.FailurePolicy.ValueType = ...,
+        skip_dependencies: _builtins.bool = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _typing.Literal["_expected_live_deployment_id", b"_expected_live_deployment_id", "expected_live_deployment_id", b"expected_live_deployment_id", "strategy", b"strategy"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["_expected_live_deployment_id", b"_expected_live_deployment_id", "deployment_id", b"deployment_id", "environment", b"environment", "expected_live_deployment_id", b"expected_live_deployment_id", "failure_policy", b"failure_policy", "labels", b"labels", "project", b"project", "queue_policy", b"queue_policy", "strategy", b"strategy", "wait_policy", b"wait_policy"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["_expected_live_deployment_id", b"_expected_live_deployment_id", "deployment_id", b"deployment_id", "environment", b"environment", "expected_live_deployment_id", b"expected_live_deployment_id", "failure_policy", b"failure_policy", "labels", b"labels", "project", b"project", "queue_policy", b"queue_policy", "skip_dependencies", b"skip_dependencies", "strategy", b"strategy", "wait_policy", b"wait_policy"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     _WhichOneofReturnType__expected_live_deployment_id: _TypeAlias = _typing.Literal["expected_live_deployment_id"]  # noqa: Y015
     _WhichOneofArgType__expected_live_deployment_id: _TypeAlias = _typing.Literal["_expected_live_deployment_id", b"_expected_live_deployment_id"]  # noqa: Y015
@@ -1095,6 +1146,7 @@ class RetryDeploymentRequest(_message.Message):
     LABELS_FIELD_NUMBER: _builtins.int
     STRATEGY_FIELD_NUMBER: _builtins.int
     FAILURE_POLICY_FIELD_NUMBER: _builtins.int
+    SKIP_DEPENDENCIES_FIELD_NUMBER: _builtins.int
     deployment_id: _builtins.str
     """A UUID that the client makes, for the new deployment; the same again gives the same answer. Required."""
     retry_of: _builtins.str
@@ -1109,6 +1161,8 @@ class RetryDeploymentRequest(_message.Message):
     """When the call is answered. Not part of what makes two calls the same."""
     failure_policy: _deployment_pb2.FailurePolicy.ValueType
     """What becomes of the nodes when it fails. Default: as it is set there, else they are taken back."""
+    skip_dependencies: _builtins.bool
+    """Deploy it whatever is live beside it, though its manifest names what must be."""
     @_builtins.property
     def labels(self) -> _containers.ScalarMap[_builtins.str, _builtins.str]:
         """Labels to find it by: at most 32; keys `^[a-z0-9][a-z0-9._/-]{0,62}$`, values of at most 255 bytes."""
@@ -1128,10 +1182,11 @@ class RetryDeploymentRequest(_message.Message):
         labels: _abc.Mapping[_builtins.str, _builtins.str] | None = ...,
         strategy: _deployment_pb2.RolloutStrategy | None = ...,
         failure_policy: _deployment_pb2.FailurePolicy.ValueType = ...,
+        skip_dependencies: _builtins.bool = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _typing.Literal["_expected_live_deployment_id", b"_expected_live_deployment_id", "expected_live_deployment_id", b"expected_live_deployment_id", "strategy", b"strategy"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["_expected_live_deployment_id", b"_expected_live_deployment_id", "deployment_id", b"deployment_id", "expected_live_deployment_id", b"expected_live_deployment_id", "failure_policy", b"failure_policy", "labels", b"labels", "queue_policy", b"queue_policy", "retry_of", b"retry_of", "strategy", b"strategy", "wait_policy", b"wait_policy"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["_expected_live_deployment_id", b"_expected_live_deployment_id", "deployment_id", b"deployment_id", "expected_live_deployment_id", b"expected_live_deployment_id", "failure_policy", b"failure_policy", "labels", b"labels", "queue_policy", b"queue_policy", "retry_of", b"retry_of", "skip_dependencies", b"skip_dependencies", "strategy", b"strategy", "wait_policy", b"wait_policy"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     _WhichOneofReturnType__expected_live_deployment_id: _TypeAlias = _typing.Literal["expected_live_deployment_id"]  # noqa: Y015
     _WhichOneofArgType__expected_live_deployment_id: _TypeAlias = _typing.Literal["_expected_live_deployment_id", b"_expected_live_deployment_id"]  # noqa: Y015

@@ -162,6 +162,32 @@ class _ErrorReasonEnumTypeWrapper(_enum_type_wrapper._EnumTypeWrapper[_ErrorReas
     """NOT_FOUND. No node is registered under this name."""
     ERROR_REASON_NODE_RUNNING: _ErrorReason.ValueType  # 51
     """FAILED_PRECONDITION. The node runs, so it cannot be forgotten: stop it first."""
+    ERROR_REASON_DEPENDENCY_UNSATISFIED: _ErrorReason.ValueType  # 52
+    """FAILED_PRECONDITION. What the release needs is not live in the environment; the findings name each project
+    and the version that it must have. Deploy those first, or skip dependencies.
+    """
+    ERROR_REASON_DEPENDANT_LIVE: _ErrorReason.ValueType  # 53
+    """FAILED_PRECONDITION. Releases that are live, or on their way, need what the call would take away or change;
+    the findings name them. Mend those first, or skip dependencies.
+    """
+    ERROR_REASON_WORKFLOW_NOT_FOUND: _ErrorReason.ValueType  # 54
+    """NOT_FOUND. There is no such workflow in that release, or in what is live."""
+    ERROR_REASON_VERIFICATION_NOT_FOUND: _ErrorReason.ValueType  # 55
+    """NOT_FOUND. No verification has this id; they are kept for a day."""
+    ERROR_REASON_UNAUTHENTICATED: _ErrorReason.ValueType  # 56
+    """UNAUTHENTICATED. The server does not know who calls: no token came along, or one that is not valid (any
+    more); the message says why.
+    """
+    ERROR_REASON_PERMISSION_DENIED: _ErrorReason.ValueType  # 57
+    """PERMISSION_DENIED. The caller may not do this; the message and `permission` in the metadata name what is
+    missing.
+    """
+    ERROR_REASON_SECOND_PERSON_REQUIRED: _ErrorReason.ValueType  # 58
+    """PERMISSION_DENIED. Whoever deployed must not promote there: somebody else has to."""
+    ERROR_REASON_QUOTA_EXCEEDED: _ErrorReason.ValueType  # 59
+    """RESOURCE_EXHAUSTED. The caller or the project has used up a quota; the message names it, its value and how
+    much is used, and RetryInfo when there is room again, where that is known.
+    """
 
 class ErrorReason(_ErrorReason, metaclass=_ErrorReasonEnumTypeWrapper):
     """Why a call failed, for programs. It is the `reason` of the `google.rpc.ErrorInfo` in the status
@@ -309,4 +335,30 @@ ERROR_REASON_NODE_NOT_FOUND: ErrorReason.ValueType  # 50
 """NOT_FOUND. No node is registered under this name."""
 ERROR_REASON_NODE_RUNNING: ErrorReason.ValueType  # 51
 """FAILED_PRECONDITION. The node runs, so it cannot be forgotten: stop it first."""
+ERROR_REASON_DEPENDENCY_UNSATISFIED: ErrorReason.ValueType  # 52
+"""FAILED_PRECONDITION. What the release needs is not live in the environment; the findings name each project
+and the version that it must have. Deploy those first, or skip dependencies.
+"""
+ERROR_REASON_DEPENDANT_LIVE: ErrorReason.ValueType  # 53
+"""FAILED_PRECONDITION. Releases that are live, or on their way, need what the call would take away or change;
+the findings name them. Mend those first, or skip dependencies.
+"""
+ERROR_REASON_WORKFLOW_NOT_FOUND: ErrorReason.ValueType  # 54
+"""NOT_FOUND. There is no such workflow in that release, or in what is live."""
+ERROR_REASON_VERIFICATION_NOT_FOUND: ErrorReason.ValueType  # 55
+"""NOT_FOUND. No verification has this id; they are kept for a day."""
+ERROR_REASON_UNAUTHENTICATED: ErrorReason.ValueType  # 56
+"""UNAUTHENTICATED. The server does not know who calls: no token came along, or one that is not valid (any
+more); the message says why.
+"""
+ERROR_REASON_PERMISSION_DENIED: ErrorReason.ValueType  # 57
+"""PERMISSION_DENIED. The caller may not do this; the message and `permission` in the metadata name what is
+missing.
+"""
+ERROR_REASON_SECOND_PERSON_REQUIRED: ErrorReason.ValueType  # 58
+"""PERMISSION_DENIED. Whoever deployed must not promote there: somebody else has to."""
+ERROR_REASON_QUOTA_EXCEEDED: ErrorReason.ValueType  # 59
+"""RESOURCE_EXHAUSTED. The caller or the project has used up a quota; the message names it, its value and how
+much is used, and RetryInfo when there is room again, where that is known.
+"""
 Global___ErrorReason: _TypeAlias = ErrorReason  # noqa: Y015

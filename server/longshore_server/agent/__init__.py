@@ -2,5 +2,6 @@
 
 from .activation import BUILT_AT_ONCE
 from .agent import NodeAgent
+from .patience import PASSING
 
-__all__ = ["BUILT_AT_ONCE", "NodeAgent"]
+__all__ = ["BUILT_AT_ONCE", "PASSING", "NodeAgent"]

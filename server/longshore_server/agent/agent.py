@@ -15,21 +15,22 @@ from concurrent.futures import Executor
 import structlog
 
 from longshore_bundles import UnpackLimits
-from longshore_server.disk import DataFolder, DiskError, LiveLinks, StaleGeneration
-from longshore_server.hooks import ProjectHooks
+from longshore_server.disk import DataFolder, DiskError, InstalledTree, LiveLinks, StaleGeneration
+from longshore_server.hooks import BundleTestSettings, ProjectHooks, Runtimes
 from longshore_server.identity import Identity
+from longshore_server.tracing import span
 from longshore_server.translation import refusal_of
 from longshore_server.unbroken import in_thread
 from longshore_server.wakeups import Kind, Wakeups, woken
 from longshore_storage.catalogue import Catalogue, assignments
-from longshore_storage.catalogue.rows import Assignment
+from longshore_storage.catalogue.rows import Assignment, Release
 from longshore_storage.errors import StorageError
 from longshore_storage.payloads import PayloadStore
 
 from .activation import ActivationWork
 from .converging import Converging
 from .patience import LONGEST_AWAY_S, PASSING, patiently
-from .reporting import Superseded
+from .reporting import ActivationRefused, Superseded
 
 _log = structlog.get_logger(__name__)
 
@@ -37,7 +38,11 @@ _UNREPORTED_PAUSE_S = 1.0
 
 
 class NodeAgent:
-    """Runs until cancelled; see the module. ``threads`` are for ``BUILT_AT_ONCE`` trees, and nothing else."""
+    """Runs until cancelled; see the module. ``threads`` are for ``BUILT_AT_ONCE`` trees, and nothing else.
+
+    ``on_end`` is told how an activation ended: ``live``, ``removed`` or ``failed``; ``on_ahead`` that the
+    node has obeyed more than the database knows.
+    """
 
     def __init__(
         self,
@@ -51,7 +56,11 @@ class NodeAgent:
         limits: UnpackLimits,
         kept_releases: int,
         hooks_of: Callable[[str], ProjectHooks],
+        runtimes: Runtimes,
+        bundle_tests: BundleTestSettings,
         poll_s: float,
+        on_end: Callable[[str], None] = lambda _: None,
+        on_ahead: Callable[[], None] = lambda: None,
     ) -> None:
         self._catalogue = catalogue
         self._wakeups = wakeups
@@ -67,10 +76,17 @@ class NodeAgent:
             limits=limits,
             kept_releases=kept_releases,
             hooks_of=hooks_of,
+            runtimes=runtimes,
+            bundle_tests=bundle_tests,
+            on_end=on_end,
         )
-        self._converging = Converging(catalogue, wakeups, identity, LiveLinks(folder))
+        self._converging = Converging(catalogue, wakeups, identity, LiveLinks(folder), on_ahead)
         self._look = asyncio.Event()
         self._tasks: dict[tuple[str, str], asyncio.Task[None]] = {}
+
+    async def build(self, release: Release) -> InstalledTree:
+        """Install a release's tree anew, beside what there is. Raises what building one raises."""
+        return await self._work.build(release)
 
     async def run(self) -> None:
         """Look for due assignments, again and again."""
@@ -81,7 +97,7 @@ class NodeAgent:
                     self._look.clear()
                     try:
                         await self._start_work()
-                    except StorageError as error:
+                    except (StorageError, DiskError, OSError) as error:
                         _log.warning("assignments.unseen", error=str(error))
                     await woken(self._look, self._poll_s)
         finally:
@@ -110,9 +126,17 @@ class NodeAgent:
             generation=assignment.generation,
         )
         try:
-            async for attempt in patiently():
-                with attempt:
-                    await self._try(assignment)
+            with span(
+                "activation",
+                within=assignment.trace_context,
+                deployment_id=assignment.deployment_id,
+                project=assignment.project,
+                environment=assignment.environment,
+                generation=assignment.generation,
+            ):
+                async for attempt in patiently():
+                    with attempt:
+                        await self._try(assignment)
         except Superseded:
             _log.info("activation.superseded")
         except PASSING as error:
@@ -135,6 +159,8 @@ class NodeAgent:
             await self._work.make_live(assignment)
         except (Superseded, StaleGeneration, *PASSING):
             raise
+        except ActivationRefused as refused:
+            await self._work.reports.failed(assignment, str(refused))
         except Exception as error:
             refusal = refusal_of(error)
             if refusal is None and not isinstance(error, OSError | DiskError):

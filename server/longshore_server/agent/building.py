@@ -118,7 +118,8 @@ class TreeBuilder:
         def work(source: BlockingReader) -> UnpackResult:
             if form is not PayloadFormat.ZIP:
                 counting = CountingReader(source, moved)
-                return unpack(counting, tree, form, self._limits, file_name=release.file_name)
+                name = release.file_name
+                return unpack(counting, tree, form, self._limits, file_name=name, reads_bundle=False)
             # A zip is read from its end, so it is laid down first.
             spooled = staging / "payload"
             lay_down(spooled, cast(BinaryIO, source))
@@ -132,7 +133,7 @@ class TreeBuilder:
 
     def _unpack_file(self, spooled: Path, tree: Path, form: PayloadFormat) -> UnpackResult:
         with spooled.open("rb") as source:
-            return unpack(source, tree, form, self._limits)
+            return unpack(source, tree, form, self._limits, reads_bundle=False)
 
     def _begin(self, release: Release, staging: Path, *, spooled: bool) -> None:
         """Make room for a tree, and the empty folder ``staging`` for it."""
@@ -143,4 +144,4 @@ class TreeBuilder:
             self._folder, self._trees, self._links, needed, project=release.project, what=what
         ):
             _log.info("tree.pruned", tree=path.name, needed_bytes=needed)
-        staging.mkdir(mode=0o700)
+        self._folder.make_staging(staging)

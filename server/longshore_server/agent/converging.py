@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from time import monotonic
 from typing import Final
 
@@ -9,7 +10,7 @@ from longshore_server.disk import LiveLinks, StaleGeneration
 from longshore_server.identity import Identity
 from longshore_server.unbroken import in_thread
 from longshore_server.wakeups import Kind, Wakeups, rollout_ident
-from longshore_storage.catalogue import Catalogue, converging
+from longshore_storage.catalogue import Catalogue, converging, lacking, restored
 from longshore_storage.catalogue.rows import Actor
 
 # Whoever deploys wakes the node many times a second.
@@ -20,11 +21,19 @@ _COMPARE_EVERY_S: Final = 60.0
 class Converging:
     """What a node sees to without being told: it joined, was away or failed, or the database was restored."""
 
-    def __init__(self, catalogue: Catalogue, wakeups: Wakeups, identity: Identity, links: LiveLinks) -> None:
+    def __init__(
+        self,
+        catalogue: Catalogue,
+        wakeups: Wakeups,
+        identity: Identity,
+        links: LiveLinks,
+        on_ahead: Callable[[], None],
+    ) -> None:
         self._catalogue = catalogue
         self._wakeups = wakeups
         self._identity = identity
         self._links = links
+        self._on_ahead = on_ahead
         self._actor = Actor(f"node:{identity.name}")
         self._behind = _Pace(_CATCH_UP_EVERY_S)
         self._ahead = _Pace(_COMPARE_EVERY_S)
@@ -40,7 +49,7 @@ class Converging:
     async def _catch_up(self) -> None:
         node_id = self._identity.node_id
         async with self._catalogue.reading() as transaction:
-            behind = await converging.behind(transaction, node_id)
+            behind = await lacking.behind(transaction, node_id)
             now = await transaction.now() if behind else None
         # What failed while the node was away, for being away, is tried as soon as it is back.
         is_back, self._has_looked = not self._has_looked, True
@@ -55,7 +64,7 @@ class Converging:
         if not own:
             return
         async with self._catalogue.reading() as transaction:
-            ahead = await converging.ahead(transaction, self._identity.node_id, own)
+            ahead = await restored.ahead(transaction, self._identity.node_id, own)
         for project in ahead:
             await self.raise_past(project, own[project])
 
@@ -66,7 +75,8 @@ class Converging:
     async def raise_past(self, project: str, own: int) -> None:
         """Raise a place's generation past what this node has obeyed there."""
         async with self._catalogue.transaction() as transaction:
-            await converging.raise_past(transaction, self._identity.node_id, project, own, self._actor)
+            await restored.raise_past(transaction, self._identity.node_id, project, own, self._actor)
+        self._on_ahead()
         self._wakeups.send(Kind.ROLLOUTS, rollout_ident(project, self._identity.environment))
 
 

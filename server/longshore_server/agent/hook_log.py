@@ -16,7 +16,7 @@ import structlog
 
 from longshore_server.hooks import OutputTail
 from longshore_server.wakeups import woken
-from longshore_storage.catalogue import Catalogue, assignments, hook_outputs
+from longshore_storage.catalogue import Catalogue, activations, hook_outputs
 from longshore_storage.catalogue.hook_outputs import HookKind
 from longshore_storage.catalogue.rows import Assignment
 from longshore_storage.errors import StorageError
@@ -148,7 +148,7 @@ class HookLog:
                 for number, (record, columns) in changed.items():
                     await hook_outputs.write(
                         transaction,
-                        assignments.place_of(self._assignment),
+                        activations.place_of(self._assignment),
                         number,
                         begun={**begun, **record.begun},
                         **columns,
@@ -164,7 +164,7 @@ async def open_log(
 ) -> AsyncIterator[HookLog]:
     """Open the log of an activation, going on behind what an earlier try of it has run."""
     async with catalogue.transaction() as transaction:
-        place = assignments.place_of(assignment)
+        place = activations.place_of(assignment)
         first = await hook_outputs.next_number(transaction, place, broken_off=_LOST)
     log = HookLog(catalogue, reports, assignment, node_name, first)
     writer = asyncio.create_task(log.keep_writing())

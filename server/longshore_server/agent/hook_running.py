@@ -24,6 +24,7 @@ from longshore_server.hooks import (
     run_command,
     until_healthy,
 )
+from longshore_server.tracing import describe, span
 from longshore_storage.catalogue.hook_outputs import HookKind
 
 from .hook_log import HookLog
@@ -87,11 +88,15 @@ class HookRunning:
         taking_back: bool = False,
     ) -> str:
         environment = hook_environment(facts, hook.environment)
-        with self._log.running(hook.title, kind, taking_back=taking_back) as record:
+        with (
+            span("activation.hook", hook=kind.value, taking_back=taking_back),
+            self._log.running(hook.title, kind, taking_back=taking_back) as record,
+        ):
             end = await run_command(hook.command, environment, timeout_s=hook.timeout_s, output=record.output)
             record.end(end.how, end.exit_code)
+            describe(outcome="done" if end.well else "failed")
         _log.info("hook.ended", hook=hook.title, kind=kind, how=end.how, taking_back=taking_back)
-        return "" if end.well else f"hook {hook.title!r} ({_WHEN[kind]}) {end.how}{_last_line(record.output)}"
+        return "" if end.well else f"hook {hook.title!r} ({_WHEN[kind]}) {end.how}{last_line(record.output)}"
 
     async def _check(self, facts: SwitchFacts) -> str:
         tasks = [asyncio.create_task(self._check_one(check, facts)) for check in self._hooks.checks]
@@ -114,6 +119,7 @@ class HookRunning:
         return f"check {check.title!r} {failure}" if failure else ""
 
 
-def _last_line(output: OutputTail) -> str:
+def last_line(output: OutputTail) -> str:
+    """The last line that was put out, as an error's sentence goes on with it; empty where there is none."""
     said = [line for line in output.lines(whole=True) if line.strip()]
     return f" (its last line: {said[-1].strip()[:_LONGEST_LINE]})" if said else ""

@@ -10,8 +10,10 @@ from typing import Any, Final
 
 import structlog
 
+from longshore_server.tracing import describe
 from longshore_server.wakeups import Kind, Wakeups, rollout_ident
-from longshore_storage.catalogue import Catalogue, Transaction, assignments, releases
+from longshore_storage.catalogue import Catalogue, Transaction, activations, releases
+from longshore_storage.catalogue.demands import Demands, demands_of
 from longshore_storage.catalogue.lifecycle import ActivationStatus
 from longshore_storage.catalogue.rows import Assignment, Release
 from longshore_storage.errors import StorageError
@@ -23,6 +25,8 @@ _log = structlog.get_logger(__name__)
 _REPORT_SPACING_S: Final = 1.0
 # How often a node that works or waits shows that it is well; far below any deadline for progress.
 STILL_HERE_S: Final = 10.0
+# While commands run a cancellation is noticed within this time.
+STILL_HERE_WITH_HOOKS_S: Final = 2.0
 _OPEN: Final = (ActivationStatus.PENDING, ActivationStatus.FETCHING, ActivationStatus.SWITCHING)
 _LONGEST_MESSAGE: Final = 1000
 
@@ -31,15 +35,25 @@ class Superseded(Exception):
     """A newer assignment took this one's place, or the controller gave the node up: stop, change nothing."""
 
 
+class ActivationRefused(Exception):
+    """The node does not make live what is assigned, and nothing was switched; its text says why."""
+
+
 class Reports:
     """Writes the rows of one node's activations, and wakes who waits for them."""
 
-    def __init__(self, catalogue: Catalogue, wakeups: Wakeups) -> None:
+    def __init__(
+        self, catalogue: Catalogue, wakeups: Wakeups, on_end: Callable[[str], None] = lambda _: None
+    ) -> None:
         self._catalogue = catalogue
         self._wakeups = wakeups
+        self._on_end = on_end
 
-    async def begin(self, assignment: Assignment) -> Release | None:
-        """Say that the work has begun; the release that it is about. Raises ``Superseded``."""
+    async def begin(self, assignment: Assignment) -> tuple[Release, Demands] | None:
+        """Say that the work has begun; the release that it is about, and what that asks of the node.
+
+        None where nothing is to be live. Raises ``Superseded``.
+        """
         async with self._catalogue.transaction() as transaction:
             await self._write(
                 transaction,
@@ -50,7 +64,8 @@ class Reports:
             )
             if assignment.release_id is None:
                 return None
-            return await releases.get_release(transaction, assignment.release_id)
+            release = await releases.get_release(transaction, assignment.release_id)
+            return release, await demands_of(transaction, assignment)
 
     async def moved(self, assignment: Assignment, **columns: Any) -> None:
         """Say how far the work is. Raises ``Superseded``."""
@@ -60,7 +75,7 @@ class Reports:
     async def begin_switch(self, assignment: Assignment, **columns: Any) -> None:
         """Say that the link is swapped next. Raises ``Superseded``: then it must not be."""
         async with self._catalogue.transaction() as transaction:
-            if not await assignments.begin_switch(transaction, assignments.place_of(assignment), **columns):
+            if not await activations.begin_switch(transaction, activations.place_of(assignment), **columns):
                 raise Superseded
 
     async def live(self, assignment: Assignment, path: str) -> None:
@@ -74,20 +89,23 @@ class Reports:
                 async with self._catalogue.transaction() as transaction:
                     end_time = await transaction.now()
                     await self._write(transaction, assignment, status=status, end_time=end_time, path=path)
+        self._on_end(status.lower())
         self.wake(assignment)
 
     async def failed(self, assignment: Assignment, message: str) -> None:
         """Say that what is assigned is not live and will not be."""
         _log.warning("activation.failed", error=message)
+        describe(outcome="failed")
         async with self._catalogue.transaction() as transaction:
-            await assignments.report(
+            await activations.report(
                 transaction,
-                assignments.place_of(assignment),
+                activations.place_of(assignment),
                 expected=_OPEN,
                 status=ActivationStatus.FAILED,
                 message=message[:_LONGEST_MESSAGE],
                 end_time=await transaction.now(),
             )
+        self._on_end("failed")
         self.wake(assignment)
 
     def wake(self, assignment: Assignment) -> None:
@@ -143,6 +161,6 @@ class Reports:
             raise
 
     async def _write(self, transaction: Transaction, assignment: Assignment, **values: object) -> None:
-        place = assignments.place_of(assignment)
-        if not await assignments.report(transaction, place, expected=_OPEN, **values):
+        place = activations.place_of(assignment)
+        if not await activations.report(transaction, place, expected=_OPEN, **values):
             raise Superseded

@@ -26,19 +26,17 @@ from longshore_server.disk import (
 )
 from longshore_server.hooks import ProjectHooks, SwitchFacts
 from longshore_server.unbroken import in_thread
-from longshore_storage.catalogue import Catalogue, assignments
+from longshore_storage.catalogue import Catalogue, activations
 from longshore_storage.catalogue.lifecycle import ActivationStatus
 from longshore_storage.catalogue.rows import Assignment
 
 from .hook_log import HookLog, open_log
 from .hook_running import HookRunning
 from .patience import patiently
-from .reporting import Reports
+from .reporting import STILL_HERE_WITH_HOOKS_S, Reports
 
 _log = structlog.get_logger(__name__)
 
-# While hooks run a cancellation is noticed within this time.
-_STILL_HERE_S: Final = 2.0
 _PROVED: Final = (ActivationStatus.LIVE, ActivationStatus.REMOVED)
 
 
@@ -180,9 +178,9 @@ class Switching:
             return linked, True
         if own.trial is None:
             return own.tree, True
-        place = assignments.place_of(assignment)._replace(generation=own.generation)
+        place = activations.place_of(assignment)._replace(generation=own.generation)
         async with self._catalogue.reading() as transaction:
-            activation = await assignments.get_activation(transaction, place)
+            activation = await activations.get_activation(transaction, place)
         # A crash may have come between the report and the end of the trial.
         if not own.trial.failure and (activation is None or activation.status in _PROVED):
             return own.tree, True
@@ -220,7 +218,7 @@ class Switching:
     @asynccontextmanager
     async def _working(self, assignment: Assignment) -> AsyncIterator[HookLog]:
         async with (
-            self._reports.while_working(assignment, still_here_s=_STILL_HERE_S),
+            self._reports.while_working(assignment, still_here_s=STILL_HERE_WITH_HOOKS_S),
             open_log(self._catalogue, self._reports, assignment, self._node_name) as log,
         ):
             yield log

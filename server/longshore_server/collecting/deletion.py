@@ -16,7 +16,7 @@ import structlog
 from longshore_bundles import case_folded
 from longshore_server.refusal import Reason, Refusal
 from longshore_storage.catalogue import Catalogue, Transaction, projects, releases, retaining
-from longshore_storage.catalogue.journal import record_audit
+from longshore_storage.catalogue.audit_trail import record_audit
 from longshore_storage.catalogue.retaining import ReleaseUse
 from longshore_storage.catalogue.rows import Actor, Release
 from longshore_storage.errors import CommitUnknown
@@ -83,6 +83,8 @@ class PayloadDeletion:
             "payload.deleted",
             project=project,
             version=release.version,
+            from_status="STORED",
+            to_status="DELETED",
             message=f"{share.own_size_bytes} stored bytes are freed, {share.shared_size_bytes} are shared"
             + (", forced" if force else ""),
         )

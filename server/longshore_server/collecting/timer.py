@@ -7,6 +7,7 @@ whoever looks next.
 from __future__ import annotations
 
 import asyncio
+from collections.abc import Callable, Mapping
 from dataclasses import asdict
 from datetime import timedelta
 
@@ -24,13 +25,17 @@ _log = structlog.get_logger(__name__)
 
 LOCK = "collecting"
 _DAY_S = 86_400.0
+_STAGING = "staging_folders"
 # A node that has just started has other things to do, and a person with a restored database may want to
 # look before anything goes.
 _FIRST_LOOK_S = 300.0
 
 
 class CollectingTimer:
-    """Runs until cancelled; see the module. ``collector`` is None on a node without the role control."""
+    """Runs until cancelled; see the module. ``collector`` is None on a node without the role control.
+
+    ``on_collected`` is told how much of what was found and removed.
+    """
 
     def __init__(
         self,
@@ -39,11 +44,15 @@ class CollectingTimer:
         folder: DataFolder,
         *,
         every_s: float,
+        on_collected: Callable[[Mapping[str, int]], None] = lambda _: None,
     ) -> None:
         self._collector = collector
         self._coordination = coordination
         self._staging = StagingSweep(folder)
         self._every_s = every_s
+        self._on_collected = on_collected
+        # So that what was never found is told as none, too.
+        on_collected({_STAGING: 0, **(CollectingReport().counts if collector is not None else {})})
 
     async def run(self) -> None:
         """Look now and then whether collecting is due."""
@@ -70,6 +79,7 @@ class CollectingTimer:
             # All of the store is listed once a day.
             await collector.run(report, listed_share=min(self._every_s / _DAY_S, 1.0))
         finally:
+            self._on_collected(report.counts)
             _log.info("collecting.done", **{name: count for name, count in asdict(report).items() if count})
 
     async def _sweep(self) -> None:
@@ -78,5 +88,6 @@ class CollectingTimer:
         except OSError as error:
             _log.warning("staging.kept", error=str(error))
         else:
+            self._on_collected({_STAGING: swept})
             if swept:
                 _log.info("staging.swept", folders=swept)

@@ -13,13 +13,11 @@ from longshore_server.healing import open_healers
 from longshore_server.healing.compacting import LOCK
 from longshore_server.settings import Settings
 from longshore_server.stores import open_stores
-from longshore_storage.catalogue.rows import Actor
-from longshore_storage.compacting import Compaction
+from longshore_storage.compacting import Compaction, CompactionProgress
 
+from .acting import admin_actor, record_done
 from .meter import meter
 from .running import run_with_settings, where
-
-_ACTOR = Actor("admin")
 
 
 @click.command(epilog="Example: longshore admin compact --config longshore.yaml --dry-run")
@@ -32,12 +30,17 @@ def compact(config: Path | None, data_dir: Path | None, dry_run: bool, output: s
     async def run(settings: Settings) -> None:
         async with AsyncExitStack() as stack:
             stores = await open_stores(settings, stack)
-            healers = stack.enter_context(open_healers(stores.catalogue, stores.blobs, _ACTOR))
+            healers = stack.enter_context(open_healers(stores.catalogue, stores.blobs, admin_actor()))
             if dry_run:
                 await _rehearse(healers.compaction, output)
                 return
             async with stores.coordination.lock(LOCK):
-                await _compact(healers.compaction, output)
+                progress = await _compact(healers.compaction, output)
+                await record_done(
+                    stores.catalogue,
+                    "store.compacted",
+                    f"{progress.emptied_packs} pack files emptied, {progress.payloads} payloads moved",
+                )
 
     run_with_settings(config, {"data_dir": data_dir}, run)
 
@@ -57,15 +60,16 @@ async def _rehearse(compaction: Compaction, output: str) -> None:
     click.echo(f"{'':>9}  of which {plan.live_bytes} bytes are used and would be moved")
 
 
-async def _compact(compaction: Compaction, output: str) -> None:
+async def _compact(compaction: Compaction, output: str) -> CompactionProgress:
     with meter("compacting") as tell:
         progress = await compaction.run(
             lambda now: tell(now.done_packs, now.planned_packs, f"{now.payloads} payloads moved")
         )
     if output == "json":
         click.echo(json.dumps({"dry_run": False, **asdict(progress)}, indent=2))
-        return
+        return progress
     click.echo(f"{progress.emptied_packs:>9}  pack files emptied, {progress.emptied_bytes} bytes")
     click.echo(f"{progress.payloads:>9}  payloads moved, {progress.written_bytes} bytes written")
     if progress.emptied_packs:
         click.echo("`longshore admin gc` removes what was emptied")
+    return progress

@@ -13,12 +13,11 @@ from longshore_server.collecting import make_collector
 from longshore_server.collecting.timer import LOCK
 from longshore_server.settings import Settings
 from longshore_server.stores import Stores, open_stores
-from longshore_storage.catalogue.rows import Actor
+from longshore_storage.catalogue.audit_trail import record_audit
 from longshore_storage.collecting import CollectingReport, take_over
 
+from .acting import admin_actor, record_done
 from .running import run_with_settings, where
-
-_ACTOR = Actor("admin")
 
 
 @click.command(epilog="Example: longshore admin gc --config longshore.yaml --dry-run")
@@ -79,14 +78,20 @@ async def _collect(
     now: bool,
     taking_over: bool,
 ) -> None:
-    collector = make_collector(settings, stores.catalogue, stores.blobs, _ACTOR)
+    collector = make_collector(settings, stores.catalogue, stores.blobs, admin_actor())
     if dry_run:
         await collector.rehearse(report, now=now)
         return
     async with stores.coordination.lock(LOCK):
         if taking_over:
             await take_over(stores.catalogue, stores.blobs)
-        await collector.run(report, now=now)
+            async with stores.catalogue.transaction() as transaction:
+                await record_audit(transaction, admin_actor(), "store.taken_over", to_status="ALONE")
+        try:
+            await collector.run(report, now=now)
+        finally:
+            # Also when it broke off: what is gone is gone.
+            await record_done(stores.catalogue, "store.collected", _told(report, now=now))
 
 
 def _question(now: bool, taking_over: bool) -> str:
@@ -96,6 +101,14 @@ def _question(now: bool, taking_over: bool) -> str:
     if taking_over:
         what.append("count every object that this database does not know as an orphan")
     return f"{' and '.join(what).capitalize()}?"
+
+
+def _told(report: CollectingReport, *, now: bool) -> str:
+    return (
+        f"{report.objects_removed} objects removed{' without the grace' if now else ''}, "
+        f"{report.objects_condemned} condemned, {report.releases_reclaimed} payloads of releases reclaimed, "
+        f"{report.uploads_given_up} uploads given up"
+    )
 
 
 _LINES = (

@@ -14,13 +14,12 @@ from longshore_server.collecting.timer import LOCK
 from longshore_server.healing import open_healers
 from longshore_server.settings import Settings
 from longshore_server.stores import open_stores
-from longshore_storage.catalogue.rows import Actor
+from longshore_storage.catalogue.audit_trail import record_audit
 from longshore_storage.healing import Rebuild, RebuildReport
 
+from .acting import admin_actor
 from .meter import meter
 from .running import run_with_settings, where
-
-_ACTOR = Actor("admin")
 
 
 @click.command(epilog="Example: longshore admin rebuild --config longshore.yaml --project netops")
@@ -48,7 +47,7 @@ def rebuild(config: Path | None, data_dir: Path | None, project: str | None, out
     async def run(settings: Settings) -> None:
         async with AsyncExitStack() as stack:
             stores = await open_stores(settings, stack)
-            healers = stack.enter_context(open_healers(stores.catalogue, stores.blobs, _ACTOR))
+            healers = stack.enter_context(open_healers(stores.catalogue, stores.blobs, admin_actor()))
             work = Rebuild(stores.catalogue, stores.blobs, healers.workers, index_project=project)
             # Not beside a collector, which would find objects that nothing names yet.
             async with stores.coordination.lock(LOCK):
@@ -60,6 +59,15 @@ def rebuild(config: Path | None, data_dir: Path | None, project: str | None, out
                             f"{now.restored_payloads} payloads restored",
                         )
                     )
+            async with stores.catalogue.transaction() as transaction:
+                await record_audit(
+                    transaction,
+                    admin_actor(),
+                    "database.rebuilt",
+                    project=project or "",
+                    message=f"{report.restored_payloads} payloads, {report.restored_packs} pack files and "
+                    f"{report.indexed_chunks} chunks in the index",
+                )
         _print(report, output)
 
     run_with_settings(config, {"data_dir": data_dir}, run)

@@ -8,9 +8,9 @@ import click
 
 from longshore_server.settings import Settings
 from longshore_storage.catalogue import nodes, open_catalogue
-from longshore_storage.catalogue.journal import record_audit
-from longshore_storage.catalogue.rows import Actor
+from longshore_storage.catalogue.audit_trail import record_audit
 
+from .acting import admin_actor
 from .running import run_with_settings, where
 
 
@@ -31,7 +31,9 @@ def remove_node(config: Path | None, data_dir: Path | None, name: str, yes: bool
             async with catalogue.transaction() as transaction:
                 removed = await nodes.remove(transaction, name)
                 if removed:
-                    await record_audit(transaction, Actor("admin"), "node.removed", message=name)
+                    await record_audit(
+                        transaction, admin_actor(), "node.removed", to_status="REMOVED", message=name
+                    )
         finally:
             await catalogue.close()
         if not removed:

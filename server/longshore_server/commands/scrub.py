@@ -15,14 +15,13 @@ from longshore_server.healing import open_healers, repair_from_trees
 from longshore_server.settings import Settings
 from longshore_server.stores import Stores, open_stores
 from longshore_storage.catalogue import Catalogue, damage
-from longshore_storage.catalogue.rows import Actor
 from longshore_storage.healing import Scrub, ScrubProgress
 from longshore_storage.payloads import PayloadStore
 
+from .acting import admin_actor, record_done
 from .meter import meter
 from .running import run_with_settings, where
 
-_ACTOR = Actor("admin")
 _EXIT_DAMAGED = 1
 _EXIT_BROKEN_OFF = 130
 _MB = 1_000_000
@@ -83,6 +82,12 @@ def scrub(
             rate_bytes_s = settings.scrub.rate_bytes_s if rate_mb_s is None else rate_mb_s * _MB
             progress, repaired = await _scrub(stores, stack, trees, rate_bytes_s or None, resume=resume)
             damaged = [one async for one in _damaged(stores.catalogue)]
+            await record_done(
+                stores.catalogue,
+                "store.scrubbed",
+                f"{progress.packs} pack files and {progress.payloads} payloads read, {repaired} repaired, "
+                f"{len(damaged)} damaged now",
+            )
         _print(progress, damaged, repaired, output)
         exit_code = _EXIT_DAMAGED if damaged or progress.unreadable else 0
 
@@ -101,7 +106,7 @@ async def _scrub(
     *,
     resume: bool,
 ) -> tuple[ScrubProgress, int]:
-    healers = stack.enter_context(open_healers(stores.catalogue, stores.blobs, _ACTOR))
+    healers = stack.enter_context(open_healers(stores.catalogue, stores.blobs, admin_actor()))
     payloads = await stack.enter_async_context(PayloadStore(stores.catalogue, stores.blobs))
     scrubbing = Scrub(
         stores.catalogue,

@@ -9,7 +9,9 @@ from pathlib import Path
 
 import click
 
+from longshore_server.log import change_level
 from longshore_server.memory import keep_freed_memory, spare_what_stays
+from longshore_server.open_files import allow_more_files, tell_allowed_files
 from longshore_server.settings import Settings
 
 from .running import run_with_settings, where
@@ -25,13 +27,18 @@ def serve(config: Path | None, data_dir: Path | None, listen: str | None) -> Non
         from longshore_server.node import running_node
 
         keep_freed_memory()
+        files_before = allow_more_files()
         stop = asyncio.Event()
+        loop = asyncio.get_running_loop()
         for number in (signal.SIGTERM, signal.SIGINT):
-            asyncio.get_running_loop().add_signal_handler(number, stop.set)
+            loop.add_signal_handler(number, stop.set)
+        loop.add_signal_handler(signal.SIGUSR1, change_level, "debug")
+        loop.add_signal_handler(signal.SIGUSR2, change_level, settings.log.level)
         async with running_node(settings) as node:
             spare_what_stays()
             click.echo(f"listening on {node.address}")
             sys.stdout.flush()
+            tell_allowed_files(files_before)
             await stop.wait()
             stop.clear()
             draining = asyncio.create_task(node.drain(settings.drain_timeout_s))

@@ -4,8 +4,9 @@ from __future__ import annotations
 
 from longshore_server.refusal import Reason, Refusal
 from longshore_server.wakeups import Wakeups
-from longshore_storage.catalogue import Catalogue, Transaction, deployments, projects, uploads
-from longshore_storage.catalogue.journal import StatusMoved, change_status, record_audit
+from longshore_storage.catalogue import Catalogue, Transaction, deployments, projects, rollouts, uploads
+from longshore_storage.catalogue.audit_trail import record_audit
+from longshore_storage.catalogue.journal import StatusMoved, change_status
 from longshore_storage.catalogue.lifecycle import ROLLING, TERMINAL, UPLOADING, DeploymentStatus
 from longshore_storage.catalogue.rows import Actor, Deployment
 from longshore_storage.errors import CommitUnknown
@@ -104,7 +105,7 @@ class Cancellation:
                 Reason.STATUS_CONFLICT,
                 f"deployment {rolling.id} is being taken back already, and ends {rolling.intended_outcome}",
             )
-        asked = await deployments.request_cancelling(transaction, rolling.id, actor.principal, request.reason)
+        asked = await rollouts.request_cancelling(transaction, rolling.id, actor.principal, request.reason)
         await record_audit(
             transaction,
             actor,

@@ -2,28 +2,32 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import asdict
 from typing import Any
 
 from longshore_bundles import BundleScan, PayloadFormat
 from longshore_server.findings import told
-from longshore_server.refusal import MOST_FINDINGS_TOLD, Reason, Refusal
+from longshore_server.refusal import MOST_FINDINGS_TOLD, FindingTold, Reason, Refusal
 from longshore_storage.payloads import StoredPayload
 
+from .bundle_content import Examined
 from .recording import Content
 from .requests import Header
 
 
 def check_content(scan: BundleScan, header: Header) -> None:
-    """Raise ``Refusal`` for content that is unsafe or is not what the header says."""
-    if not scan.accepted:
-        findings = [told(finding) for finding in scan.findings[:MOST_FINDINGS_TOLD]]
+    """Raise ``Refusal`` for content that is unsafe, wrong in itself, or not what the header says."""
+    if not scan.is_safe:
+        raise content_refused(Reason.ARCHIVE_INVALID, scan)
+    if not scan.accepted and not header.skip_validation:
+        raise content_refused(Reason.VALIDATION_FAILED, scan)
+    if header.bundle_kind not in ("", scan.kind.name):
         raise Refusal(
-            Reason.ARCHIVE_INVALID,
-            f"the payload is refused: {findings[0].message}"
-            + (f" (and {scan.total_findings - 1} more findings)" if scan.total_findings > 1 else ""),
-            findings=findings,
-            total_findings=scan.total_findings,
+            Reason.VALIDATION_FAILED,
+            f"the payload is a {scan.kind}, the header says {header.bundle_kind.lower()}: make them agree, "
+            "or leave the header's out",
+            violations={"header.bundle_kind": f"the payload is a {scan.kind}"},
         )
     if scan.payload_format is PayloadFormat.FILE and not header.file_name:
         raise Refusal(
@@ -41,8 +45,23 @@ def check_content(scan: BundleScan, header: Header) -> None:
         )
 
 
-def content_of(scan: BundleScan, stored: StoredPayload, header: Header) -> Content:
+def content_refused(reason: Reason, scan: BundleScan) -> Refusal:
+    """The refusal of a payload for what was found in it; its message has the first finding."""
+    findings = [told(finding) for finding in scan.findings[:MOST_FINDINGS_TOLD]]
+    first = findings[0]
+    where = f"{first.path}:{first.line}: " if first.path and first.line else ""
+    more = f" (and {scan.total_findings - 1} more findings)" if scan.total_findings > 1 else ""
+    return Refusal(
+        reason,
+        f"the payload is refused: {where}{first.message}{more}",
+        findings=findings,
+        total_findings=scan.total_findings,
+    )
+
+
+def content_of(examined: Examined, stored: StoredPayload, header: Header) -> Content:
     """What is recorded."""
+    scan = examined.scan
     return Content(
         payload_sha256=stored.sha256,
         payload_size_bytes=stored.size_bytes,
@@ -52,15 +71,17 @@ def content_of(scan: BundleScan, stored: StoredPayload, header: Header) -> Conte
         entries=scan.entry_count,
         unpacked_size_bytes=scan.unpacked_bytes,
         manifest_version=scan.manifest.version if scan.manifest is not None else "",
+        bundle=examined.bundle,
+        validation_skipped=not scan.accepted,
     )
 
 
-def examined_body(scan: BundleScan) -> dict[str, Any]:
-    """The body of the event ``content_examined``."""
+def examined_body(scan: BundleScan, found: Sequence[FindingTold], total: int) -> dict[str, Any]:
+    """The body of the event ``content_examined``: the first of the ``total`` that were ``found``."""
     return {
         "content_sha256": scan.content_sha256,
         "entries": scan.entry_count,
         "unpacked_size_bytes": scan.unpacked_bytes,
-        "findings": [asdict(told(finding)) for finding in scan.findings[:MOST_FINDINGS_TOLD]],
-        "total_findings": scan.total_findings,
+        "findings": [asdict(finding) for finding in found[:MOST_FINDINGS_TOLD]],
+        "total_findings": total,
     }

@@ -9,7 +9,7 @@ from typing import Any, NamedTuple
 from longshore_server.refusal import Reason, Refusal, invalid
 from longshore_server.wakeups import Kind, Wakeups, rollout_ident
 from longshore_storage.catalogue import Catalogue, Transaction, projects
-from longshore_storage.catalogue.journal import record_audit
+from longshore_storage.catalogue.audit_trail import record_audit
 from longshore_storage.catalogue.rows import Actor, Live
 from longshore_storage.catalogue.strategy import Strategy
 from longshore_storage.errors import CommitUnknown
@@ -90,6 +90,12 @@ _SETTINGS: Mapping[str, _Setting] = {
     "node_selector": _Setting(
         "node_selector", "environment.selector_changed", _checked_selector, _selector_words
     ),
+    "second_person": _Setting(
+        "second_person",
+        "environment.approval_changed",
+        lambda _, value: bool(value),
+        lambda value: "yes" if value else "no",
+    ),
     "strategy": _Setting(
         "strategy", "environment.strategy_changed", _checked_strategy, lambda row: str(Strategy.of_row(row))
     ),
@@ -169,11 +175,14 @@ class EnvironmentSettings:
             frozen = bool(columns[_FREEZE])
             columns["frozen_by"] = actor.principal if frozen else ""
             columns["freeze_time"] = await transaction.now() if frozen else None
-        changed: dict[str, list[str]] = {}
+        changed: dict[str, list[tuple[str, str]]] = {}
         for path, setting in _SETTINGS.items():
             if path != _FREEZE and setting.column in columns:
-                told = f"{path}: {setting.words(columns[setting.column])}"
-                changed.setdefault(setting.action, []).append(told)
+                now, before = (
+                    f"{path}: {setting.words(value)}"
+                    for value in (columns[setting.column], getattr(live, setting.column))
+                )
+                changed.setdefault(setting.action, []).append((before, now))
         for action, words in changed.items():
             await record_audit(
                 transaction,
@@ -181,7 +190,9 @@ class EnvironmentSettings:
                 action,
                 project=live.project,
                 environment=live.environment,
-                message=", ".join(words),
+                from_status=", ".join(before for before, _ in words),
+                to_status=", ".join(now for _, now in words),
+                message=", ".join(now for _, now in words),
             )
         return await projects.change_settings(transaction, live.project, live.environment, **columns)
 
@@ -198,5 +209,7 @@ async def _record_freeze(transaction: Transaction, live: Live, reason: str, acto
         "environment.frozen" if reason else "environment.unfrozen",
         project=live.project,
         environment=live.environment,
+        from_status="FROZEN" if live.freeze_reason else "OPEN",
+        to_status="FROZEN" if reason else "OPEN",
         message=reason or f"was frozen by {live.frozen_by}: {live.freeze_reason}",
     )

@@ -27,6 +27,7 @@ from longshore_bundles import (
 from longshore_server.unbroken import in_executor
 from longshore_storage.payloads import PayloadStore, read_in_thread
 
+from .bundle_content import Examined
 from .examining_ahead import ExaminationAhead
 from .staging import Staging
 
@@ -63,7 +64,7 @@ class Examiner:
         if payload_format == PayloadFormat.ZIP.name:
             self._staging.check(size_bytes)
 
-    def ahead(self, payload_format: str) -> ExaminationAhead | None:
+    def ahead(self, payload_format: str) -> ExaminationAhead[Examined] | None:
         """For a payload that comes and can be looked through meanwhile, None for others.
 
         One that is compressed cannot: its decompressor takes memory that not every upload at once may have.
@@ -72,7 +73,7 @@ class Examiner:
             return None
         return ExaminationAhead(partial(self._scan, PayloadFormat.TAR), self._threads_ahead)
 
-    async def found_ahead(self, ahead: ExaminationAhead | None) -> BundleScan | None:
+    async def found_ahead(self, ahead: ExaminationAhead[Examined] | None) -> Examined | None:
         """What was found while the payload came; None where it is to be read for that."""
         try:
             return await ahead.result() if ahead is not None else None
@@ -86,8 +87,8 @@ class Examiner:
         *,
         payload_format: str,
         file_name: str,
-        ahead: ExaminationAhead | None = None,
-    ) -> BundleScan:
+        ahead: ExaminationAhead[Examined] | None = None,
+    ) -> Examined:
         """Look through; an empty ``payload_format`` is detected. What is wrong is in the result.
 
         What ``ahead`` saw is not read again. Raises ``Refusal`` where scratch is needed and cannot be had.
@@ -95,7 +96,7 @@ class Examiner:
         form = PayloadFormat[payload_format] if payload_format else await self._detect(sha256, file_name)
         if form is PayloadFormat.FILE:
             # A file is what it is: its content checksum is the payload's, which was verified already.
-            return BundleScan(form, sha256, entry_count=1, unpacked_bytes=size_bytes)
+            return Examined.of(BundleScan(form, sha256, entry_count=1, unpacked_bytes=size_bytes))
         if form is PayloadFormat.ZIP:
             return await self._scan_file(sha256, size_bytes, form)
         try:
@@ -109,13 +110,13 @@ class Examiner:
         head = await self._read(sha256, lambda source: source.read(DETECT_BYTES))
         return detect_format(head, file_name)
 
-    async def _scan_file(self, sha256: str, size_bytes: int, form: PayloadFormat) -> BundleScan:
+    async def _scan_file(self, sha256: str, size_bytes: int, form: PayloadFormat) -> Examined:
         async with self._staging.room(size_bytes) as folder:
             spooled = folder / "payload"
             await self._read(sha256, partial(lay_down, spooled))
             return await in_executor(self._threads, self._scan_spooled, spooled, form)
 
-    async def _read_again(self, sha256: str, form: PayloadFormat, needed: SecondReadingNeeded) -> BundleScan:
+    async def _read_again(self, sha256: str, form: PayloadFormat, needed: SecondReadingNeeded) -> Examined:
         tree_bytes = needed.unpacked_bytes + needed.entry_count * _ENTRY_BYTES + _ARCHIVE_BYTES
         found = await self._scan_by_unpacking(sha256, form, tree_bytes)
         if found is None and tree_bytes < self._staging.limit_bytes:
@@ -126,17 +127,15 @@ class Examiner:
             raise self._staging.too_large()
         return found
 
-    async def _scan_by_unpacking(
-        self, sha256: str, form: PayloadFormat, tree_bytes: int
-    ) -> BundleScan | None:
+    async def _scan_by_unpacking(self, sha256: str, form: PayloadFormat, tree_bytes: int) -> Examined | None:
         """Unpack into so much scratch; None when that is not enough."""
         limits = replace(self._limits, max_total_bytes=min(self._limits.max_total_bytes, tree_bytes))
         async with self._staging.room(tree_bytes) as folder:
             found = await self._read(
-                sha256, lambda source: scan_by_unpacking(source, form, limits, scratch=folder)
+                sha256, lambda source: Examined.of(scan_by_unpacking(source, form, limits, scratch=folder))
             )
         is_tightened = limits.max_total_bytes < self._limits.max_total_bytes
-        if is_tightened and any(finding.code == "TOTAL_TOO_LARGE" for finding in found.findings):
+        if is_tightened and any(finding.code == "TOTAL_TOO_LARGE" for finding in found.scan.findings):
             return None
         return found
 
@@ -149,12 +148,12 @@ class Examiner:
                 executor=self._threads,
             )
 
-    def _scan(self, form: PayloadFormat, source: BinaryIO) -> BundleScan:
-        return scan(source, form, self._limits, scratch=self._staging.folder)
+    def _scan(self, form: PayloadFormat, source: BinaryIO) -> Examined:
+        return Examined.of(scan(source, form, self._limits, scratch=self._staging.folder))
 
-    def _scan_spooled(self, path: Path, form: PayloadFormat) -> BundleScan:
+    def _scan_spooled(self, path: Path, form: PayloadFormat) -> Examined:
         with path.open("rb") as source:
-            return scan(source, form, self._limits, scratch=path.parent)
+            return Examined.of(scan(source, form, self._limits, scratch=path.parent))
 
 
 def lay_down(path: Path, source: BinaryIO) -> None:

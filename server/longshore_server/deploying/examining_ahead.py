@@ -11,25 +11,25 @@ import io
 from collections.abc import AsyncGenerator, Callable, Sequence
 from concurrent.futures import Executor
 from types import TracebackType
-from typing import BinaryIO, Self, cast
+from typing import BinaryIO, Generic, Self, TypeVar, cast
 
-from longshore_bundles import BundleScan
 from longshore_storage.payloads import read_in_thread
 
 _BUFFER_BYTES = 1 << 20
+R = TypeVar("R")
 
 
-class ExaminationAhead:
+class ExaminationAhead(Generic[R]):
     """One payload on its way through ``work`` in a thread; ``async with``, and nothing of it runs on.
 
     The thread is taken with the first bytes: an upload that waits for its turn has none.
     """
 
-    def __init__(self, work: Callable[[BinaryIO], BundleScan], threads: Executor) -> None:
+    def __init__(self, work: Callable[[BinaryIO], R], threads: Executor) -> None:
         self._work = work
         self._threads = threads
         self._coming: asyncio.Queue[Sequence[bytes | memoryview] | None] = asyncio.Queue(1)
-        self._looking: asyncio.Task[BundleScan] | None = None
+        self._looking: asyncio.Task[R] | None = None
 
     async def __aenter__(self) -> Self:
         return self
@@ -47,16 +47,14 @@ class ExaminationAhead:
             self._looking = asyncio.create_task(self._look())
         await self._hand_over(self._looking, raws)
 
-    async def result(self) -> BundleScan | None:
+    async def result(self) -> R | None:
         """What was found in all that came, None where nothing came. Raises what ``work`` raised."""
         if self._looking is None:
             return None
         await self._hand_over(self._looking, None)
         return await self._looking
 
-    async def _hand_over(
-        self, looking: asyncio.Task[BundleScan], raws: Sequence[bytes | memoryview] | None
-    ) -> None:
+    async def _hand_over(self, looking: asyncio.Task[R], raws: Sequence[bytes | memoryview] | None) -> None:
         # One that has found enough to refuse the payload looks at no more of it.
         putting = asyncio.create_task(self._coming.put(raws))
         try:
@@ -64,7 +62,7 @@ class ExaminationAhead:
         finally:
             putting.cancel()
 
-    async def _look(self) -> BundleScan:
+    async def _look(self) -> R:
         return await read_in_thread(
             self._pieces(),
             lambda raw: self._work(cast(BinaryIO, io.BufferedReader(raw, _BUFFER_BYTES))),

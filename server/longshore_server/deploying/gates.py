@@ -4,7 +4,16 @@ from __future__ import annotations
 
 from longshore_server.refusal import Reason, Refusal
 from longshore_server.wakeups import Wakeups
-from longshore_storage.catalogue import Catalogue, Transaction, deployments, projects, releases
+from longshore_storage.catalogue import (
+    Catalogue,
+    Transaction,
+    bundles,
+    deployments,
+    projects,
+    releases,
+    rollouts,
+)
+from longshore_storage.catalogue.environments import takes_second_person
 from longshore_storage.catalogue.journal import StatusMoved
 from longshore_storage.catalogue.lifecycle import DeploymentStatus
 from longshore_storage.catalogue.rows import Actor, Deployment
@@ -14,6 +23,7 @@ from longshore_storage.errors import CommitUnknown
 from .once import Once
 from .queueing import check_not_frozen, check_payload_present, lock_place, take_place
 from .requests import PromoteRequest
+from .second_person import SecondPerson
 from .terms import Terms
 
 
@@ -23,19 +33,21 @@ class Gates:
     def __init__(self, catalogue: Catalogue, wakeups: Wakeups) -> None:
         self._catalogue = catalogue
         self._once = Once(catalogue, wakeups)
+        self._second_person = SecondPerson(catalogue)
 
     async def promote(self, request: PromoteRequest, actor: Actor) -> Deployment:
         """Let a deployment pass the gate that the request names; again, it changes nothing.
 
         Its terms must hold now: what was expected to be live when it was staged, and its queue policy.
         """
-        try:
-            async with self._catalogue.transaction() as transaction:
-                promoted = await self._promote(transaction, request, actor)
-        except (StatusMoved, CommitUnknown):
-            # Another call was faster, or the commit's outcome is not known: the row tells.
-            async with self._catalogue.transaction() as transaction:
-                promoted = await self._promote(transaction, request, actor)
+        async with self._second_person.told(actor, deployment_id=request.deployment_id):
+            try:
+                async with self._catalogue.transaction() as transaction:
+                    promoted = await self._promote(transaction, request, actor)
+            except (StatusMoved, CommitUnknown):
+                # Another call was faster, or the commit's outcome is not known: the row tells.
+                async with self._catalogue.transaction() as transaction:
+                    promoted = await self._promote(transaction, request, actor)
         self._once.wake(promoted)
         return promoted
 
@@ -45,6 +57,7 @@ class Gates:
             raise Refusal(
                 Reason.DEPLOYMENT_NOT_FOUND, f"there is no deployment with the id {request.deployment_id!r}"
             )
+        await _check_second_person(transaction, deployment, actor)
         if deployment.gate_id != request.gate_id:
             return await self._promote_canary(transaction, deployment, request, actor)
         if deployment.status is not DeploymentStatus.STAGED:
@@ -54,14 +67,18 @@ class Gates:
                     f"deployment {deployment.id} is {deployment.status} and never passed its gate",
                 )
             return deployment
-        live = await lock_place(transaction, deployment.project, deployment.environment)
+        needs = await bundles.needs_of(transaction, deployment.release_id) if deployment.release_id else ()
+        live = await lock_place(transaction, deployment.project, deployment.environment, needs)
         check_not_frozen(live)
+        release = None
         if deployment.release_id is not None:
-            check_payload_present(await releases.get_release(transaction, deployment.release_id))
+            release = await releases.get_release(transaction, deployment.release_id)
+            check_payload_present(release)
         return await take_place(
             transaction,
             live,
             deployment.id,
+            release,
             Terms.of(deployment),
             actor,
             expected=(DeploymentStatus.STAGED,),
@@ -90,4 +107,15 @@ class Gates:
             )
         if standing.promoted_gate_id == request.gate_id:
             return standing
-        return await deployments.request_promoting(transaction, standing, request.gate_id, actor)
+        return await rollouts.request_promoting(transaction, standing, request.gate_id, actor)
+
+
+async def _check_second_person(transaction: Transaction, deployment: Deployment, actor: Actor) -> None:
+    live = await projects.get_live(transaction, deployment.project, deployment.environment)
+    if live is None or actor.principal != deployment.deployed_by:
+        return
+    if await takes_second_person(transaction, live):
+        raise Refusal(
+            Reason.SECOND_PERSON_REQUIRED,
+            f"{actor.principal} deployed this: in {deployment.environment} somebody else has to promote it",
+        )

@@ -57,6 +57,5 @@ def id_reused(deployment: Deployment) -> Refusal:
     """The refusal for an id that means something else already."""
     return Refusal(
         Reason.DEPLOYMENT_ID_REUSED,
-        f"deployment id {deployment.id} was used for another call on project {deployment.project}: "
-        "make a new id for everything new",
+        f"deployment id {deployment.id} was used for another call: make a new id for everything new",
     )

@@ -11,16 +11,17 @@ from pathlib import Path
 from longshore_bundles import UnpackLimits
 from longshore_server.draining import Draining
 from longshore_server.metrics import Metrics
-from longshore_server.settings import UploadSettings
+from longshore_server.settings import QuotaSettings, UploadSettings
 from longshore_server.wakeups import Wakeups
 from longshore_storage.catalogue import Catalogue
 from longshore_storage.payloads import PayloadSettings, PayloadStore
 
 from .examining import Examiner
+from .quotas import Quotas
 from .running import RunningSessions
 from .staging import Staging
 from .upload_tools import UploadTools
-from .uploads import Uploads
+from .uploads import STALE_AFTER_S, Uploads
 from .visibility import Visibility
 
 
@@ -36,6 +37,7 @@ def payload_settings(settings: UploadSettings) -> PayloadSettings:
 @contextmanager
 def open_uploads(
     settings: UploadSettings,
+    quotas: QuotaSettings,
     catalogue: Catalogue,
     payloads: PayloadStore,
     wakeups: Wakeups,
@@ -60,6 +62,7 @@ def open_uploads(
             wakeups,
             visibility,
             RunningSessions(),
+            Quotas(quotas, stale_after_s=STALE_AFTER_S),
             metrics,
             max_payload_bytes=settings.max_payload_bytes,
             min_rate_bytes_s=settings.min_rate_bytes_s,

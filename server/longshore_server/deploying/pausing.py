@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from longshore_server.refusal import Reason, Refusal
 from longshore_server.wakeups import Wakeups
-from longshore_storage.catalogue import Catalogue, Transaction, deployments, projects
-from longshore_storage.catalogue.journal import record_audit
+from longshore_storage.catalogue import Catalogue, Transaction, deployments, projects, rollouts
+from longshore_storage.catalogue.audit_trail import record_audit
 from longshore_storage.catalogue.lifecycle import DeploymentStatus
 from longshore_storage.catalogue.rows import Actor, Deployment
 from longshore_storage.errors import CommitUnknown
@@ -63,7 +63,7 @@ class Pausing:
             )
         if bool(rolling.paused_by) == bool(by):
             return rolling
-        asked = await deployments.request_pausing(transaction, rolling.id, by, request.reason)
+        asked = await rollouts.request_pausing(transaction, rolling.id, by, request.reason)
         await record_audit(
             transaction,
             actor,

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from longshore_server.refusal import Reason, Refusal, invalid
 from longshore_storage.catalogue import Catalogue, Transaction, projects, releases
-from longshore_storage.catalogue.journal import record_audit
+from longshore_storage.catalogue.audit_trail import record_audit
 from longshore_storage.catalogue.rows import Actor, Release
 from longshore_storage.errors import CommitUnknown
 
@@ -50,6 +50,8 @@ class Pins:
             "release.pinned" if reason else "release.unpinned",
             project=project,
             version=release.version,
+            from_status="PINNED" if release.pin_reason else "UNPINNED",
+            to_status="PINNED" if reason else "UNPINNED",
             message=reason or f"was pinned by {release.pinned_by}: {release.pin_reason}",
         )
         return pinned

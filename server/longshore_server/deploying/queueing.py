@@ -3,22 +3,32 @@
 from __future__ import annotations
 
 from collections.abc import Collection, Mapping, Sequence
+from dataclasses import replace
 from typing import Any
 from uuid import uuid4
 
 from longshore_bundles import case_folded
 from longshore_server.refusal import Reason, Refusal
-from longshore_storage.catalogue import Transaction, deployments, projects, releases
+from longshore_storage.catalogue import Transaction, deployments, projects, releases, rollouts
+from longshore_storage.catalogue.bundles import Need
+from longshore_storage.catalogue.environments import takes_second_person
 from longshore_storage.catalogue.journal import change_status
 from longshore_storage.catalogue.lifecycle import DeploymentKind, DeploymentStatus, QueuePolicy
 from longshore_storage.catalogue.rows import Actor, Deployment, Live, Release
 
+from .dependencies import check_dependencies
 from .terms import Terms
 
 
-async def lock_place(transaction: Transaction, project: str, environment: str) -> Live:
-    """Lock a project's row and its live row, in this order; raises ``Refusal`` where one is unknown."""
-    if await projects.lock_project(transaction, project) is None:
+async def lock_place(
+    transaction: Transaction, project: str, environment: str, needs: Sequence[Need] = ()
+) -> Live:
+    """Lock a project's row, with those of what its release ``needs``, and then its live row.
+
+    Raises ``Refusal`` where the project or the environment is unknown.
+    """
+    names = [project, *(need.project for need in needs)]
+    if project not in await projects.lock_projects(transaction, names):
         raise Refusal(Reason.PROJECT_NOT_FOUND, f"there is no project {project!r}")
     await check_environment_exists(transaction, environment)
     return await projects.lock_live(transaction, project, environment)
@@ -47,7 +57,7 @@ async def check_terms(transaction: Transaction, project: str, environment: str, 
         live = await projects.get_live(transaction, project, environment)
         check_expected_live(live.live_deployment_id if live else None, terms.expected_live)
     if terms.queue_policy is QueuePolicy.FAIL:
-        unfinished = await deployments.unfinished(transaction, project, environment)
+        unfinished = await rollouts.unfinished(transaction, project, environment)
         if unfinished:
             raise Refusal(
                 Reason.QUEUE_BUSY,
@@ -83,6 +93,7 @@ async def take_place(
     transaction: Transaction,
     live: Live,
     deployment_id: str,
+    release: Release | None,
     terms: Terms,
     actor: Actor,
     *,
@@ -93,9 +104,12 @@ async def take_place(
 ) -> Deployment:
     """Make a deployment QUEUED, or STAGED where its terms say so; the caller holds the live row's lock.
 
-    Raises ``Refusal`` where its terms do not hold, ``StatusMoved`` where it is not in ``expected``.
+    Without a ``release`` it takes the project off. Raises ``Refusal`` where its terms do not hold, or what
+    stands beside it does not go with it, ``StatusMoved`` where it is not in ``expected``.
     """
     await check_terms(transaction, live.project, live.environment, terms)
+    if terms.skip_dependencies:
+        message = f"{message}, dependencies skipped" if message else "dependencies skipped"
     if terms.stage_only:
         return await change_status(
             transaction,
@@ -107,9 +121,12 @@ async def take_place(
             message=message,
             values={**(values or {}), "gate_id": str(uuid4())},
         )
+    await check_dependencies(
+        transaction, live.project, live.environment, release, skipped=terms.skip_dependencies
+    )
     others: Sequence[Deployment] = ()
     if terms.queue_policy is QueuePolicy.SUPERSEDE:
-        others = await deployments.unfinished(transaction, live.project, live.environment)
+        others = await rollouts.unfinished(transaction, live.project, live.environment)
     queued = await change_status(
         transaction,
         deployment_id,
@@ -124,6 +141,12 @@ async def take_place(
     return queued
 
 
+async def for_place(transaction: Transaction, terms: Terms, live: Live) -> Terms:
+    """The terms as the place has them: staged where a second person has to promote."""
+    waits = terms.stage_only or await takes_second_person(transaction, live)
+    return replace(terms, stage_only=waits)
+
+
 async def insert_in_place(
     transaction: Transaction,
     live: Live,
@@ -136,6 +159,8 @@ async def insert_in_place(
     **values: Any,
 ) -> Deployment:
     """Insert a deployment of an existing release, or of nothing (an undeploy), and give it its place."""
+    if kind not in (DeploymentKind.ROLLBACK, DeploymentKind.UNDEPLOY):
+        terms = await for_place(transaction, terms, live)
     if kind is not DeploymentKind.ROLLBACK and not terms.stage_only:
         check_not_frozen(live)
     columns: dict[str, Any] = {}
@@ -149,6 +174,9 @@ async def insert_in_place(
             "payload_size_bytes": release.payload_size_bytes,
             "payload_format": release.payload_format,
             "file_name": release.file_name,
+            "bundle_kind": release.kind,
+            # What was let through once stays marked wherever it goes.
+            "skip_validation": release.validation_skipped,
         }
     await deployments.insert_deployment(
         transaction,
@@ -165,6 +193,7 @@ async def insert_in_place(
         transaction,
         live,
         deployment_id,
+        release,
         terms,
         actor,
         expected=(DeploymentStatus.PENDING,),
@@ -198,7 +227,7 @@ async def _supersede(
                 message=f"by {by.kind.lower()} {by.id}",
             )
     if others:
-        await deployments.request_superseding(transaction, by.project, by.environment, by.id)
+        await rollouts.request_superseding(transaction, by.project, by.environment, by.id)
 
 
 def _named(deployment_id: str | None) -> str:

@@ -6,18 +6,22 @@ other. It needs no coordination service and holds no lock for long.
 
 from __future__ import annotations
 
-from collections.abc import Awaitable, Callable
-from dataclasses import dataclass
+from collections.abc import Awaitable, Callable, Sequence
+from dataclasses import dataclass, replace
 
 from longshore_bundles import case_folded, order_key
-from longshore_server.refusal import Reason, Refusal
+from longshore_server.findings import told
+from longshore_server.refusal import FindingTold, Reason, Refusal
 from longshore_storage.catalogue import Transaction, projects, releases
 from longshore_storage.catalogue.lifecycle import DeploymentStatus
 from longshore_storage.catalogue.rows import Actor, Deployment, Release
 from longshore_storage.catalogue.uploads import drop_upload, heartbeat
 from longshore_storage.payloads.errors import UploadTakenOver
 
-from .queueing import take_place
+from .bundle_content import BundleContent
+from .naming import name_project
+from .queueing import for_place, take_place
+from .quotas import Quotas
 from .requests import Header
 from .versions import choose_version
 
@@ -34,6 +38,9 @@ class Content:
     entries: int
     unpacked_size_bytes: int
     manifest_version: str
+    bundle: BundleContent
+    # Whether errors were found in it, and are let through.
+    validation_skipped: bool
 
 
 async def record_upload(
@@ -42,36 +49,45 @@ async def record_upload(
     header: Header,
     content: Content,
     actor: Actor,
+    quotas: Quotas,
     *,
     epoch: int,
-    note_examined: Callable[[Transaction], Awaitable[object]],
+    note_examined: Callable[[Transaction, Sequence[FindingTold]], Awaitable[object]],
 ) -> Deployment:
     """Make the deployment QUEUED (or STAGED) with its release, and end the upload that ``epoch`` holds.
 
-    ``note_examined`` writes down what was found in it, where that was not done before. Raises ``Refusal`` for
-    a version that cannot be and for terms that do not hold, ``UploadTakenOver`` for one who holds no longer.
+    ``note_examined`` writes down what was found in it, and what of it does not go with the project. Raises
+    ``Refusal`` for a version that cannot be, terms that do not hold and a quota, ``UploadTakenOver`` for one
+    who holds no longer.
     """
-    await projects.lock_project(transaction, deployment.project)
+    needed = [need.project for need in content.bundle.needs]
+    locked = await projects.lock_projects(transaction, [deployment.project, *needed])
     if not await heartbeat(transaction, deployment.id, epoch):
         raise UploadTakenOver(deployment.id)
-    release = await _release(transaction, deployment, header, content, actor)
+    let_through = await name_project(transaction, locked[deployment.project], content.bundle, header)
+    if let_through:
+        content = replace(content, validation_skipped=True)
+    async with quotas.storing(transaction, deployment.project):
+        release = await _release(transaction, deployment, header, content, actor)
     live = await projects.lock_live(transaction, deployment.project, deployment.environment)
     # The deployment's row is locked behind the live row.
-    await note_examined(transaction)
+    await note_examined(transaction, [told(finding) for finding in let_through])
     recorded = await take_place(
         transaction,
         live,
         deployment.id,
-        header.terms,
+        release,
+        await for_place(transaction, header.terms, live),
         actor,
         expected=(DeploymentStatus.VALIDATING,),
         action="release.recorded",
-        message=f"version {release.version}",
+        message=f"version {release.version}" + _skipped(header),
         values={
             "release_id": release.id,
             "version": release.version,
             "content_sha256": content.content_sha256,
             "payload_format": release.payload_format,
+            "bundle_kind": release.kind,
             "record_time": await transaction.now(),
         },
     )
@@ -108,6 +124,7 @@ async def _release(
 ) -> Release:
     version, existing = await find_version(transaction, header, content)
     if existing is not None:
+        await content.bundle.register(transaction, existing.id)
         if existing.stored_payload is None:
             return await releases.restore_payload(
                 transaction,
@@ -117,7 +134,7 @@ async def _release(
                 payload_format=content.payload_format,
             )
         return existing
-    return await releases.insert_release(
+    release = await releases.insert_release(
         transaction,
         project=deployment.project,
         version=version,
@@ -133,4 +150,22 @@ async def _release(
         unpacked_size_bytes=content.unpacked_size_bytes,
         created_by=actor.principal,
         deployment_id=deployment.id,
+        kind=content.bundle.kind,
+        source=header.source.to_row() if header.source is not None else None,
+        install_method=header.install_method,
+        validation_skipped=content.validation_skipped,
     )
+    await content.bundle.record(transaction, release.id)
+    return release
+
+
+def _skipped(header: Header) -> str:
+    said = [
+        what
+        for what, skipped in (
+            ("validation", header.skip_validation),
+            ("tests", header.skip_tests),
+        )
+        if skipped
+    ]
+    return f", {' and '.join(said)} skipped" if said else ""

@@ -4,16 +4,17 @@ from __future__ import annotations
 
 from dataclasses import replace
 
+from longshore_bundles import case_folded
 from longshore_server.refusal import Reason, Refusal
 from longshore_server.wakeups import Wakeups
-from longshore_storage.catalogue import Catalogue, Transaction, deployments, releases
+from longshore_storage.catalogue import Catalogue, Transaction, bundles, deployments, releases
 from longshore_storage.catalogue.lifecycle import TERMINAL, DeploymentKind, DeploymentStatus, QueuePolicy
 from longshore_storage.catalogue.rows import Actor, Deployment
 
 from .once import Once
 from .queueing import find_release, insert_in_place, lock_place
 from .requests import ReleaseRequest, RetryRequest
-from .rollbacks import taken_back_by
+from .rollbacks import check_is_way_back, taken_back_by
 
 
 class ReleaseDeployments:
@@ -27,7 +28,9 @@ class ReleaseDeployments:
         digest = request.digest(actor)
 
         async def record(transaction: Transaction) -> Deployment:
-            live = await lock_place(transaction, request.project, request.environment)
+            known = await releases.find_release(transaction, request.project, case_folded(request.version))
+            needs = await bundles.needs_of(transaction, known.id) if known is not None else ()
+            live = await lock_place(transaction, request.project, request.environment, needs)
             return await insert_in_place(
                 transaction,
                 live,
@@ -49,7 +52,8 @@ class ReleaseDeployments:
 
         async def record(transaction: Transaction) -> Deployment:
             failed = await _failed(transaction, request.retry_of)
-            live = await lock_place(transaction, failed.project, failed.environment)
+            needs = await bundles.needs_of(transaction, failed.release_id) if failed.release_id else ()
+            live = await lock_place(transaction, failed.project, failed.environment, needs)
             release = (
                 await releases.get_release(transaction, failed.release_id) if failed.release_id else None
             )
@@ -58,6 +62,7 @@ class ReleaseDeployments:
                 # In front of everything, and of what is there now, as any rollback.
                 terms = replace(terms, queue_policy=QueuePolicy.SUPERSEDE)
                 rollback_of = await taken_back_by(transaction, live, release)
+                await check_is_way_back(transaction, live, release)
             return await insert_in_place(
                 transaction,
                 live,
@@ -71,6 +76,7 @@ class ReleaseDeployments:
                 retry_of=failed.id,
                 rollback_of=rollback_of,
                 restored_deployment_id=failed.restored_deployment_id,
+                skip_tests=failed.skip_tests,
             )
 
         deployment = await self._once.record(request.deployment_id, digest, record)

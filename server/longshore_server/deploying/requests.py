@@ -26,6 +26,7 @@ from longshore_server.refusal import invalid
 from longshore_storage.catalogue.lifecycle import QueuePolicy
 from longshore_storage.catalogue.rows import Actor
 
+from .sources import Source
 from .terms import Terms
 
 DEFAULT_ENVIRONMENT = "default"
@@ -35,7 +36,10 @@ _SHA256 = re.compile(r"[0-9a-fA-F]{64}")
 
 @dataclass(frozen=True, slots=True)
 class Header:
-    """What is uploaded where. ``version`` and ``bump`` are never both set; empty means not given."""
+    """What is uploaded where. ``version`` and ``bump`` are never both set; empty means not given.
+
+    ``bundle_kind`` is SKILL, PACK or COMPONENT, ``install_method`` MANUAL, API, CLI or AUTO.
+    """
 
     deployment_id: str
     session_id: str
@@ -50,10 +54,15 @@ class Header:
     payload_sha256: str
     terms: Terms = field(default_factory=Terms)
     validate_only: bool = False
+    skip_validation: bool = False
+    skip_tests: bool = False
+    bundle_kind: str = ""
+    source: Source | None = None
+    install_method: str = ""
 
     def checked(self) -> Header:
         """The header with defaults filled in and every field looked at."""
-        deployment_id = _uuid("header.deployment_id", self.deployment_id)
+        deployment_id = check_uuid("header.deployment_id", self.deployment_id)
         if self.attempt < 0:
             raise invalid("header.attempt", "must be 1 or more")
         if self.payload_size_bytes is not None and self.payload_size_bytes < 0:
@@ -69,10 +78,10 @@ class Header:
             _check("header.version", check_version, self.version)
         return Header(
             deployment_id=deployment_id,
-            session_id=_uuid("header.session_id", self.session_id) if self.session_id else deployment_id,
+            session_id=check_uuid("header.session_id", self.session_id) if self.session_id else deployment_id,
             attempt=self.attempt or 1,
             project=_check("header.project", check_project, self.project),
-            environment=_environment("header.environment", self.environment),
+            environment=check_environment_name("header.environment", self.environment),
             payload_format=self.payload_format,
             file_name=self.file_name,
             version=self.version,
@@ -81,6 +90,11 @@ class Header:
             payload_sha256=self.payload_sha256.lower(),
             terms=self.terms.checked("header."),
             validate_only=self.validate_only,
+            skip_validation=self.skip_validation,
+            skip_tests=self.skip_tests,
+            bundle_kind=self.bundle_kind,
+            source=self.source.checked("header.source") if self.source is not None else None,
+            install_method=self.install_method,
         )
 
     def digest(self, actor: Actor) -> str:
@@ -103,9 +117,9 @@ class ReleaseRequest:
     def checked(self) -> ReleaseRequest:
         """The request with defaults filled in and every field looked at."""
         return ReleaseRequest(
-            deployment_id=_uuid("deployment_id", self.deployment_id),
+            deployment_id=check_uuid("deployment_id", self.deployment_id),
             project=_check("project", check_project, self.project),
-            environment=_environment("environment", self.environment),
+            environment=check_environment_name("environment", self.environment),
             version=_check("version", check_version, self.version),
             terms=self.terms.checked(),
         )
@@ -130,11 +144,11 @@ class RollbackRequest:
         """The request with defaults filled in and every field looked at."""
         target = self.target_deployment_id
         return RollbackRequest(
-            deployment_id=_uuid("deployment_id", self.deployment_id),
+            deployment_id=check_uuid("deployment_id", self.deployment_id),
             project=_check("project", check_project, self.project),
-            environment=_environment("environment", self.environment),
+            environment=check_environment_name("environment", self.environment),
             version=_check("version", check_version, self.version) if self.version else "",
-            target_deployment_id=_uuid("target_deployment_id", target) if target else "",
+            target_deployment_id=check_uuid("target_deployment_id", target) if target else "",
             terms=self.terms.checked(),
         )
 
@@ -155,9 +169,9 @@ class UndeployRequest:
     def checked(self) -> UndeployRequest:
         """The request with defaults filled in and every field looked at."""
         return UndeployRequest(
-            deployment_id=_uuid("deployment_id", self.deployment_id),
+            deployment_id=check_uuid("deployment_id", self.deployment_id),
             project=_check("project", check_project, self.project),
-            environment=_environment("environment", self.environment),
+            environment=check_environment_name("environment", self.environment),
             terms=self.terms.checked(),
         )
 
@@ -177,8 +191,8 @@ class RetryRequest:
     def checked(self) -> RetryRequest:
         """The request with every field looked at."""
         return RetryRequest(
-            deployment_id=_uuid("deployment_id", self.deployment_id),
-            retry_of=_uuid("retry_of", self.retry_of),
+            deployment_id=check_uuid("deployment_id", self.deployment_id),
+            retry_of=check_uuid("retry_of", self.retry_of),
             terms=self.terms.checked(),
         )
 
@@ -196,7 +210,9 @@ class PromoteRequest:
 
     def checked(self) -> PromoteRequest:
         """The request with every field looked at."""
-        return PromoteRequest(_uuid("deployment_id", self.deployment_id), _uuid("gate_id", self.gate_id))
+        return PromoteRequest(
+            check_uuid("deployment_id", self.deployment_id), check_uuid("gate_id", self.gate_id)
+        )
 
 
 @dataclass(frozen=True, slots=True)
@@ -209,7 +225,7 @@ class PauseRequest:
     def checked(self) -> PauseRequest:
         """The request with every field looked at."""
         check_reason("reason", self.reason)
-        return PauseRequest(_uuid("deployment_id", self.deployment_id), self.reason)
+        return PauseRequest(check_uuid("deployment_id", self.deployment_id), self.reason)
 
 
 @dataclass(frozen=True, slots=True)
@@ -222,7 +238,7 @@ class CancelRequest:
     def checked(self) -> CancelRequest:
         """The request with every field looked at."""
         check_reason("reason", self.reason)
-        return CancelRequest(_uuid("deployment_id", self.deployment_id), self.reason)
+        return CancelRequest(check_uuid("deployment_id", self.deployment_id), self.reason)
 
 
 def check_reason(field_name: str, reason: str) -> None:
@@ -241,12 +257,12 @@ def check_sha256(field_name: str, value: str) -> None:
 
 def check_deployment_id(value: str) -> str:
     """A deployment id as rows have it; raises ``Refusal`` when it is none."""
-    return _uuid("deployment_id", value)
+    return check_uuid("deployment_id", value)
 
 
 def check_session_id(value: str) -> str:
     """A session id as rows have it; raises ``Refusal`` when it is none."""
-    return _uuid("session_id", value)
+    return check_uuid("session_id", value)
 
 
 def version_key(value: str) -> str:
@@ -262,22 +278,29 @@ def check_place(prefix: str, project: str, environment: str) -> tuple[str, str]:
     )
 
 
+def check_project_name(name: str, value: str) -> str:
+    """A project as rows have it; raises ``Refusal`` for what can be none."""
+    return _check(name, check_project, value)
+
+
+def check_environment_name(name: str, value: str) -> str:
+    """An environment as rows have it; raises ``Refusal`` for what can be none."""
+    return _check(name, check_environment, value or DEFAULT_ENVIRONMENT)
+
+
 def check_release_name(project: str, version: str) -> tuple[str, str]:
     """A release's project and version as rows have them; raises ``Refusal`` for what can be none."""
-    return _check("project", check_project, project), _check("version", check_version, version)
+    return check_project_name("project", project), _check("version", check_version, version)
 
 
-def _uuid(name: str, value: str) -> str:
+def check_uuid(name: str, value: str) -> str:
+    """An id that a client makes, as rows have it; raises ``Refusal`` for what can be none."""
     if not value:
         raise invalid(name, "is required: a UUID")
     try:
         return str(UUID(value))
     except ValueError:
         raise invalid(name, f"{value[:64]!r} is no UUID") from None
-
-
-def _environment(name: str, value: str) -> str:
-    return _check(name, check_environment, value or DEFAULT_ENVIRONMENT)
 
 
 def _check(name: str, rule: Callable[[str], str], value: str) -> str:

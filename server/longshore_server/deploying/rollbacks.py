@@ -10,13 +10,26 @@ from collections.abc import Sequence
 
 from longshore_server.refusal import Reason, Refusal
 from longshore_server.wakeups import Wakeups
-from longshore_storage.catalogue import Catalogue, Transaction, assignments, deployments, nodes, releases
-from longshore_storage.catalogue.lifecycle import ROLLING, WENT_LIVE, DeploymentKind, DeploymentStatus
+from longshore_storage.catalogue import (
+    Catalogue,
+    Transaction,
+    assignments,
+    bundles,
+    deployments,
+    nodes,
+    projects,
+    releases,
+    rollouts,
+)
+from longshore_storage.catalogue.bundles import Need
+from longshore_storage.catalogue.environments import takes_second_person
+from longshore_storage.catalogue.lifecycle import ROLLING, DeploymentKind, DeploymentStatus
 from longshore_storage.catalogue.rows import Actor, Deployment, Live, Release
 
 from .once import Once, same_again
 from .queueing import check_not_frozen, find_release, insert_in_place, lock_place
 from .requests import RollbackRequest
+from .second_person import SecondPerson
 
 
 class Rollbacks:
@@ -24,30 +37,31 @@ class Rollbacks:
 
     def __init__(self, catalogue: Catalogue, wakeups: Wakeups) -> None:
         self._once = Once(catalogue, wakeups)
+        self._second_person = SecondPerson(catalogue)
 
     async def roll_back(self, request: RollbackRequest, actor: Actor) -> Deployment | None:
         """Queue a rollback in front of everything; None when there is nothing to do."""
         digest = request.digest(actor)
 
         async def record(transaction: Transaction) -> Deployment | None:
-            live = await lock_place(transaction, request.project, request.environment)
+            # Found out once before the locks, to know which are needed, and once more behind them.
+            expected = await self._expected_needs(transaction, request)
+            live = await lock_place(transaction, request.project, request.environment, expected)
             if again := await same_again(transaction, request.deployment_id, digest):
                 # The same call was faster, and held the locks until now.
                 return again
-            unfinished = await deployments.unfinished(transaction, request.project, request.environment)
+            unfinished = await rollouts.unfinished(transaction, request.project, request.environment)
             current = await _current(transaction, live)
             restored = await self._target(transaction, request, live, current, unfinished)
-            if isinstance(restored, Release):
-                release, restored_id = restored, ""
-            else:
-                assert restored.release_id is not None
-                release, restored_id = (
-                    await releases.get_release(transaction, restored.release_id),
-                    restored.id,
+            release = await _release_of(transaction, restored)
+            if not set(await bundles.needs_of(transaction, release.id)) <= set(expected):
+                raise Refusal(
+                    Reason.CONFLICT,
+                    "what is to be gone back to changed meanwhile: call again",
+                    retry_after_s=0,
                 )
-            if isinstance(restored, Release) or restored.status not in WENT_LIVE:
-                # What was never live there is no way back.
-                check_not_frozen(live)
+            restored_id = "" if isinstance(restored, Release) else restored.id
+            await check_is_way_back(transaction, live, release)
             if not unfinished and await _assigned_everywhere(transaction, live, release):
                 return None
             if unfinished and _is_on_its_way(request, unfinished[-1]):
@@ -66,7 +80,22 @@ class Rollbacks:
                 restored_deployment_id=restored_id,
             )
 
-        return await self._once.record(request.deployment_id, digest, record)
+        place = {"project": request.project, "environment": request.environment}
+        async with self._second_person.told(actor, **place):
+            return await self._once.record(request.deployment_id, digest, record)
+
+    async def _expected_needs(self, transaction: Transaction, request: RollbackRequest) -> Sequence[Need]:
+        """What the release needs that would be gone back to now; nothing where there is none."""
+        live = await projects.get_live(transaction, request.project, request.environment)
+        if live is None:
+            return ()
+        unfinished = await rollouts.unfinished(transaction, request.project, request.environment)
+        current = await _current(transaction, live)
+        try:
+            target = await self._target(transaction, request, live, current, unfinished)
+        except Refusal:
+            return ()
+        return await bundles.needs_of(transaction, (await _release_of(transaction, target)).id)
 
     async def _target(
         self,
@@ -101,9 +130,7 @@ class Rollbacks:
             return target
         if request.version:
             release = await find_release(transaction, request.project, request.version)
-            last = await deployments.last_success(
-                transaction, request.project, request.environment, release.id
-            )
+            last = await deployments.last_success(transaction, request.environment, release.id)
             return last or release
         astray = unfinished or await assignments.are_kept_on_another(transaction, live)
         if astray and current is not None and current.release_id is not None:
@@ -124,6 +151,19 @@ class Rollbacks:
         return previous
 
 
+async def check_is_way_back(transaction: Transaction, live: Live, release: Release) -> None:
+    """Raise ``Refusal`` for what was never live there, where nothing new may go live, or not by one alone."""
+    if await deployments.last_success(transaction, live.environment, release.id) is not None:
+        return
+    check_not_frozen(live)
+    if await takes_second_person(transaction, live):
+        raise Refusal(
+            Reason.SECOND_PERSON_REQUIRED,
+            f"{release.project} {release.version} was never live in {live.environment}, where a second "
+            "person has to promote what is new: deploy it, and have somebody else promote it",
+        )
+
+
 def _is_on_its_way(request: RollbackRequest, newest: Deployment) -> bool:
     """Whether a rollback is under way already, so that asking once more must not take that one back."""
     no_target = not (request.version or request.target_deployment_id)
@@ -142,9 +182,16 @@ def _taken_back(
 
 async def taken_back_by(transaction: Transaction, live: Live, release: Release) -> str:
     """The id of what a rollback to ``release`` takes back; empty when it is nothing else."""
-    unfinished = await deployments.unfinished(transaction, live.project, live.environment)
+    unfinished = await rollouts.unfinished(transaction, live.project, live.environment)
     taken_back = _taken_back(unfinished, await _current(transaction, live), release)
     return taken_back.id if taken_back else ""
+
+
+async def _release_of(transaction: Transaction, target: Deployment | Release) -> Release:
+    if isinstance(target, Release):
+        return target
+    assert target.release_id is not None
+    return await releases.get_release(transaction, target.release_id)
 
 
 async def _current(transaction: Transaction, live: Live) -> Deployment | None:

@@ -7,10 +7,10 @@ from dataclasses import dataclass, field, replace
 from typing import Any, Self
 from uuid import UUID
 
-from longshore_server.refusal import invalid
+from longshore_server.refusal import Reason, Refusal, invalid
 from longshore_storage.catalogue.lifecycle import FailurePolicy, QueuePolicy
 from longshore_storage.catalogue.rows import Deployment
-from longshore_storage.catalogue.strategy import Strategy
+from longshore_storage.catalogue.strategy import Strategy, UnknownTerms
 
 from .labels import check_labels
 from .strategies import check_strategy
@@ -29,6 +29,7 @@ class Terms:
     strategy: Strategy | None = None
     failure_policy: FailurePolicy | None = None
     labels: Mapping[str, str] = field(default_factory=dict)
+    skip_dependencies: bool = False
 
     def checked(self, prefix: str = "") -> Terms:
         """The terms with every field looked at; raises ``Refusal`` with the field that is wrong."""
@@ -40,13 +41,14 @@ class Terms:
 
     @classmethod
     def of(cls, deployment: Deployment) -> Self:
-        """Those that a recorded deployment was given, less the gate."""
+        """Those that a recorded deployment was given, less the gate. Raises ``Refusal``."""
         return cls(
             expected_live=deployment.expected_live_deployment_id,
             queue_policy=deployment.queue_policy,
-            strategy=Strategy.of_row(deployment.strategy),
+            strategy=_strategy_of(deployment),
             failure_policy=FailurePolicy(deployment.failure_policy) if deployment.failure_policy else None,
             labels=deployment.labels,
+            skip_dependencies=deployment.skip_dependencies,
         )
 
     def columns(self) -> dict[str, Any]:
@@ -57,6 +59,7 @@ class Terms:
             "strategy": self.strategy.to_row() if self.strategy is not None else None,
             "failure_policy": self.failure_policy or "",
             "labels": self.labels,
+            "skip_dependencies": self.skip_dependencies,
         }
 
 
@@ -67,3 +70,12 @@ def _expected(field_name: str, value: str | None) -> str | None:
         return str(UUID(value))
     except ValueError:
         raise invalid(field_name, f"{value[:64]!r} is no UUID") from None
+
+
+def _strategy_of(deployment: Deployment) -> Strategy | None:
+    if deployment.strategy is None:
+        return None
+    try:
+        return Strategy.to_drive(deployment.strategy, deployment.failure_policy)
+    except UnknownTerms as error:
+        raise Refusal(Reason.MISCONFIGURED, f"{error}: ask a node of a later version") from None

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from longshore_server.wakeups import Wakeups
-from longshore_storage.catalogue import Catalogue, Transaction, assignments, deployments
+from longshore_storage.catalogue import Catalogue, Transaction, assignments, rollouts
 from longshore_storage.catalogue.lifecycle import DeploymentKind
 from longshore_storage.catalogue.rows import Actor, Deployment
 
@@ -27,7 +27,7 @@ class Undeploys:
             place = (transaction, request.project, request.environment)
             assigned = await assignments.assigned_releases(*place)
             is_there = live.live_release_id is not None or any(release for _, release in assigned)
-            if not is_there and not await deployments.unfinished(*place):
+            if not is_there and not await rollouts.unfinished(*place):
                 return None
             return await insert_in_place(
                 transaction,

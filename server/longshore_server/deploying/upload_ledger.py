@@ -7,25 +7,30 @@ looking it through takes so long that ``stored`` tells of it before.
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import asdict
 from functools import partial
 
 import structlog
 
 from longshore_bundles import BundleScan
+from longshore_bundles.findings import KEPT_FINDINGS
 from longshore_server.findings import told
-from longshore_server.refusal import Refusal
+from longshore_server.refusal import FindingTold, Refusal
 from longshore_server.wakeups import Kind, Wakeups, rollout_ident
 from longshore_storage.catalogue import Catalogue, Transaction, deployments, uploads
+from longshore_storage.catalogue.audit_trail import record_audit
 from longshore_storage.catalogue.findings import FoundRow, replace_findings
-from longshore_storage.catalogue.journal import append_event, change_status, record_audit
+from longshore_storage.catalogue.journal import append_event, change_status
 from longshore_storage.catalogue.lifecycle import UPLOADING, DeploymentKind, DeploymentStatus
 from longshore_storage.catalogue.rows import Actor, Deployment
 from longshore_storage.errors import CommitUnknown, Unavailable
 from longshore_storage.payloads import StoredPayload
 from longshore_storage.payloads.errors import UploadTakenOver
 
+from .bundle_content import Examined
 from .content_check import content_of, examined_body
+from .quotas import Quotas
 from .recording import record_upload
 from .requests import Header
 from .validating import Validated
@@ -69,17 +74,24 @@ class UploadLedger:
         self.deployment = validating
         self.wake()
 
-    async def examined(self, stored: StoredPayload, scan: BundleScan) -> None:
-        """What was found in the payload, where that is not recorded with its release."""
+    async def examined(
+        self, stored: StoredPayload, scan: BundleScan, beside: Sequence[FindingTold] = ()
+    ) -> None:
+        """What was found in the payload, and ``beside`` it, where that is not recorded with its release."""
         async with self._catalogue.transaction() as transaction:
             await self._lock(transaction)
-            examined = await self._note_examined(transaction, stored, scan)
+            examined = await self._note_examined(transaction, beside, stored, scan)
         self.deployment = examined
         self.wake()
 
-    async def recorded(self, stored: StoredPayload, scan: BundleScan, header: Header) -> Deployment:
-        """Record the release and put the deployment into the queue. Raises ``Refusal`` for its version."""
-        content = content_of(scan, stored, header)
+    async def recorded(
+        self, stored: StoredPayload, examined: Examined, header: Header, quotas: Quotas
+    ) -> Deployment:
+        """Record the release and put the deployment into the queue.
+
+        Raises ``Refusal`` for its version, for terms that do not hold, and for a project that is full.
+        """
+        content, scan = content_of(examined, stored, header), examined.scan
         try:
             async with self._catalogue.transaction() as transaction:
                 recorded = await record_upload(
@@ -88,11 +100,12 @@ class UploadLedger:
                     header,
                     content,
                     self._actor,
+                    quotas,
                     epoch=self.epoch,
                     note_examined=partial(self._note_examined, stored=stored, scan=scan),
                 )
-        except Refusal:
-            await self.examined(stored, scan)
+        except Refusal as refusal:
+            await self.examined(stored, scan, refusal.findings)
             raise
         except CommitUnknown:
             async with self._catalogue.reading() as transaction:
@@ -166,28 +179,26 @@ class UploadLedger:
         )
 
     async def _note_examined(
-        self, transaction: Transaction, stored: StoredPayload, scan: BundleScan
+        self,
+        transaction: Transaction,
+        beside: Sequence[FindingTold],
+        stored: StoredPayload,
+        scan: BundleScan,
     ) -> Deployment:
         first_look = self.deployment.status is DeploymentStatus.RECEIVING
         if first_look:
             await self._note_stored(transaction, stored)
-        if scan.total_findings or not first_look:
-            await replace_findings(
-                transaction,
-                self.deployment.id,
-                [
-                    FoundRow(number, **asdict(told(finding)))
-                    for number, finding in enumerate(scan.findings, start=1)
-                ],
-                total=scan.total_findings,
-            )
+        found = [*beside, *map(told, scan.findings)][:KEPT_FINDINGS]
+        total = scan.total_findings + len(beside)
+        if total or not first_look:
+            rows = [FoundRow(number, **asdict(finding)) for number, finding in enumerate(found, start=1)]
+            await replace_findings(transaction, self.deployment.id, rows, total=total)
         return await append_event(
             transaction,
             self.deployment.id,
             "content_examined",
-            f"{scan.entry_count} entries, {scan.unpacked_bytes} bytes unpacked, "
-            f"{scan.total_findings} findings",
-            examined_body(scan),
+            f"{scan.entry_count} entries, {scan.unpacked_bytes} bytes unpacked, {total} findings",
+            examined_body(scan, found, total),
             expected=(DeploymentStatus.VALIDATING,),
         )
 

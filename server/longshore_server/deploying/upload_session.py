@@ -16,8 +16,8 @@ from typing import Self
 
 import structlog
 
-from longshore_bundles import BundleScan
 from longshore_server.refusal import Reason, Refusal
+from longshore_server.tracing import describe, span
 from longshore_server.translation import refusal_of
 from longshore_server.unbroken import to_the_end
 from longshore_storage.catalogue import releases
@@ -39,8 +39,10 @@ from longshore_storage.payloads.errors import (
     UploadTakenOver,
 )
 
+from .bundle_content import Examined
 from .content_check import check_content
 from .examining_ahead import ExaminationAhead
+from .quotas import Room
 from .requests import Header
 from .upload_ledger import UploadLedger
 from .upload_tools import UploadTools
@@ -68,18 +70,20 @@ class UploadSession:
         *,
         epoch: int,
         place: Place,
+        room: Room | None,
     ) -> None:
         self._tools = tools
         self._header = header
         self._actor = actor
         self._ledger = UploadLedger(tools.catalogue, tools.wakeups, actor, deployment, epoch=epoch)
         self._place = place
+        self._room = room
         self._stack = AsyncExitStack()
         self._found = ExitStack()
         self._stack.callback(place.leave)
         self._writer: PayloadWriter | None = None
         self._stored: StoredPayload | None = None
-        self._ahead: ExaminationAhead | None = None
+        self._ahead: ExaminationAhead[Examined] | None = None
 
     async def __aenter__(self) -> Self:
         self._running = self._found.enter_context(self._tools.running.entered(self._header))
@@ -130,14 +134,14 @@ class UploadSession:
     async def add_data(self, offset: int, data: bytes) -> None:
         """Take the next bytes of the plain way; waits for the upload's turn, and for room."""
         writer = self._open_writer(offset)
-        self._tools.check_size(writer.offset + len(data))
+        self._check_size(writer.offset + len(data))
         await self._take_place()
         await writer.add_data(offset, data)
 
     async def add_chunks(self, offset: int, entries: Sequence[ChunkEntry]) -> None:
         """Take the next chunks of the thrifty way; waits as above."""
         writer = self._open_writer(offset)
-        self._tools.check_size(writer.offset + sum(entry.raw_size for entry in entries))
+        self._check_size(writer.offset + sum(entry.raw_size for entry in entries))
         await self._take_place()
         await writer.add_chunks(offset, entries)
 
@@ -162,39 +166,50 @@ class UploadSession:
 
         An empty ``declared_sha256`` is not compared.
         """
-        stored, scan = await self._look_into(declared_size_bytes, declared_sha256)
+        stored, found = await self._look_into(declared_size_bytes, declared_sha256)
         try:
-            check_content(scan, self._header)
+            check_content(found.scan, self._header)
         except Refusal:
-            await self._ledger.examined(stored, scan)
+            await self._ledger.examined(stored, found.scan)
             raise
         self._hold.end()
-        recorded = await self._ledger.recorded(stored, scan, self._header)
+        with span("upload.record"):
+            recorded = await self._ledger.recorded(stored, found, self._header, self._tools.quotas)
+            describe(version=recorded.version, status=recorded.status.value)
         self._tools.metrics.upload_recorded(stored)
         return recorded
 
     async def validate(self, declared_size_bytes: int, declared_sha256: str) -> Validated:
         """Verify and look into what was sent, tell what was found, and drop the upload."""
-        stored, scan = await self._look_into(declared_size_bytes, declared_sha256)
-        await self._ledger.examined(stored, scan)
+        stored, found = await self._look_into(declared_size_bytes, declared_sha256)
+        await self._ledger.examined(stored, found.scan)
         self._hold.end()
         async with self._tools.catalogue.reading() as transaction:
-            validated = await judge(transaction, self._header, stored, scan)
+            validated = await judge(transaction, self._header, stored, found)
         await self._ledger.validated(validated)
         return validated
 
     async def _look_into(
         self, declared_size_bytes: int, declared_sha256: str
-    ) -> tuple[StoredPayload, BundleScan]:
+    ) -> tuple[StoredPayload, Examined]:
         await self._take_place()
         if self._stored is None:
             assert self._writer is not None
-            self._stored = await self._writer.finish(declared_size_bytes, declared_sha256)
-        scan = await self._tools.examiner.found_ahead(self._ahead)
-        if scan is None:
-            await self._ledger.stored(self._stored)
-            scan = await self._examine(self._stored)
-        return self._stored, scan
+            with span("upload.store"):
+                self._stored = await self._writer.finish(declared_size_bytes, declared_sha256)
+                describe(
+                    chunks=self._stored.chunk_count,
+                    received_bytes=self._stored.received_bytes,
+                    reused_bytes=self._stored.reused_bytes,
+                    stored_bytes=self._stored.stored_bytes,
+                )
+        with span("upload.examine"):
+            found = await self._tools.examiner.found_ahead(self._ahead)
+            describe(ahead=found is not None)
+            if found is None:
+                await self._ledger.stored(self._stored)
+                found = await self._examine(self._stored)
+        return self._stored, found
 
     async def _begin_to_hold(self, *, readable: bool) -> Hold:
         deployment_id, epoch = self._ledger.deployment.id, self._ledger.epoch
@@ -233,7 +248,7 @@ class UploadSession:
             await self._place.take()
             await self._ledger.goes_on()
 
-    async def _examine(self, stored: StoredPayload) -> BundleScan:
+    async def _examine(self, stored: StoredPayload) -> Examined:
         try:
             return await self._tools.examiner.examine(
                 stored.sha256,
@@ -279,6 +294,11 @@ class UploadSession:
             reused_bytes=deployment.reused_bytes if resumed else payload.size_bytes,
             stored_bytes=deployment.stored_bytes,
         )
+
+    def _check_size(self, size_bytes: int) -> None:
+        self._tools.check_size(size_bytes)
+        if self._room is not None:
+            self._room.check(size_bytes)
 
     def _open_writer(self, offset: int) -> PayloadWriter:
         if self._writer is None:

@@ -12,6 +12,7 @@ from longshore_storage.payloads import PayloadStore
 
 from .examining import Examiner
 from .pace import Pace
+from .quotas import Quotas
 from .requests import Header
 from .running import RunningSessions
 from .visibility import Visibility
@@ -27,6 +28,7 @@ class UploadTools:
     wakeups: Wakeups
     visibility: Visibility
     running: RunningSessions
+    quotas: Quotas
     metrics: Metrics
     max_payload_bytes: int
     min_rate_bytes_s: float

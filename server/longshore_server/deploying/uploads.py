@@ -15,18 +15,15 @@ import structlog
 from longshore_server.draining import Draining
 from longshore_server.refusal import Reason, Refusal
 from longshore_server.wakeups import Kind
-from longshore_storage.catalogue import (
-    Transaction,
-    deployments,
-    projects,
-    uploads,
-)
+from longshore_storage.catalogue import Transaction, deployments, projects, uploads
+from longshore_storage.catalogue.environments import takes_second_person
 from longshore_storage.catalogue.journal import change_status
 from longshore_storage.catalogue.lifecycle import UPLOADING, DeploymentKind, DeploymentStatus
 from longshore_storage.catalogue.rows import Actor, Deployment
 from longshore_storage.errors import CommitUnknown, ConstraintViolated
 from longshore_storage.payloads import Place
 
+from .examining import Examiner
 from .once import id_reused
 from .queueing import check_environment_exists, check_not_frozen, check_terms
 from .requests import Header
@@ -36,7 +33,7 @@ from .upload_tools import UploadTools
 _log = structlog.get_logger(__name__)
 
 # A holder that shows no sign of life for this long has died.
-_STALE_AFTER_S = 20.0
+STALE_AFTER_S = 20.0
 
 
 class Uploads:
@@ -54,6 +51,11 @@ class Uploads:
     def running(self) -> int:
         """How many uploads are under way here, those that wait included."""
         return self._running
+
+    @property
+    def examiner(self) -> Examiner:
+        """What looks payloads through on this node, those that are stored too."""
+        return self._tools.examiner
 
     async def idle(self) -> None:
         """Return when no upload is running."""
@@ -161,12 +163,13 @@ class Uploads:
                 raise Refusal.from_row(deployment.error)
             return deployment
         place = self._book(booked)
+        room = await self._tools.quotas.check_going_on(transaction, header, actor)
         taken = await uploads.take_over(
             transaction,
             deployment.id,
             session_id=header.session_id,
             attempt=header.attempt,
-            stale_after_s=_STALE_AFTER_S,
+            stale_after_s=STALE_AFTER_S,
         )
         if taken is None:
             raise Refusal(
@@ -179,7 +182,9 @@ class Uploads:
                 retry_after_s=max(taken.retry_after_s, 1.0),
             )
         await deployments.set_columns(transaction, deployment.id, status_reason="", status_message="")
-        return UploadSession(self._tools, header, actor, deployment, epoch=taken.epoch, place=place)
+        return UploadSession(
+            self._tools, header, actor, deployment, epoch=taken.epoch, place=place, room=room
+        )
 
     def _book(self, booked: ExitStack) -> Place:
         place = self._tools.payloads.places.book()
@@ -192,9 +197,13 @@ class Uploads:
         validates = header.validate_only
         await check_environment_exists(transaction, header.environment)
         if not (header.terms.stage_only or validates):
-            check_not_frozen(await projects.get_live(transaction, header.project, header.environment))
+            live = await projects.get_live(transaction, header.project, header.environment)
+            frozen = live is not None and live.freeze_reason
+            if live is not None and frozen and not await takes_second_person(transaction, live):
+                check_not_frozen(live)
         # Looked at again when it is recorded; this spares the bytes.
         await check_terms(transaction, header.project, header.environment, header.terms)
+        room = await self._tools.quotas.check_new(transaction, header, actor)
         await projects.ensure_project(transaction, header.project, header.project, only_validated=validates)
         deployment = await deployments.insert_deployment(
             transaction,
@@ -208,6 +217,8 @@ class Uploads:
             payload_format=header.payload_format,
             file_name=header.file_name,
             payload_size_bytes=header.payload_size_bytes,
+            skip_validation=header.skip_validation,
+            skip_tests=header.skip_tests,
             **header.terms.columns(),
         )
         epoch = await uploads.begin_upload(
@@ -226,4 +237,4 @@ class Uploads:
             actor=actor,
             action="validation.receiving" if validates else "deployment.receiving",
         )
-        return UploadSession(self._tools, header, actor, deployment, epoch=epoch, place=place)
+        return UploadSession(self._tools, header, actor, deployment, epoch=epoch, place=place, room=room)

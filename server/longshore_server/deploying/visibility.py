@@ -19,11 +19,3 @@ class Visibility(Protocol):
     async def may_read(self, actor: Actor, project: str) -> bool:
         """Whether the caller may read payloads of the project."""
         ...
-
-
-class EverythingVisible:
-    """As long as callers are anonymous, everybody may read everything."""
-
-    async def may_read(self, actor: Actor, project: str) -> bool:
-        """Always."""
-        return True

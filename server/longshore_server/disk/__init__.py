@@ -2,7 +2,7 @@
 
 No SQL, no network, no event loop: everything here blocks and is meant to be called in a thread.
 ``DataFolder`` is opened first and held while the node runs; ``InstalledTrees`` and ``LiveLinks`` are made
-over it once each. A release goes live by ``DataFolder.new_staging``, ``longshore_bundles.unpack`` into a
+over it once each. A release goes live by ``DataFolder.make_staging``, ``longshore_bundles.unpack`` into a
 folder below it, ``InstalledTrees.finalise``, ``LiveLinks.switch``.
 """
 
@@ -25,6 +25,17 @@ from .intent import NOTHING, Intent, LiveTree, Trial
 from .live_link import LinkFinding, LinkState, LiveLinks
 from .room import make_room
 from .seed_trees import SeedTrees
+from .tree_comparison import (
+    DifferenceKind,
+    Stopped,
+    TreeComparison,
+    TreeDifference,
+    compare_with_record,
+    content_checksum,
+    wrong_modes,
+)
+from .tree_copy import copy_tree
+from .tree_record import recorded_size_bytes
 
 __all__ = [
     "NOTHING",
@@ -32,6 +43,7 @@ __all__ = [
     "DataFolder",
     "DataFolderInUse",
     "DataFolderUnusable",
+    "DifferenceKind",
     "DiskError",
     "InstalledTree",
     "InstalledTrees",
@@ -47,8 +59,16 @@ __all__ = [
     "SeedTrees",
     "StagedTreeRefused",
     "StaleGeneration",
+    "Stopped",
+    "TreeComparison",
+    "TreeDifference",
     "TreeIsLive",
     "TreeMissing",
     "Trial",
+    "compare_with_record",
+    "content_checksum",
+    "copy_tree",
     "make_room",
+    "recorded_size_bytes",
+    "wrong_modes",
 ]

@@ -104,15 +104,13 @@ class DataFolder:
         """Where a link per project points at what is live."""
         return self._path / "live"
 
-    def new_staging(self, name: str) -> Path:
-        """Make an empty folder in ``staging/`` that nobody else has; ``name`` is for people who look."""
-        path = self.unused_staging_path(name)
-        path.mkdir(mode=0o700)
-        return path
-
     def unused_staging_path(self, name: str) -> Path:
-        """A path in ``staging/`` where nothing stands yet."""
+        """A path in ``staging/`` that nobody else has; ``name`` is for people who look."""
         return self.staging / f"{name}~{uuid.uuid4().hex}"
+
+    def make_staging(self, path: Path) -> None:
+        """Make the empty folder ``path``, an unused one in ``staging/``. Raises ``OSError``."""
+        path.mkdir(mode=0o700)
 
     def discard_staging(self, path: Path) -> None:
         """Remove what stands at ``path`` in ``staging/``, read-only or not. Raises ``OSError``."""

@@ -27,7 +27,7 @@ from typing import Final
 from longshore_bundles import FileDigests, check_project, check_version
 
 from .data_folder import DataFolder
-from .durability import sync_folder, sync_tree
+from .durability import sync_folder, sync_tree, write_durably
 from .errors import TreeIsLive
 from .tree_record import RecordDamaged, RecordHeader, read_header, seal_and_record, tree_matches
 from .tree_removal import remove_tree
@@ -153,6 +153,14 @@ class InstalledTrees:
         added, or a damaged record, is False.
         """
         return tree.path.is_dir() and not tree.path.is_symlink() and tree_matches(tree.path, tree.record_path)
+
+    def distrust(self, path: Path) -> None:
+        """Have the tree at ``path`` never be found again, and go with its project's next ``prune``.
+
+        Raises ``OSError``.
+        """
+        # A record that cannot be read: where there was none, what stands here would never be ours to remove.
+        write_durably(_record_of(path), b"")
 
     def prune(self, project: str, *, keep: int, live: Path | None) -> list[Path]:
         """Remove the project's trees but ``live`` and the ``keep`` last used ones; say which went.

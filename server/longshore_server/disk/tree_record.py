@@ -70,10 +70,10 @@ def seal_and_record(
             file.write(encoded)
 
         write({"format": FORMAT, **asdict(header)})
-        for path, child in _walk(root):
+        for path, child in walk_tree(root):
             status = child.stat(follow_symlinks=False)
             if not stat.S_ISLNK(status.st_mode):
-                Path(child.path).chmod(_sealed_mode(path, status.st_mode))
+                Path(child.path).chmod(sealed_mode(path, status.st_mode))
             line = _describe(path, child)
             if "file" in line:
                 known = digests.digest_of(path) if digests else None
@@ -97,7 +97,7 @@ def tree_matches(root: Path, record: Path) -> bool:
     The mode of ``root`` itself does not count. Whatever cannot be read does not match.
     """
     try:
-        for expected, found in zip_longest(_entries(record), _walk(root)):
+        for expected, found in zip_longest(_entries(record), walk_tree(root)):
             if expected is None or found is None or not _same(expected, *found):
                 return False
     except (RecordDamaged, StagedTreeRefused, OSError):
@@ -157,19 +157,30 @@ def _same(expected: RecordLine, path: str, child: os.DirEntry[str]) -> bool:
     return "file" in found and found == expected and _digest_file(child.path) == digest
 
 
-def _walk(root: Path, above: str = "") -> Iterator[tuple[str, os.DirEntry[str]]]:
-    """Everything below ``root``, with its path; a directory before what is in it."""
-    with os.scandir(root) as found:
-        children = [(child.is_dir(follow_symlinks=False), child) for child in found]
+def walk_tree(
+    root: Path, above: str = "", *, tolerant: bool = False
+) -> Iterator[tuple[str, os.DirEntry[str]]]:
+    """Everything below ``root``, with its path; a directory before what is in it.
+
+    Raises ``OSError`` for a folder that cannot be read, unless it is ``tolerant``: then that counts as empty.
+    """
+    try:
+        with os.scandir(root) as found:
+            children = [(child.is_dir(follow_symlinks=False), child) for child in found]
+    except OSError:
+        if tolerant:
+            return
+        raise
     children.sort(key=lambda item: os.fsencode(item[1].name + "/" * item[0]))
     for is_directory, child in children:
         path = f"{above}{child.name}"
         yield path, child
         if is_directory:
-            yield from _walk(Path(child.path), f"{path}/")
+            yield from walk_tree(Path(child.path), f"{path}/", tolerant=tolerant)
 
 
-def _sealed_mode(path: str, mode: int) -> int:
+def sealed_mode(path: str, mode: int) -> int:
+    """The mode that an installed tree's entry has. Raises ``StagedTreeRefused`` for what none may have."""
     if stat.S_ISDIR(mode):
         return _FOLDER_MODE
     if stat.S_ISREG(mode):

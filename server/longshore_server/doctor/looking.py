@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import AsyncIterator
 from contextlib import AsyncExitStack
 
+from longshore_server.exposures import exposures
 from longshore_server.settings import Settings
 from longshore_server.stores import open_blobs, open_catalogue_of, open_coordination_of
 from longshore_storage.blobs.urls import shown_blob_url
@@ -13,6 +14,7 @@ from longshore_storage.errors import Misconfigured, StorageError
 
 from .copies import look_at_copies
 from .finding import Finding, State
+from .limits import look_at_open_files
 from .services import (
     look_at_blob_store,
     look_at_coordination,
@@ -28,12 +30,15 @@ async def look_at_everything(settings: Settings) -> AsyncIterator[Finding]:
     """What was found, part by part, as it is found."""
     for finding in look_at_data_folder(settings.data_dir):
         yield finding
+    yield look_at_open_files()
     async with AsyncExitStack() as stack:
         catalogue: Catalogue | None = None
         try:
             for finding in look_for_files(settings):
                 yield finding
                 return
+            for exposure in exposures(settings):
+                yield Finding("settings", State.WARN, exposure.what, exposure.advice)
             catalogue = open_catalogue_of(settings, stack)
         except Misconfigured as error:
             yield _misconfigured("database", error)

@@ -172,6 +172,15 @@ class TcpCheck(_Check):
 CheckSettings = Annotated[CommandCheck | HttpCheck | TcpCheck, Field(discriminator="kind")]
 
 
+class BundleTestSettings(BaseModel):
+    """Whether the tests that releases bring along are run before the switch, and how long at most."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+    run: bool = False
+    timeout_s: Seconds = 300
+
+
 @dataclass(frozen=True, slots=True)
 class ProjectHooks:
     """What is run around a switch of one project, each in the order of the settings."""

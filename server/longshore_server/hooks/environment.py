@@ -46,5 +46,10 @@ class SwitchFacts:
 
 def hook_environment(facts: SwitchFacts, own: Mapping[str, str]) -> dict[str, str]:
     """The whole environment of one hook; ``own`` is what its settings add."""
-    passed_on = {name: os.environ[name] for name in _PASSED_ON if name in os.environ}
-    return {"PATH": _DEFAULT_PATH, **passed_on, **own, **facts.variables()}
+    return {**passed_on(), **own, **facts.variables()}
+
+
+def passed_on() -> dict[str, str]:
+    """The variables of the node's own that every command is given."""
+    found = {name: os.environ[name] for name in _PASSED_ON if name in os.environ}
+    return {"PATH": _DEFAULT_PATH, **found}

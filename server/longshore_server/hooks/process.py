@@ -15,6 +15,7 @@ import subprocess
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Final
 
 from longshore_server.unbroken import to_the_end
@@ -28,6 +29,7 @@ _READ_BYTES: Final = 64 << 10
 _PAUSE_AFTER_BYTES: Final = 1 << 20
 _PAUSE_S: Final = 0.025
 _POLL_S: Final = 0.02
+_ROOT: Final = Path("/")
 # Waits for the end of its input, which comes when the node is gone.
 _GUARD: Final = 'read -r _; kill -s KILL -- "-$0"'
 
@@ -52,15 +54,18 @@ async def run_command(
     timeout_s: float,
     output: OutputTail,
     grace_s: float = GRACE_S,
+    folder: Path = _ROOT,
 ) -> CommandEnd:
     """Run a command to its end, with nothing on its standard input; both its outputs go to ``output``.
+
+    It begins in ``folder``, from which a program that is named with a slash is looked for.
 
     When it is cancelled, the command's group is ended as at its time-out before the cancellation goes on.
     """
     readable, writable = os.pipe()
     try:
         try:
-            process = _start(command, environment, writable)
+            process = _start(command, environment, writable, folder)
         except (OSError, ValueError) as error:
             reason = error.strerror if isinstance(error, OSError) else None
             return CommandEnd(None, f"could not be started: {reason or error}")
@@ -82,13 +87,15 @@ async def run_command(
         os.close(readable)
 
 
-def _start(command: Sequence[str], environment: Mapping[str, str], writable: int) -> subprocess.Popen[bytes]:
+def _start(
+    command: Sequence[str], environment: Mapping[str, str], writable: int, folder: Path
+) -> subprocess.Popen[bytes]:
     return subprocess.Popen(
         command,
         stdin=subprocess.DEVNULL,
         stdout=writable,
         stderr=writable,
-        cwd="/",
+        cwd=folder,
         env=environment,
         start_new_session=True,
     )

@@ -3,6 +3,7 @@
 from .blobs import MeasuredBlobs
 from .endpoint import open_endpoint
 from .metrics import Metrics
+from .overview import tell_overview
 from .statements import measure_statements
 
-__all__ = ["MeasuredBlobs", "Metrics", "measure_statements", "open_endpoint"]
+__all__ = ["MeasuredBlobs", "Metrics", "measure_statements", "open_endpoint", "tell_overview"]

@@ -1,33 +1,19 @@
-"""Where Prometheus reads a node's metrics: plain HTTP, in threads of its own."""
+"""Where Prometheus reads a node's metrics: plain HTTP."""
 
 from __future__ import annotations
 
-from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import AbstractContextManager
 
-from prometheus_client import start_http_server
+from prometheus_client import MetricsHandler
 
-from longshore_storage.errors import Misconfigured
+from longshore_server.bounded_http import open_http
 
 from .metrics import Metrics
 
 
-@contextmanager
-def open_endpoint(metrics: Metrics, listen: str) -> Iterator[str]:
+def open_endpoint(metrics: Metrics, listen: str) -> AbstractContextManager[str]:
     """Answer at ``listen`` (HOST:PORT; port 0 picks one) while the block runs; gives the address.
 
     Raises ``Misconfigured`` where nobody can listen.
     """
-    host, _, port = listen.rpartition(":")
-    try:
-        server, thread = start_http_server(int(port), addr=host.strip("[]"), registry=metrics.registry)
-    except (OSError, ValueError, OverflowError) as error:
-        raise Misconfigured(
-            f"cannot tell metrics at {listen} (`metrics.listen`): {error}; choose another HOST:PORT"
-        ) from error
-    try:
-        yield f"{host}:{server.server_port}"
-    finally:
-        server.shutdown()
-        server.server_close()
-        thread.join()
+    return open_http(listen, MetricsHandler.factory(metrics.registry), setting="metrics.listen")

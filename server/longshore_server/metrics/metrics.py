@@ -6,7 +6,7 @@ values callers choose: projects, callers and ids are in logs and in the audit tr
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Collection, Mapping
 from typing import Final
 
 from prometheus_client import (
@@ -21,6 +21,7 @@ from prometheus_client import (
 )
 
 from longshore_server.identity import Identity
+from longshore_storage.catalogue.overview import Overview
 from longshore_storage.catalogue.rows import Deployment
 from longshore_storage.payloads import StoredPayload
 
@@ -105,6 +106,96 @@ class Metrics:
             ["operation", "error"],
             registry=registry,
         )
+        self._denials = Counter(
+            "longshore_denials",
+            "Calls that were refused for want of a permission; `authentication` is that of being let in.",
+            ["permission"],
+            registry=registry,
+        )
+        self._authentication_failures = Counter(
+            "longshore_authentication_failures",
+            "Callers who did not show who they are: answered late (`slowed`), or at once as too many wait "
+            "(`refused`).",
+            ["outcome"],
+            registry=registry,
+        )
+        self._activations = Counter(
+            "longshore_activations",
+            "What this node made live (`live`), took off (`removed`) or could not (`failed`).",
+            ["outcome"],
+            registry=registry,
+        )
+        self._ahead = Counter(
+            "longshore_node_ahead",
+            "How often this node had obeyed more than the database knows, as after a restored backup.",
+            registry=registry,
+        )
+        self._dependency_up = Gauge(
+            "longshore_dependency_up",
+            "Whether a service that the node depends on answered when it was last asked.",
+            ["dependency"],
+            registry=registry,
+        )
+        self._fleet = Gauge(
+            "longshore_nodes",
+            "Registered nodes of all environments: `alive` or `away`, and of all `cordoned` and `draining`; "
+            "told by nodes with the role control.",
+            ["state"],
+            registry=registry,
+        )
+        self._oldest = Gauge(
+            "longshore_deployments_oldest_seconds",
+            "For how long the oldest of the unfinished deployments has been there, by status.",
+            ["status"],
+            registry=registry,
+        )
+        self._audit_batches = Counter(
+            "longshore_audit_batches_sealed",
+            "Batches of the audit trail that this node sealed.",
+            registry=registry,
+        )
+        self._unsealed = Gauge(
+            "longshore_audit_unsealed_entries",
+            "Entries of the audit trail that no seal proves yet; told by nodes with the role control.",
+            registry=registry,
+        )
+        self._damaged = Gauge(
+            "longshore_payloads_damaged",
+            "Payloads whose stored bytes are known to be damaged; told by nodes with the role control.",
+            registry=registry,
+        )
+        self._chore_ended = Gauge(
+            "longshore_chore_ended_timestamp_seconds",
+            "When a chore of the whole cluster ended last; told by nodes with the role control.",
+            ["chore"],
+            registry=registry,
+        )
+        self._notifications = Counter(
+            "longshore_notifications",
+            "Tries to notify a receiver that it has taken (`delivered`) or not (`failed`), and notifications "
+            "that were never taken (`given_up`).",
+            ["receiver", "outcome"],
+            registry=registry,
+        )
+        self._notifications_waiting = Gauge(
+            "longshore_notifications_waiting",
+            "Notifications that are not delivered yet; told by the node that delivers them.",
+            ["receiver"],
+            registry=registry,
+        )
+        self._collected = Counter(
+            "longshore_collected",
+            "What was left behind or is needed no more, and was found and removed by this node, by kind.",
+            ["what"],
+            registry=registry,
+        )
+        self._spans = Counter(
+            "longshore_spans",
+            "Spans of traces that the collector took (`sent`) or refused (`refused`), and those that waited "
+            "for it for too long (`dropped`).",
+            ["outcome"],
+            registry=registry,
+        )
         self._unfinished = Gauge(
             "longshore_deployments_unfinished",
             "Deployments that have not ended, of all nodes, by status; told by nodes with the role control.",
@@ -123,6 +214,10 @@ class Metrics:
             self._errors.labels(reason).inc()
         if seconds is not None:
             self._call_seconds.labels(method).observe(seconds)
+
+    def spans_ended(self, outcome: str, count: int) -> None:
+        """Count spans; from any thread."""
+        self._spans.labels(outcome).inc(count)
 
     def upload_recorded(self, stored: StoredPayload) -> None:
         """Count an upload that is stored whole and recorded."""
@@ -143,8 +238,59 @@ class Metrics:
             if begun is not None and ended is not None:
                 self._phase_seconds.labels(phase).observe((ended - begun).total_seconds())
 
-    def tell_unfinished(self, counts: dict[str, int]) -> None:
-        """Set how many deployments stand in each status; those that are not named, none."""
+    def collected(self, counts: Mapping[str, int]) -> None:
+        """Count what collecting found and removed, by kind; bytes are not counted."""
+        for what, count in counts.items():
+            self._collected.labels(what).inc(count)
+
+    def denied(self, permission: str) -> None:
+        """Count a denial; ``permission`` is one of the table, or ``authentication``."""
+        self._denials.labels(permission).inc()
+
+    def authentication_failed(self, outcome: str) -> None:
+        """Count a caller who was not let in."""
+        self._authentication_failures.labels(outcome).inc()
+
+    def activation_ended(self, outcome: str) -> None:
+        """Count an activation that ended."""
+        self._activations.labels(outcome).inc()
+
+    def node_is_ahead(self) -> None:
+        """Count that this node had obeyed more than the database knows."""
+        self._ahead.inc()
+
+    def dependency_answered(self, dependency: str, answered: bool) -> None:
+        """Note whether a service answered."""
+        self._dependency_up.labels(dependency).set(answered)
+
+    def notified(self, receiver: str, outcome: str) -> None:
+        """Count a try to notify a receiver, one of those that the settings name."""
+        self._notifications.labels(receiver, outcome).inc()
+
+    def tell_notifications_waiting(self, counts: Mapping[str, int]) -> None:
+        """Set how many wait for each receiver; those that are not named are another node's."""
+        self._notifications_waiting.clear()
+        for receiver, count in counts.items():
+            self._notifications_waiting.labels(receiver).set(count)
+
+    def audit_batch_sealed(self) -> None:
+        """Count a batch of the audit trail that this node sealed."""
+        self._audit_batches.inc()
+
+    def tell_overview(self, overview: Overview, alive: Collection[str] | None) -> None:
+        """Set how everything stands; ``alive`` are the ids of nodes that etcd knows, if it answers."""
         self._unfinished.clear()
-        for status, count in counts.items():
-            self._unfinished.labels(status.lower()).set(count)
+        self._oldest.clear()
+        for status, unfinished in overview.unfinished.items():
+            self._unfinished.labels(status.lower()).set(unfinished.count)
+            self._oldest.labels(status.lower()).set(unfinished.oldest_s)
+        self._damaged.set(overview.damaged_payloads)
+        self._unsealed.set(overview.unsealed_entries)
+        for chore, ended in overview.chores.items():
+            self._chore_ended.labels(chore).set(ended.timestamp())
+        self._fleet.labels("cordoned").set(sum(node.cordon_time is not None for node in overview.nodes))
+        self._fleet.labels("draining").set(sum(node.draining for node in overview.nodes))
+        if alive is not None:
+            here = sum(node.id in alive for node in overview.nodes)
+            self._fleet.labels("alive").set(here)
+            self._fleet.labels("away").set(len(overview.nodes) - here)

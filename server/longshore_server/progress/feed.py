@@ -15,7 +15,7 @@ import structlog
 
 from longshore_server.views import DeploymentView, view
 from longshore_server.wakeups import woken
-from longshore_storage.catalogue import Catalogue, Transaction, assignments, deployments
+from longshore_storage.catalogue import Catalogue, Transaction, activations, deployments
 from longshore_storage.catalogue.journal import events_after
 from longshore_storage.catalogue.lifecycle import TERMINAL, WAITING, DeploymentStatus
 from longshore_storage.catalogue.rows import Activation, Deployment, Event
@@ -48,7 +48,7 @@ async def look_at(transaction: Transaction, deployment: Deployment) -> Snapshot:
     """Take a snapshot of a deployment that was just read."""
     return Snapshot(
         await view(transaction, deployment),
-        await assignments.activations_at_work(transaction, deployment.id, limit=_MOST_ACTIVATIONS),
+        await activations.activations_at_work(transaction, deployment.id, limit=_MOST_ACTIVATIONS),
     )
 
 

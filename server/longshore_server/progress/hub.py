@@ -3,23 +3,25 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncGenerator, Callable, Iterator
+from collections.abc import AsyncGenerator, Callable, Collection, Iterator
 from contextlib import aclosing, contextmanager
 from contextvars import copy_context
 from typing import Final, NamedTuple
 
 import structlog
 
-from longshore_server.refusal import Reason, Refusal
+from longshore_server.refusal import Reason, Refusal, deployment_not_found
 from longshore_server.wakeups import Kind, Wakeups
 from longshore_storage.catalogue import Catalogue, deployments
 from longshore_storage.catalogue.journal import events_after
 from longshore_storage.catalogue.listing import DeploymentFilter
 from longshore_storage.catalogue.rows import Deployment
+from longshore_storage.catalogue.scopes import EVERYTHING, Scope, covers
 
 from .arrivals import Arrivals
 from .changes import EncodeDeployments
 from .feed import Encode, Feed, look_at
+from .followers import Followers
 from .frames import Frame, Stretch, joined
 from .watching import Watching
 
@@ -31,7 +33,6 @@ _HEARTBEAT: Final = b""
 # What only SQL has is read by so many at a time, so that those who are behind leave room for others.
 _READERS: Final = 2
 _READ_EVENTS: Final = 32
-_COME_BACK_AFTER_S: Final = 5.0
 
 
 class _Stored(NamedTuple):
@@ -61,7 +62,6 @@ class ProgressHub:
         self._catalogue = catalogue
         self._wakeups = wakeups
         self._encode = encode
-        self._most_followers = most_followers
         self._feeds: dict[str, Feed] = {}
         self._tasks: dict[Feed, asyncio.Task[None]] = {}
         # Cancelled, and perhaps still giving a connection back.
@@ -76,7 +76,7 @@ class ProgressHub:
             context=self._context,
             ticks_a_heartbeat=_TICKS_A_HEARTBEAT,
         )
-        self.followers = 0
+        self.followers = Followers(most_followers)
 
     async def run(self) -> None:
         """Pass wake-ups on to the feeds and let their clock tick, until cancelled."""
@@ -95,25 +95,35 @@ class ProgressHub:
             await asyncio.gather(*tasks, return_exceptions=True)
 
     async def follow(
-        self, deployment_id: str, *, after: int, wait_for_creation_s: float, until_waiting: bool = False
+        self,
+        deployment_id: str,
+        *,
+        after: int,
+        wait_for_creation_s: float,
+        until_waiting: bool = False,
+        scopes: Collection[Scope] = EVERYTHING,
     ) -> AsyncGenerator[bytes, None]:
         """Yield messages until the event with the terminal status was told; see ``StreamProgress``.
 
-        With ``until_waiting`` until the deployment waits for a person, too. Raises ``Refusal``.
+        With ``until_waiting`` until the deployment waits for a person, too. Raises ``Refusal``; one that lies
+        beyond ``scopes`` is not there.
         """
-        with self.counted():
+        with self.followers.counted():
             clock = asyncio.get_running_loop().time
             deadline = clock() + wait_for_creation_s
-            deployment = await self._find(deployment_id)
-            while deployment is None:
-                left_s = deadline - clock()
-                if left_s <= 0:
-                    raise Refusal(
-                        Reason.DEPLOYMENT_NOT_FOUND, f"there is no deployment with the id {deployment_id!r}"
-                    )
-                deployment = await self._arrivals.wait(deployment_id, min(left_s, HEARTBEAT_S))
-                if deployment is None:
-                    yield _HEARTBEAT
+            found = await self._find(deployment_id)
+            while (deployment := _seen(found, scopes)) is None:
+                wait_s = min(deadline - clock(), HEARTBEAT_S)
+                if wait_s <= 0:
+                    raise deployment_not_found(deployment_id)
+                if found is None:
+                    found = await self._arrivals.wait(deployment_id, wait_s)
+                    if found is not None:
+                        continue
+                else:
+                    # As long as for one that is not there: the time must not tell that it is.
+                    await asyncio.sleep(wait_s)
+                yield _HEARTBEAT
             if after > deployment.last_sequence:
                 # What a feed knows may be a moment old, and the number from another node.
                 deployment = await self._read(deployment_id) or deployment
@@ -138,7 +148,7 @@ class ProgressHub:
 
         Raises ``Refusal``.
         """
-        with self.counted():
+        with self.followers.counted():
             async with aclosing(self._watching.watch(asked, begin_with=begin_with)) as messages:
                 async for message in messages:
                     yield message
@@ -245,21 +255,6 @@ class ProgressHub:
         if self._feeds.get(feed.deployment.id) is feed:
             del self._feeds[feed.deployment.id]
 
-    @contextmanager
-    def counted(self) -> Iterator[None]:
-        """Count a follower for as long as the block runs; raises ``Refusal`` where there are too many."""
-        if self.followers >= self._most_followers:
-            raise Refusal(
-                Reason.TOO_MANY_FOLLOWERS,
-                f"{self.followers} followers are all that this node takes: follow at another one, or later",
-                retry_after_s=_COME_BACK_AFTER_S,
-            )
-        self.followers += 1
-        try:
-            yield
-        finally:
-            self.followers -= 1
-
     def _wake(self, ident: str) -> None:
         self._arrivals.wake(ident)
         self._watching.wake(ident)
@@ -269,6 +264,12 @@ class ProgressHub:
             return
         for feed in self._tasks:
             feed.wake()
+
+
+def _seen(deployment: Deployment | None, scopes: Collection[Scope]) -> Deployment | None:
+    if deployment is None or not covers(scopes, deployment.project, deployment.environment):
+        return None
+    return deployment
 
 
 def _has_ended(deployment: Deployment) -> bool:

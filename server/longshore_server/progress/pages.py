@@ -14,6 +14,7 @@ from longshore_server.views import views
 from longshore_storage.catalogue import Catalogue, deployments
 from longshore_storage.catalogue.listing import DeploymentFilter, list_deployments
 from longshore_storage.catalogue.rows import Deployment
+from longshore_storage.catalogue.scopes import covers
 
 from .changes import Changes, EncodeDeployments
 
@@ -89,6 +90,7 @@ def matches(deployment: Deployment, asked: DeploymentFilter) -> bool:
     )
     return (
         all(not wanted or wanted == found for wanted, found in equal)
+        and covers(asked.scopes, deployment.project, deployment.environment)
         and (not asked.statuses or deployment.status in asked.statuses)
         and asked.labels.items() <= deployment.labels.items()
     )
@@ -102,4 +104,5 @@ def _key(asked: DeploymentFilter) -> Hashable:
         asked.version,
         asked.deployed_by,
         tuple(sorted(asked.labels.items())),
+        tuple(asked.scopes),
     )

@@ -14,9 +14,10 @@ from functools import partial
 import structlog
 
 from longshore_server.wakeups import Kind, Wakeups, rollout_ident, rollout_lock, woken
-from longshore_storage.catalogue import Catalogue, deployments
+from longshore_storage.catalogue import Catalogue, rollouts
 from longshore_storage.catalogue.journal import StatusMoved
 from longshore_storage.catalogue.rows import Deployment
+from longshore_storage.catalogue.strategy import UnknownTerms
 from longshore_storage.errors import StorageError
 from longshore_storage.ports import Coordination
 
@@ -103,7 +104,7 @@ class RolloutController:
 
     async def _start_drivers(self) -> None:
         async with self._catalogue.reading() as transaction:
-            places = await deployments.places_with_work(transaction)
+            places = await rollouts.places_with_work(transaction)
         for place in places:
             if place not in self._driven:
                 self._driven[place] = asyncio.Event()
@@ -135,6 +136,10 @@ class RolloutController:
             # Another node may own it by now, or a service is away: look again, do not insist.
             log.warning("rollout.interrupted", error=str(error))
             await asyncio.sleep(_RETRY_S)
+        except UnknownTerms as error:
+            # Nodes of the version that wrote them drive it; a poll later one may have ended it.
+            log.info("rollout.left", reason=str(error))
+            await asyncio.sleep(self._poll_s)
         except Exception:
             log.exception("rollout.failed")
             await asyncio.sleep(_RETRY_S)

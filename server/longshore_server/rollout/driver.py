@@ -10,6 +10,7 @@ from collections.abc import Collection, Mapping, Sequence
 from typing import Any
 
 from longshore_storage.catalogue import Transaction, assignments, projects, rollout_nodes
+from longshore_storage.catalogue.activations import give_up_silent
 from longshore_storage.catalogue.journal import append_event, change_status, set_owned
 from longshore_storage.catalogue.lifecycle import ROLLING, DeploymentStatus
 from longshore_storage.catalogue.releases import get_release
@@ -143,7 +144,7 @@ class Driver:
         """Fail nodes that have reported nothing for too long; False when there are none."""
         silent = self._silence.too_long(activations)
         if silent:
-            await assignments.give_up_silent(
+            await give_up_silent(
                 transaction,
                 silent,
                 message=f"the node reported nothing for {self._silence.deadline_s:.0f} s: see whether it "

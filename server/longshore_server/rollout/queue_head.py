@@ -176,7 +176,7 @@ class QueueHead:
 
 
 def _strategy(live: Live, head: Deployment) -> Strategy:
-    return Strategy.of_row(head.strategy or live.strategy) or Strategy()
+    return Strategy.to_drive(head.strategy or live.strategy, head.failure_policy or live.failure_policy)
 
 
 def _first_turn(covered: Sequence[RolloutNode], strategy: Strategy) -> list[RolloutNode]:

@@ -34,7 +34,7 @@ class Rolling:
         if await self._driver.give_up_silent(transaction, newest):
             nodes = await rollout_nodes.covered(transaction, active)
         told = await self._driver.tell(transaction, active, own_activations(nodes))
-        strategy = Strategy.of_row(active.strategy) or Strategy()
+        strategy = Strategy.to_drive(active.strategy, active.failure_policy)
         if active.status is DeploymentStatus.REVERTING:
             return await take_back_further(self._driver, transaction, live, active, nodes, strategy) or told
         if active.paused_by or active.status is DeploymentStatus.PAUSED:

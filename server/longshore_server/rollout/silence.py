@@ -13,7 +13,7 @@ from datetime import datetime
 from time import monotonic
 from typing import Final
 
-from longshore_storage.catalogue.assignments import Place, place_of
+from longshore_storage.catalogue.activations import Place, place_of
 from longshore_storage.catalogue.lifecycle import ACTIVATION_TERMINAL
 from longshore_storage.catalogue.rows import Activation
 

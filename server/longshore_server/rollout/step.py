@@ -8,21 +8,25 @@ out, or the rollout under way (``rolling``).
 from __future__ import annotations
 
 from collections.abc import Callable
+from datetime import UTC, datetime
 from enum import Enum, auto
 
 import structlog
 
 from longshore_server.deploying.cancelling import cancel_message
 from longshore_server.refusal import Reason, Refusal
+from longshore_server.tracing import name_trace_in_log
 from longshore_server.wakeups import Kind, Wakeups
-from longshore_storage.catalogue import Catalogue, Transaction, deployments, projects, rollout_nodes
+from longshore_storage.catalogue import Catalogue, Transaction, projects, rollout_nodes, rollouts
 from longshore_storage.catalogue.lifecycle import DeploymentStatus
 from longshore_storage.catalogue.rows import Deployment, Live
+from longshore_storage.catalogue.strategy import Strategy
 
 from .driver import Driver
 from .queue_head import QueueHead
 from .rolling import Rolling, own_activations
 from .taking_back import end_without_success
+from .traced import record_rollout, record_step
 
 _log = structlog.get_logger(__name__)
 
@@ -79,12 +83,15 @@ class RolloutStep:
         return self._driver.telling.due_in_s if self._driver.telling.untold else self._driver.due_in_s
 
     async def take_over(self) -> None:
-        """Become the owner of what is rolling out here, if anything is."""
+        """Become the owner of what is rolling out here, if anything is. Raises ``UnknownTerms``."""
         async with self._catalogue.reading() as transaction:
-            if await deployments.active_rollout(transaction, self._project, self._environment) is None:
-                return
+            active = await rollouts.active_rollout(transaction, self._project, self._environment)
+        if active is None:
+            return
+        # Before it is taken from who knows them.
+        Strategy.to_drive(active.strategy, active.failure_policy)
         async with self._catalogue.transaction() as transaction:
-            taken = await deployments.take_over(
+            taken = await rollouts.take_over(
                 transaction, self._project, self._environment, self._driver.node_id
             )
         if taken is not None:
@@ -93,15 +100,16 @@ class RolloutStep:
             _log.info("rollout.taken_over", owner_epoch=taken.owner_epoch)
 
     async def take(self) -> Progress:
-        """Do the next thing that is due."""
+        """Do the next thing that is due. Raises ``UnknownTerms``."""
+        begun = datetime.now(UTC)
         self._driver.begin_step()
         self.emptied = False
         async with self._catalogue.transaction() as transaction:
             # Everything here happens under the live row's lock: the order in which locks are taken is
             # project, live row, deployment, assignment, activation, everywhere.
             live = await projects.lock_live(transaction, self._project, self._environment)
-            active = await deployments.active_rollout(transaction, self._project, self._environment)
-            head = await deployments.queue_head(transaction, self._project, self._environment)
+            active = await rollouts.active_rollout(transaction, self._project, self._environment)
+            head = await rollouts.queue_head(transaction, self._project, self._environment)
             _name_in_log(active or head)
             if active is None and head is None:
                 return Progress.NOTHING_LEFT
@@ -121,7 +129,10 @@ class RolloutStep:
                 status=deployment.status,
                 message=deployment.status_message,
             )
+            record_rollout(deployment)
             self._on_end(deployment)
+        if moved:
+            record_step(active or head, begun, assigned=self.assigned)
         if self.assigned:
             self._wakeups.send(Kind.ASSIGNMENTS, self._environment)
         self.emptied = bool(self._driver.ended) and head is None
@@ -144,3 +155,4 @@ class RolloutStep:
 def _name_in_log(deployment: Deployment | None) -> None:
     if deployment is not None:
         structlog.contextvars.bind_contextvars(deployment_id=deployment.id, request_id=deployment.request_id)
+        name_trace_in_log(deployment.trace_context)

@@ -37,11 +37,11 @@ async def end_without_success(
     expected = _NOT_REVERTING if outcome is DeploymentStatus.CANCELLED else (DeploymentStatus.ROLLING_OUT,)
     nothing_waits: dict[str, Any] = {"paused_by": "", "waiting_gate_id": "", "canary_due_time": None}
     if active.failure_policy == FailurePolicy.KEEP:
-        # Who has not begun to switch has what is live, and is not to go on.
-        unswitched = [node for node in nodes if node.own is not None and node.own.status in _BEFORE_SWITCH]
+        # Who has not begun to switch has what is live, and is not to go on: nor to what was superseded.
+        unswitched = [node for node in nodes if node.is_touched and _has_not_switched(node)]
         unswitched_ids = {node.id for node in unswitched}
         kept = [node for node in nodes if node.is_touched and node.id not in unswitched_ids]
-        message = f"{why.message}; {_named(kept)} stay as they are" if kept else why.message
+        message = f"{why.message}; {_kept(kept)}" if kept else why.message
         if unswitched:
             generation = await driver.next_generation(transaction, live, active)
             nothing_waits["revert_generation"] = generation
@@ -58,7 +58,7 @@ async def end_without_success(
         )
         return
     generation = await projects.next_generation(transaction, live)
-    strategy = Strategy.of_row(active.strategy) or Strategy()
+    strategy = Strategy.to_drive(active.strategy, active.failure_policy)
     await driver.move(
         transaction,
         active,
@@ -115,11 +115,24 @@ async def take_back_further(
     return True
 
 
+def _has_not_switched(node: RolloutNode) -> bool:
+    return node.activation is not None and node.activation.status in _BEFORE_SWITCH
+
+
 def _is_stuck(node: RolloutNode) -> bool:
     back = node.activation if node.revert_generation else None
     return back is not None and back.status is ActivationStatus.FAILED
 
 
+def _kept(nodes: Sequence[RolloutNode]) -> str:
+    if len(nodes) == 1:
+        return f"node {_named(nodes)} stays as it is"
+    return f"nodes {_named(nodes)} stay as they are"
+
+
 def _named(nodes: Sequence[RolloutNode]) -> str:
-    names = ", ".join(node.name for node in nodes[:_MOST_NAMED])
-    return names + (f" and {len(nodes) - _MOST_NAMED} more" if len(nodes) > _MOST_NAMED else "")
+    names = [node.name for node in nodes[:_MOST_NAMED]]
+    if len(nodes) > _MOST_NAMED:
+        names.append(f"{len(nodes) - _MOST_NAMED} more")
+    first, last = names[:-1], names[-1]
+    return f"{', '.join(first)} and {last}" if first else last

@@ -6,7 +6,8 @@ from collections.abc import Sequence
 from time import monotonic
 from typing import Final
 
-from longshore_storage.catalogue import Transaction, assignments
+from longshore_storage.catalogue import Transaction
+from longshore_storage.catalogue.activations import mark_told
 from longshore_storage.catalogue.journal import append_event
 from longshore_storage.catalogue.lifecycle import ACTIVATION_TERMINAL, ROLLING, ActivationStatus
 from longshore_storage.catalogue.rows import Activation, Deployment
@@ -68,7 +69,7 @@ class Telling:
                 expected=ROLLING,
                 owner_epoch=owner_epoch,
             )
-            await assignments.mark_told(transaction, part)
+            await mark_told(transaction, part)
         return True
 
 

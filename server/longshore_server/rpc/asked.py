@@ -35,6 +35,7 @@ def terms_of(request: Any, *, prefix: str = "", queue_policy: QueuePolicy | None
         strategy=strategy_in(request, f"{prefix}strategy"),
         failure_policy=failure_policy_of(request.failure_policy, f"{prefix}failure_policy"),
         labels=dict(request.labels),
+        skip_dependencies=request.skip_dependencies,
     )
 
 
@@ -57,6 +58,7 @@ def settings_named(given: catalog.ProjectEnvironment, paths: Iterable[str]) -> d
         "retention.max_age": age.seconds if retention.HasField("max_age") else None,
         "retention.max_size_bytes": _set(retention, "max_size_bytes"),
         "node_selector": dict(given.node_selector),
+        "second_person": given.second_person,
         "strategy": strategy_in(given, "project_environment.strategy"),
         "failure_policy": failure_policy_of(given.failure_policy, "project_environment.failure_policy"),
     }

@@ -5,30 +5,37 @@ from __future__ import annotations
 from typing import Any
 
 from longshore.v1 import catalog_service_pb2 as pb
-from longshore.v1.catalog_service_pb2_grpc import CatalogServiceServicer
 from longshore_bundles import order_key
+from longshore_server.access import readable
+from longshore_server.deploying.environment_rules import EnvironmentRules
 from longshore_server.deploying.environment_settings import EnvironmentSettings, SettingsRequest
+from longshore_server.deploying.examining import Examiner
 from longshore_server.deploying.pins import Pins
 from longshore_server.deploying.requests import check_release_name, version_key
 from longshore_server.refusal import Reason, Refusal, invalid
 from longshore_server.wakeups import Wakeups
-from longshore_storage.catalogue import Catalogue, Transaction, projects, releases
+from longshore_server.workflows import WorkflowSync, WorkflowValidation
+from longshore_storage.catalogue import Catalogue, Transaction, bundles, projects, releases
 from longshore_storage.catalogue.projects import Project
 
 from . import convert
 from .asked import settings_named
 from .interceptor import current_actor
 from .page_tokens import PageToken, page_size
+from .workflow_calls import WorkflowCalls
 
 _MOST_ENVIRONMENTS = 500
 
 
-class CatalogServicer(CatalogServiceServicer):
-    """Projects and releases."""
+class CatalogServicer(WorkflowCalls):
+    """Projects, releases and workflows."""
 
-    def __init__(self, catalogue: Catalogue, wakeups: Wakeups) -> None:
-        self._catalogue = catalogue
+    def __init__(self, catalogue: Catalogue, wakeups: Wakeups, examiner: Examiner) -> None:
+        super().__init__(
+            catalogue, WorkflowSync(catalogue, examiner), WorkflowValidation(catalogue, examiner)
+        )
         self._settings = EnvironmentSettings(catalogue, wakeups)
+        self._environments = EnvironmentRules(catalogue)
         self._pins = Pins(catalogue)
 
     async def ListProjects(  # noqa: N802
@@ -40,7 +47,10 @@ class CatalogServicer(CatalogServiceServicer):
         place = token.read(request.page_token, (str,))
         async with self._catalogue.reading() as transaction:
             page = await projects.list_projects(
-                transaction, after=str(place[0]) if place else "", limit=limit + 1
+                transaction,
+                scopes=readable(),
+                after=str(place[0]) if place else "",
+                limit=limit + 1,
             )
         return pb.ListProjectsResponse(
             projects=[convert.project(one) for one in page[:limit]],
@@ -53,7 +63,12 @@ class CatalogServicer(CatalogServiceServicer):
         """The project and what is live of it."""
         async with self._catalogue.reading() as transaction:
             project = await _project(transaction, request.project)
-            live = await projects.list_live(transaction, project.name, limit=_MOST_ENVIRONMENTS)
+            live = await projects.list_live(
+                transaction,
+                project.name,
+                scopes=readable(),
+                limit=_MOST_ENVIRONMENTS,
+            )
         return pb.GetProjectResponse(
             project=convert.project(project),
             environments=[convert.project_environment(one) for one in live],
@@ -72,6 +87,26 @@ class CatalogServicer(CatalogServiceServicer):
         async with self._catalogue.reading() as transaction:
             version = await projects.live_version(transaction, changed)
         return pb.UpdateProjectEnvironmentResponse(project_environment=convert.project_environment(version))
+
+    async def GetEnvironment(  # noqa: N802
+        self, request: pb.GetEnvironmentRequest, context: Any
+    ) -> pb.GetEnvironmentResponse:
+        """What is set for all of it."""
+        found = await self._environments.get(request.environment)
+        return pb.GetEnvironmentResponse(environment=convert.environment(found))
+
+    async def UpdateEnvironment(  # noqa: N802
+        self, request: pb.UpdateEnvironmentRequest, context: Any
+    ) -> pb.UpdateEnvironmentResponse:
+        """Set what the mask names."""
+        given = request.environment
+        changed = await self._environments.update(
+            given.environment,
+            request.update_mask.paths,
+            second_person=given.second_person,
+            actor=current_actor(),
+        )
+        return pb.UpdateEnvironmentResponse(environment=convert.environment(changed))
 
     async def ListReleases(  # noqa: N802
         self, request: pb.ListReleasesRequest, context: Any
@@ -103,11 +138,12 @@ class CatalogServicer(CatalogServiceServicer):
         async with self._catalogue.reading() as transaction:
             await _project(transaction, request.project)
             release = await releases.find_release(transaction, request.project, version_key(request.version))
-        if release is None:
-            raise Refusal(
-                Reason.RELEASE_NOT_FOUND, f"{request.project} has no release {request.version[:100]!r}"
-            )
-        return pb.GetReleaseResponse(release=convert.release(release))
+            if release is None:
+                raise Refusal(
+                    Reason.RELEASE_NOT_FOUND, f"{request.project} has no release {request.version[:100]!r}"
+                )
+            manifest = await bundles.get_manifest(transaction, release.id)
+        return pb.GetReleaseResponse(release=convert.release(release, manifest))
 
     async def PinRelease(  # noqa: N802
         self, request: pb.PinReleaseRequest, context: Any

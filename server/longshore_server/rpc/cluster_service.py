@@ -1,4 +1,4 @@
-"""ClusterService: what this server is, and which nodes there are."""
+"""ClusterService: what this server is, which nodes there are, and whether they have what they should."""
 
 from __future__ import annotations
 
@@ -15,8 +15,9 @@ from longshore_server.fleet import Fleet
 from longshore_server.identity import Identity
 from longshore_server.progress import NodeWatching, ProgressHub, alive_nodes
 from longshore_server.settings import UploadSettings
+from longshore_server.verifying import Verifications
 from longshore_server.wakeups import rollout_lock
-from longshore_storage.catalogue import Catalogue, deployments, nodes
+from longshore_storage.catalogue import Catalogue, nodes, rollouts
 from longshore_storage.catalogue.rows import Node
 from longshore_storage.payloads import PayloadSettings
 from longshore_storage.ports import Coordination
@@ -35,6 +36,7 @@ class ClusterServicer(ClusterServiceServicer):
         catalogue: Catalogue,
         coordination: Coordination,
         fleet: Fleet,
+        verifications: Verifications,
         hub: ProgressHub,
         watching: NodeWatching,
         identity: Identity,
@@ -44,6 +46,7 @@ class ClusterServicer(ClusterServiceServicer):
         self._catalogue = catalogue
         self._coordination = coordination
         self._fleet = fleet
+        self._verifications = verifications
         self._hub = hub
         self._watching = watching
         self._identity = identity
@@ -109,7 +112,7 @@ class ClusterServicer(ClusterServiceServicer):
         self, request: pb.WatchNodesRequest, context: Any
     ) -> AsyncIterator[bytes]:
         """Tell nodes as they change."""
-        with self._hub.counted():
+        with self._hub.followers.counted():
             async with aclosing(self._watching.watch(request.environment)) as messages:
                 async for message in messages:
                     yield message
@@ -139,7 +142,7 @@ class ClusterServicer(ClusterServiceServicer):
         page = held[:limit]
         async with self._catalogue.reading() as transaction:
             names = await nodes.names_of(transaction, {lock.holder for lock in page})
-            rolling = await deployments.rolling_places(transaction)
+            rolling = await rollouts.rolling_places(transaction)
         by_lock = {rollout_lock(one.project, one.environment): one for one in rolling}
         return pb.ListLocksResponse(
             locks=[
@@ -148,6 +151,26 @@ class ClusterServicer(ClusterServiceServicer):
             ],
             next_page_token=token.make([page[-1].name]) if len(held) > limit else "",
         )
+
+    async def VerifyProject(  # noqa: N802
+        self, request: pb.VerifyProjectRequest, context: Any
+    ) -> pb.VerifyProjectResponse:
+        """Have nodes look whether what they have live is its release."""
+        view = await self._verifications.verify(
+            request.verification_id,
+            request.project,
+            request.environment,
+            repair=request.repair,
+            actor=current_actor(),
+        )
+        return pb.VerifyProjectResponse(verification=convert.verification(view))
+
+    async def GetVerification(  # noqa: N802
+        self, request: pb.GetVerificationRequest, context: Any
+    ) -> pb.GetVerificationResponse:
+        """Tell what they found so far."""
+        view = await self._verifications.get(request.verification_id)
+        return pb.GetVerificationResponse(verification=convert.verification(view))
 
     async def _told(self, node: Node) -> pb.Node:
         return convert.node(node, alive=node.id in await alive_nodes(self._coordination))

@@ -10,6 +10,7 @@ from contextlib import aclosing
 from typing import Any
 
 from longshore.v1 import deployment_service_pb2 as pb
+from longshore_server.access import Permission, current_caller, readable
 from longshore_server.collecting import PayloadDeletion
 from longshore_server.deploying.downloads import Downloads
 from longshore_server.deploying.labels import check_labels
@@ -21,12 +22,13 @@ from longshore_server.deploying.requests import (
 from longshore_server.deploying.uploads import Uploads
 from longshore_server.progress import ProgressHub
 from longshore_server.progress.hub import LONGEST_WAIT_FOR_CREATION_S
-from longshore_server.refusal import Reason, Refusal, invalid
+from longshore_server.refusal import Reason, Refusal, deployment_not_found, invalid
 from longshore_server.views import views
 from longshore_server.wakeups import Wakeups
-from longshore_storage.catalogue import Catalogue, assignments, deployments, findings, journal, nodes
+from longshore_storage.catalogue import Catalogue, activations, audit_trail, deployments, findings, nodes
 from longshore_storage.catalogue.listing import DeploymentFilter, list_deployments
 from longshore_storage.catalogue.rows import Deployment
+from longshore_storage.catalogue.scopes import covers
 
 from . import convert
 from .interceptor import current_actor
@@ -95,6 +97,7 @@ class DeploymentServicer(RecordingCalls):
             since=convert.moment(request, "since_time"),
             until=convert.moment(request, "until_time"),
             labels=dict(sorted(request.labels.items())),
+            scopes=readable(),
         )
         token = PageToken("ListDeployments", current_actor().principal, (asked,))
         place = token.read(request.page_token, (int,))
@@ -121,6 +124,7 @@ class DeploymentServicer(RecordingCalls):
             version=request.version,
             deployed_by=request.deployed_by,
             labels=dict(request.labels),
+            scopes=readable(),
         )
         messages = self._hub.watch(asked, begin_with=page_size(request.page_size))
         async with aclosing(messages):
@@ -138,7 +142,7 @@ class DeploymentServicer(RecordingCalls):
         token = PageToken("ListActivations", current_actor().principal, (deployment.id,))
         place = token.read(request.page_token, (str, int))
         async with self._catalogue.reading() as transaction:
-            page = await assignments.list_activations(
+            page = await activations.list_activations(
                 transaction,
                 deployment.id,
                 after=(str(place[0]), int(place[1])) if place else None,
@@ -159,11 +163,13 @@ class DeploymentServicer(RecordingCalls):
         place = token.read(request.page_token, (str, int))
         async with self._catalogue.reading() as transaction:
             node = await nodes.find_node(transaction, request.node_name)
-            if node is None:
+            # Where one may read nothing, nodes are not there.
+            if node is None or not covers(readable(), None, node.environment):
                 raise Refusal(Reason.NODE_NOT_FOUND, f"no node {request.node_name!r} is registered")
-            page = await assignments.list_activations_of_node(
+            page = await activations.list_activations_of_node(
                 transaction,
                 node.id,
+                scopes=readable(),
                 after=(str(place[0]), int(place[1])) if place else None,
                 limit=limit + 1,
             )
@@ -210,6 +216,7 @@ class DeploymentServicer(RecordingCalls):
             after=request.after_sequence,
             wait_for_creation_s=wait_s,
             until_waiting=request.until == pb.PROGRESS_UNTIL_WAITING,
+            scopes=readable(),
         )
         async with aclosing(messages):
             async for message in messages:
@@ -264,8 +271,12 @@ class DeploymentServicer(RecordingCalls):
         token = PageToken("ListAuditEntries", current_actor().principal, tuple(filters.values()))
         place = token.read(request.page_token, (int,))
         async with self._catalogue.reading() as transaction:
-            page = await journal.list_audit(
-                transaction, **filters, before_id=int(place[0]) if place else None, limit=limit + 1
+            page = await audit_trail.list_audit(
+                transaction,
+                **filters,
+                scopes=current_caller().rights.scopes(Permission.AUDIT_READ),
+                before_id=int(place[0]) if place else None,
+                limit=limit + 1,
             )
         return pb.ListAuditEntriesResponse(
             entries=[convert.audit_entry(one) for one in page[:limit]],
@@ -277,9 +288,7 @@ class DeploymentServicer(RecordingCalls):
         async with self._catalogue.reading() as transaction:
             deployment = await deployments.get_deployment(transaction, deployment_id)
         if deployment is None:
-            raise Refusal(
-                Reason.DEPLOYMENT_NOT_FOUND, f"there is no deployment with the id {deployment_id!r}"
-            )
+            raise deployment_not_found(deployment_id)
         return deployment
 
 

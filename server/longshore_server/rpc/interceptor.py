@@ -9,22 +9,30 @@ from __future__ import annotations
 import asyncio
 import re
 import time
-from collections.abc import Awaitable, Callable, Iterator
-from contextlib import aclosing, contextmanager
+from collections.abc import Awaitable, Callable
+from contextlib import AbstractContextManager, aclosing, nullcontext
 from contextvars import ContextVar
-from typing import Any
+from dataclasses import replace
+from typing import Any, Self
 from uuid import uuid4
 
 import grpc
 import structlog
 from google.protobuf.message import Message
 
+from longshore_server.access.callers import ANONYMOUS, current_caller
+from longshore_server.access.open_streams import OpenStreams
 from longshore_server.metrics import Metrics
 from longshore_server.refusal import Reason, Refusal, invalid
+from longshore_server.tracing import trace_context
 from longshore_server.translation import refusal_of
 from longshore_storage.catalogue.rows import Actor
 
+from .admission import Admission
+from .reading import read_only, reading
 from .statuses import code_of, status_of, trailing_metadata
+from .unguarded import Unguarded
+from .writing import write
 
 _log = structlog.get_logger(__name__)
 _REQUEST_ID = re.compile(r"[A-Za-z0-9._-]{1,64}")
@@ -37,36 +45,57 @@ _SHOWN_ID_CHARACTERS = 64
 
 REQUEST_ID_KEY = "longshore-request-id"
 _actor: ContextVar[Actor] = ContextVar("actor")
+_streams: ContextVar[OpenStreams | None] = ContextVar("streams")
 
 
 def current_actor() -> Actor:
-    """Who makes the call that is being handled."""
-    return _actor.get()
+    """Who makes the call that is being handled, with its trace where there is one."""
+    actor = _actor.get()
+    return replace(actor, trace_context=traced) if (traced := trace_context()) else actor
+
+
+def while_allowed() -> AbstractContextManager[None]:
+    """For what the call that is being handled waits for: that ends, as a stream does, when its right does.
+
+    Not for what changes anything: it would be broken off in the middle.
+    """
+    streams = _streams.get()
+    return nullcontext() if streams is None else streams.entered(current_caller())
+
+
+class _Running:
+    """How many handlers run, each inside ``with`` this; ``ended`` is set while there are none."""
+
+    def __init__(self) -> None:
+        self.count = 0
+        self.ended = asyncio.Event()
+        self.ended.set()
+
+    def __enter__(self) -> None:
+        self.count += 1
+        self.ended.clear()
+
+    def __exit__(self, *_: object) -> None:
+        self.count -= 1
+        if not self.count:
+            self.ended.set()
 
 
 class CallInterceptor(grpc.aio.ServerInterceptor):
     """Wraps every handler; see the module."""
 
-    def __init__(self, metrics: Metrics) -> None:
+    def __init__(self, metrics: Metrics, admission: Admission, streams: OpenStreams | None = None) -> None:
         self._metrics = metrics
-        self._running = 0
-        self._none_running = asyncio.Event()
-        self._none_running.set()
+        self._admission = admission
+        self._streams = streams
+        self._unguarded = Unguarded()
+        self._running = _Running()
+        # By method: each handler that there is, and what is called in its place.
+        self._wrapped: dict[str, tuple[grpc.RpcMethodHandler[Any, Any], grpc.RpcMethodHandler[Any, Any]]] = {}
 
     async def ended(self) -> None:
         """Return when no handler is running any more."""
-        await self._none_running.wait()
-
-    @contextmanager
-    def _counted(self) -> Iterator[None]:
-        self._running += 1
-        self._none_running.clear()
-        try:
-            yield
-        finally:
-            self._running -= 1
-            if not self._running:
-                self._none_running.set()
+        await self._running.ended.wait()
 
     async def intercept_service(
         self,
@@ -78,38 +107,44 @@ class CallInterceptor(grpc.aio.ServerInterceptor):
         if handler is None:
             return handler
         method = str(handler_call_details.method)
+        # Made once, not for each call: thousands of idle streams would each keep their own.
+        known, wrapped = self._wrapped.get(method, (None, None))
+        if known is not handler:
+            wrapped = self._wrap(method, handler)
+            self._wrapped[method] = (handler, wrapped)
+        return wrapped
+
+    def _wrap(self, method: str, handler: grpc.RpcMethodHandler[Any, Any]) -> grpc.RpcMethodHandler[Any, Any]:
         if not method.startswith(_OURS):
-            # Health and reflection write to the context themselves and raise nothing of ours.
-            return handler
+            return self._unguarded.wrap(handler)
+        deserializer = reading(handler.request_deserializer)
         if handler.response_streaming:
             inner = handler.unary_stream or handler.stream_stream
             wrapped = self._streaming(method, inner)
             serializer = _unless_serialised(handler.response_serializer)
             if handler.request_streaming:
-                return grpc.stream_stream_rpc_method_handler(
-                    wrapped, handler.request_deserializer, serializer
-                )
-            return grpc.unary_stream_rpc_method_handler(wrapped, handler.request_deserializer, serializer)
+                return grpc.stream_stream_rpc_method_handler(wrapped, deserializer, serializer)
+            return grpc.unary_stream_rpc_method_handler(wrapped, deserializer, serializer)
         answering = self._answering(method, handler.unary_unary or handler.stream_unary)
         if handler.request_streaming:
-            return grpc.stream_unary_rpc_method_handler(
-                answering, handler.request_deserializer, handler.response_serializer
-            )
-        return grpc.unary_unary_rpc_method_handler(
-            answering, handler.request_deserializer, handler.response_serializer
-        )
+            return grpc.stream_unary_rpc_method_handler(answering, deserializer, handler.response_serializer)
+        return grpc.unary_unary_rpc_method_handler(answering, deserializer, handler.response_serializer)
 
     @property
     def running(self) -> int:
         """How many calls are being handled."""
-        return self._running
+        return self._running.count
 
     def _answering(self, method: str, inner: Any) -> Any:
         async def handle(request: Any, context: Any) -> Any:
-            with self._counted():
-                async with _Call(method, context, self._metrics):
-                    _look_at(request)
-                    return await inner(request, context)
+            with self._running:
+                async with _Call(method, context, self._metrics) as call:
+                    await call.admit(self._admission)
+                    _streams.set(self._streams)
+                    given = read_only(request)
+                    _look_at(given)
+                    checked = await self._admission.check(method, given, current_actor())
+                    return await inner(checked, context)
 
         return handle
 
@@ -117,22 +152,19 @@ class CallInterceptor(grpc.aio.ServerInterceptor):
         # A coroutine that writes, not a generator that yields: gRPC forgets a generator whose call was
         # cancelled between two messages, and what it holds would be given back by the garbage collector.
         async def handle(request: Any, context: Any) -> None:
-            with self._counted():
-                async with _Call(method, context, self._metrics, streams=True):
-                    _look_at(request)
-                    async with aclosing(inner(request, context)) as responses:
-                        async for response in responses:
-                            await _write(context, response)
+            with self._running:
+                async with _Call(method, context, self._metrics, streams=True) as call:
+                    await call.admit(self._admission)
+                    _streams.set(self._streams)
+                    with while_allowed():
+                        given = read_only(request)
+                        _look_at(given)
+                        checked = await self._admission.check(method, given, current_actor())
+                        async with aclosing(inner(checked, context)) as responses:
+                            async for response in responses:
+                                await write(context, response)
 
         return handle
-
-
-async def _write(context: Any, response: Any) -> None:
-    try:
-        await context.write(response)
-    except grpc.aio.InternalError as error:
-        # The call has ended while it was being written to: its client or the connection is gone.
-        raise asyncio.CancelledError from error
 
 
 def _unless_serialised(serializer: Callable[[Any], bytes] | None) -> Callable[[Any], bytes]:
@@ -167,15 +199,22 @@ class _Call:
         self._request_id = given if _REQUEST_ID.fullmatch(str(given)) else uuid4().hex
         self._begun = time.monotonic()
 
-    async def __aenter__(self) -> None:
-        peer = str(self._context.peer())
-        _actor.set(Actor(principal="anonymous", peer=peer, request_id=self._request_id))
+    async def __aenter__(self) -> Self:
         structlog.contextvars.clear_contextvars()
         structlog.contextvars.bind_contextvars(
             request_id=self._request_id, method=self._method.rpartition("/")[2]
         )
         if self._method not in _OWN_METADATA:
             await self._context.send_initial_metadata(((REQUEST_ID_KEY, self._request_id),))
+        return self
+
+    async def admit(self, admission: Admission) -> None:
+        """Let the caller in. Raises ``Refusal``."""
+        actor = Actor(ANONYMOUS, str(self._context.peer()), self._request_id)
+        caller = await admission.admit(actor, self._context)
+        _actor.set(replace(actor, principal=caller.identity.principal))
+        structlog.contextvars.bind_contextvars(principal=caller.identity.principal)
+        _log.debug("call.begun")
 
     async def __aexit__(self, _type: object, error: BaseException | None, _traceback: object) -> None:
         duration_ms = round((time.monotonic() - self._begun) * 1000, 1)

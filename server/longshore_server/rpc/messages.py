@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import asdict
-from typing import Any
+from typing import Any, Final
 
 from longshore.v1 import cluster_service_pb2, progress_pb2
 from longshore.v1 import deployment_service_pb2 as pb
@@ -14,7 +14,11 @@ from longshore_server.views import DeploymentView
 from longshore_storage.catalogue.rows import Event
 
 from . import convert
+from .fitting import fitting
 from .page_tokens import LARGEST_PAGE_SIZE
+
+# Beside a manifest, which is up to 1 MiB.
+_FINDINGS_BYTES: Final = 1 << 20
 
 
 def deployment_message(seen: DeploymentView) -> Any:
@@ -37,6 +41,7 @@ def listed_message(seen: DeploymentView) -> Any:
 
 def validation_message(validated: Validated) -> pb.Validation:
     """What examining a payload told; as many findings as always fit into a message."""
+    bundle = validated.bundle
     return pb.Validation(
         valid=validated.valid,
         version=validated.version,
@@ -46,8 +51,12 @@ def validation_message(validated: Validated) -> pb.Validation:
         payload_format=convert.format_number(validated.scan.payload_format.name),
         entries=validated.scan.entry_count,
         unpacked_size_bytes=validated.scan.unpacked_bytes,
-        findings=convert.findings([asdict(one) for one in validated.findings[:LARGEST_PAGE_SIZE]]),
+        findings=fitting(
+            convert.findings([asdict(one) for one in validated.findings[:LARGEST_PAGE_SIZE]]), _FINDINGS_BYTES
+        ),
         total_findings=validated.total_findings,
+        bundle=convert.bundle(bundle.kind, bundle.manifest) if validated.scan.is_safe else None,
+        workflow_count=len(bundle.workflows),
     )
 
 

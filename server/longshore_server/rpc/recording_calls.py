@@ -32,7 +32,7 @@ from longshore_storage.catalogue.lifecycle import QueuePolicy
 from longshore_storage.catalogue.rows import Deployment
 
 from .asked import check_wait_policy, terms_of
-from .interceptor import current_actor
+from .interceptor import current_actor, while_allowed
 from .messages import deployment_message, validation_message
 from .uploading import UploadCall
 
@@ -153,7 +153,8 @@ class RecordingCalls(DeploymentServiceServicer):
         """The deployment as recorded; or as it ended, where that is waited for."""
         settled = deployment.has_ended or deployment.waits_for_person
         if wait_policy == pb.WAIT_POLICY_ENDED and not settled:
-            await self._hub.settled(deployment)
+            with while_allowed():
+                await self._hub.settled(deployment)
             async with self._catalogue.reading() as transaction:
                 ended = await deployments.get_deployment(transaction, deployment.id)
             assert ended is not None, "a deployment is never deleted"

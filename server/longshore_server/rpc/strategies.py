@@ -57,8 +57,9 @@ def strategy_message(strategy: Strategy | None) -> pb.RolloutStrategy | None:
 
 
 def failure_policy_number(name: str) -> pb.FailurePolicy.ValueType:
-    """A failure policy by its name in rows; empty is unspecified."""
-    return pb.FailurePolicy.Value(f"FAILURE_POLICY_{name or 'UNSPECIFIED'}")
+    """A failure policy by its name in rows; unspecified for an empty one, and for one of a later version."""
+    known = name in FailurePolicy.__members__
+    return pb.FailurePolicy.Value(f"FAILURE_POLICY_{name if known else 'UNSPECIFIED'}")
 
 
 def _step_of(step: pb.CanaryStep) -> CanaryStep:

@@ -19,11 +19,13 @@ from longshore_server.deploying.upload_session import UploadSession
 from longshore_server.deploying.uploads import Uploads
 from longshore_server.deploying.validating import Validated
 from longshore_server.refusal import Reason, Refusal, invalid
+from longshore_server.tracing import describe, span, store_use
 from longshore_storage.catalogue.rows import Actor, Deployment
 from longshore_storage.payloads import ChunkEntry
 from longshore_storage.payloads.errors import UploadTakenOver
 
 from . import convert
+from .admission import check_again
 from .asked import check_wait_policy, terms_of
 from .interceptor import REQUEST_ID_KEY
 from .wire_limits import LARGEST_DATA_BYTES, MOST_CHUNKS_IN_A_MESSAGE
@@ -66,10 +68,11 @@ class UploadCall:
 
     async def handle(self) -> Recorded | Validated:
         """Take the upload and tell the deployment as recorded, or what was found; raises what refuses it."""
-        message = await self._first()
+        message = _opening(await self._read())
         check_wait_policy("header.wait_policy", message.wait_policy)
         header = _header(message)
-        with self._uploads.counted():
+        describe(deployment_id=header.deployment_id, project=header.project, environment=header.environment)
+        with self._uploads.counted(), store_use():
             try:
                 taken = await self._take(header)
             except UploadTakenOver:
@@ -85,10 +88,13 @@ class UploadCall:
             return accepted
         async with accepted as session:
             await self._accept(session.durable_bytes)
-            end = await self._receive(session)
+            with span("upload.receive"):
+                end = await self._receive(session)
+                describe(payload_bytes=session.offset)
             declared = self._declared(header, session.offset, end)
             if header.validate_only:
                 return await session.validate(*declared)
+            await check_again()
             return await session.finish(*declared)
 
     def _declared(self, header: Header, sent_bytes: int, end: pb.PayloadEnd | None) -> tuple[int, str]:
@@ -119,12 +125,6 @@ class UploadCall:
             )
         declared_size = size if header.payload_size_bytes is None else header.payload_size_bytes
         return declared_size, sent_sha256 or header.payload_sha256
-
-    async def _first(self) -> pb.DeployHeader:
-        first = await self._read()
-        if first is None or first.WhichOneof("message") != "header":
-            raise Refusal(Reason.UPLOAD_PROTOCOL, "the first message must be the header")
-        return first.header
 
     async def _accept(self, durable_bytes: int) -> None:
         await self._context.send_initial_metadata(
@@ -191,6 +191,12 @@ class UploadCall:
             ) from None
 
 
+def _opening(first: pb.DeployRequest | None) -> pb.DeployHeader:
+    if first is None or first.WhichOneof("message") != "header":
+        raise Refusal(Reason.UPLOAD_PROTOCOL, "the first message must be the header")
+    return first.header
+
+
 def _header(header: pb.DeployHeader) -> Header:
     version = header.WhichOneof("version_choice")
     if header.bump not in _BUMPS:
@@ -209,6 +215,11 @@ def _header(header: pb.DeployHeader) -> Header:
         payload_sha256=header.payload_sha256,
         terms=terms_of(header, prefix="header."),
         validate_only=header.validate_only,
+        skip_validation=header.skip_validation,
+        skip_tests=header.skip_tests,
+        bundle_kind=convert.kind_in(header),
+        source=convert.source_in(header),
+        install_method=convert.method_in(header),
     ).checked()
 
 

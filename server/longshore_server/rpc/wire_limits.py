@@ -1,6 +1,8 @@
 """What one message may hold, in either direction."""
 
 LARGEST_MESSAGE_BYTES = 3 << 20
+# A token of 8 KiB, and what tracing and proxies add.
+LARGEST_METADATA_BYTES = 16 << 10
 # gRPC's own default, which stubs in other languages keep; what lies between the two is room for framing.
 RECEIVE_LIMIT_BYTES = 4 << 20
 LARGEST_DATA_BYTES = 2 << 20

@@ -18,6 +18,7 @@ import asyncio
 from collections.abc import AsyncIterator, Callable, Coroutine, Mapping, Sequence
 from contextlib import AbstractAsyncContextManager, asynccontextmanager, nullcontext
 from datetime import UTC, datetime
+from functools import partial
 from time import monotonic
 from typing import Any, TypeVar
 
@@ -29,6 +30,7 @@ from longshore_storage.errors import CommitUnknown
 from . import migration
 from .direct import Answer, run_prepared
 from .prepared import Prepared
+from .revisions import Revision
 from .vendor_errors import translated
 
 R = TypeVar("R")
@@ -123,6 +125,8 @@ class Catalogue:
         own: dict[str, Any] = {} if one_writer else {"isolation_level": "AUTOCOMMIT"}
         self._reading = engine.execution_options(longshore_writing=False, **own)
         self._rehearsing = engine.execution_options(longshore_writing=False, longshore_rehearsing=True)
+        snapshot: dict[str, Any] = {} if one_writer else {"isolation_level": "REPEATABLE READ"}
+        self._snapshot = self._rehearsing.execution_options(**snapshot)
         self._database = database
         # SQLite has one writer; waiting here is fair, waiting in its busy handler is not.
         self._writer: AbstractAsyncContextManager[Any] = asyncio.Lock() if one_writer else nullcontext()
@@ -172,21 +176,39 @@ class Catalogue:
         async with self._connection(self._reading, begins=False) as connection:
             yield Transaction(connection, self._database, reads_only=True, timed=self._timed)
 
+    @asynccontextmanager
+    async def snapshot(self) -> AsyncIterator[Transaction]:
+        """Read only, and every statement sees the same instant; no writer waits for it."""
+        async with self._connection(self._snapshot, begins=True) as connection:
+            yield Transaction(connection, self._database, reads_only=True, timed=self._timed)
+
     async def check(self) -> None:
-        """Return when the database answers and has this version's schema; raise otherwise."""
+        """Return when the database answers and has a schema that this version works with; raise otherwise."""
         async with self.reading() as transaction:
             revision = (await transaction.execute(text("SELECT version_num FROM alembic_version"))).scalar()
         migration.check_revision(revision, self._database)
 
-    async def migrate(self) -> str:
-        """Bring the schema to this version and tell its revision; does nothing the second time."""
-        async with self._writer:
-            return await _to_the_end(self._migrate())
+    async def migrate(self, *, contract: bool = False) -> str:
+        """Bring the schema to what this version needs and tell its revision; does nothing the second time.
 
-    async def _migrate(self) -> str:
+        With ``contract`` also take away what older versions need. None that ``ahead`` would shut out may run.
+        """
+        async with self._writer:
+            return await _to_the_end(self._migrate(contract))
+
+    async def _migrate(self, contract: bool) -> str:
         with translated(self._database):
             async with self._engine.begin() as connection:
-                return await connection.run_sync(migration.upgrade)
+                return await connection.run_sync(
+                    partial(migration.upgrade, database=self._database, contract=contract)
+                )
+
+    async def ahead(self, *, contract: bool) -> Sequence[Revision]:
+        """What ``migrate`` would apply, in order."""
+        with translated(self._database):
+            async with self._engine.connect() as connection:
+                name = await connection.run_sync(migration.revision_of)
+        return migration.ahead(name, contract=contract)
 
     async def close(self) -> None:
         """Close every connection. Idempotent."""

@@ -13,7 +13,7 @@ from typing import Any
 from sqlalchemy import ColumnElement, and_, bindparam, delete, func, insert, or_, select, update
 
 from . import tables
-from .assignments import Place
+from .activations import Place
 from .catalogue import Transaction
 from .prepared import Prepared
 from .rows import HookRun

@@ -13,6 +13,9 @@ before 4. Event kinds and their bodies:
 ``canary_step_passed``   {step, total_steps, promoted_by}
 ``assigned_anew``     {}: the database was restored, and a node has obeyed a higher generation
 ``upload_waits``      {}, and ``upload_goes_on`` {}: no place is free for its bytes, and then one is
+
+What receivers outside may want to hear of (an end, a wait for a person) is marked in the event itself, which
+makes it the outbox of ``notifications``: nothing more is written with the change.
 """
 
 from __future__ import annotations
@@ -24,19 +27,20 @@ from typing import Any
 from sqlalchemy import bindparam, insert, literal, select, update
 
 from . import tables
+from .audit_trail import record_audit
 from .catalogue import Transaction
-from .lifecycle import FOLLOWING, ROLLING, TERMINAL, DeploymentStatus
+from .lifecycle import FOLLOWING, ROLLING, TERMINAL, WAITING, DeploymentKind, DeploymentStatus
 from .prepared import Prepared
-from .rows import Actor, AuditEntry, Deployment, Event
+from .rows import Actor, Deployment, Event
+
+_GATE_REACHED = "canary_step_reached"
+_TOLD_OUTSIDE = TERMINAL | WAITING
 
 _d, _e = tables.deployment, tables.event
 _STATUS = Prepared(
     select(_d.c.status).where(_d.c.id == bindparam("deployment_id")).with_for_update(key_share=True)
 )
 _INSERT_EVENT = Prepared(insert(_e), _e.c.keys())
-_INSERT_AUDIT = Prepared(
-    insert(tables.audit_entry), [column.key for column in tables.audit_entry.c if column.key != "id"]
-)
 _EVENTS_AFTER = Prepared(
     select(_e)
     .where(_e.c.deployment_id == bindparam("of"), _e.c.sequence > bindparam("after"))
@@ -92,7 +96,13 @@ async def change_status(
         {"from_status": from_status, "to_status": to, "reason": reason},
     )
     await record_audit(
-        transaction, actor, action, deployment=deployment, from_status=from_status, message=message
+        transaction,
+        actor,
+        action,
+        deployment=deployment,
+        from_status=from_status,
+        reason=reason,
+        message=message,
     )
     return deployment
 
@@ -101,7 +111,8 @@ async def first_event(transaction: Transaction, deployment: Deployment, actor: A
     """Write event 1 and the audit row of a deployment that was just inserted with ``last_sequence`` 1."""
     body = {"from_status": "", "to_status": deployment.status, "reason": ""}
     await _insert_event(transaction, deployment, "status_changed", "Accepted", body)
-    await record_audit(transaction, actor, action, deployment=deployment, from_status="")
+    # Of what is a deployment like any other, only its kind tells what was asked for.
+    await record_audit(transaction, actor, action, deployment=deployment, reason=deployment.kind)
 
 
 async def append_event(
@@ -131,99 +142,12 @@ async def set_owned(transaction: Transaction, deployment_id: str, owner_epoch: i
         raise StatusMoved(f"deployment {deployment_id} has another owner by now, or has ended")
 
 
-async def record_audit(
-    transaction: Transaction,
-    actor: Actor,
-    action: str,
-    *,
-    deployment: Deployment | None = None,
-    from_status: str = "",
-    message: str = "",
-    project: str = "",
-    environment: str = "",
-    version: str = "",
-) -> None:
-    """Insert one row of the audit trail, in the transaction of what it tells."""
-    await transaction.execute(
-        _INSERT_AUDIT,
-        {
-            "time": await transaction.now(),
-            "principal": actor.principal,
-            "peer": actor.peer,
-            "request_id": actor.request_id,
-            "action": action,
-            "project": deployment.project if deployment else project,
-            "environment": deployment.environment if deployment else environment,
-            "deployment_id": deployment.id if deployment else "",
-            "version": deployment.version if deployment else version,
-            "from_status": from_status,
-            "to_status": deployment.status if deployment else "",
-            "message": message,
-        },
-    )
-
-
-async def record_audits(
-    transaction: Transaction, actor: Actor, action: str, *, project: str, messages: Mapping[str, str]
-) -> None:
-    """Insert a row of the audit trail for each of a project's versions, with its message."""
-    now = await transaction.now()
-    rows = [
-        {
-            "time": now,
-            "principal": actor.principal,
-            "peer": actor.peer,
-            "request_id": actor.request_id,
-            "action": action,
-            "project": project,
-            "environment": "",
-            "deployment_id": "",
-            "version": version,
-            "from_status": "",
-            "to_status": "",
-            "message": message,
-        }
-        for version, message in messages.items()
-    ]
-    if rows:
-        await transaction.execute(insert(tables.audit_entry), rows)
-
-
 async def events_after(
     transaction: Transaction, deployment_id: str, sequence: int, limit: int
 ) -> Sequence[Event]:
     """The next ``limit`` events behind ``sequence``, in order."""
     rows = await transaction.all(_EVENTS_AFTER, {"of": deployment_id, "after": sequence, "most": limit})
     return [Event.of(row) for row in rows]
-
-
-async def list_audit(
-    transaction: Transaction,
-    *,
-    project: str = "",
-    environment: str = "",
-    deployment_id: str = "",
-    principal: str = "",
-    to_status: str = "",
-    before_id: int | None = None,
-    limit: int,
-) -> Sequence[AuditEntry]:
-    """A page of the audit trail, newest first, below ``before_id``; empty filters match everything."""
-    a = tables.audit_entry
-    statement = select(a).order_by(a.c.id.desc()).limit(limit)
-    filters = {
-        a.c.project: project,
-        a.c.environment: environment,
-        a.c.deployment_id: deployment_id,
-        a.c.principal: principal,
-        a.c.to_status: to_status,
-    }
-    for column, value in filters.items():
-        if value:
-            statement = statement.where(column == value)
-    if before_id is not None:
-        statement = statement.where(a.c.id < before_id)
-    return [AuditEntry.of(row) for row in await transaction.all(statement)]
 
 
 async def _step(
@@ -256,6 +180,7 @@ def _step_of(columns: Collection[str], expected: Collection[DeploymentStatus], *
 async def _insert_event(
     transaction: Transaction, deployment: Deployment, kind: str, message: str, body: Mapping[str, Any]
 ) -> None:
+    told_outside = body["to_status"] in _TOLD_OUTSIDE if kind == "status_changed" else kind == _GATE_REACHED
     await transaction.execute(
         _INSERT_EVENT,
         {
@@ -265,6 +190,7 @@ async def _insert_event(
             "kind": kind,
             "message": message,
             "body": dict(body),
+            "awaits_notice": told_outside and deployment.kind is not DeploymentKind.VALIDATION,
         },
     )
     transaction.tells_of(deployment.id)

@@ -9,9 +9,22 @@ kept as they are, a failure or a cancellation ends a deployment at once. Termina
 from __future__ import annotations
 
 from enum import StrEnum
+from typing import Self
 
 
-class DeploymentStatus(StrEnum):
+class OpenEnum(StrEnum):
+    """Names in rows. One that only a later version knows is itself, and equal to none of the members."""
+
+    @classmethod
+    def _missing_(cls, value: object) -> Self | None:
+        if not isinstance(value, str):
+            return None
+        unknown = str.__new__(cls, value)
+        unknown._name_ = unknown._value_ = value
+        return unknown
+
+
+class DeploymentStatus(OpenEnum):
     """Where a deployment stands."""
 
     PENDING = "PENDING"
@@ -29,7 +42,7 @@ class DeploymentStatus(StrEnum):
     SUPERSEDED = "SUPERSEDED"
 
 
-class ActivationStatus(StrEnum):
+class ActivationStatus(OpenEnum):
     """Where a node stands with an assignment."""
 
     PENDING = "PENDING"
@@ -41,7 +54,7 @@ class ActivationStatus(StrEnum):
     REMOVED = "REMOVED"
 
 
-class DeploymentKind(StrEnum):
+class DeploymentKind(OpenEnum):
     """Which call made a deployment."""
 
     UPLOAD = "UPLOAD"
@@ -52,14 +65,14 @@ class DeploymentKind(StrEnum):
     VALIDATION = "VALIDATION"
 
 
-class FailurePolicy(StrEnum):
+class FailurePolicy(OpenEnum):
     """What becomes of the touched nodes when a rollout fails."""
 
     TAKE_BACK = "TAKE_BACK"
     KEEP = "KEEP"
 
 
-class QueuePolicy(StrEnum):
+class QueuePolicy(OpenEnum):
     """What becomes of a deployment beside unfinished ones of its place."""
 
     WAIT = "WAIT"

@@ -18,6 +18,7 @@ from . import tables
 from .catalogue import Transaction
 from .lifecycle import DeploymentKind
 from .rows import Deployment
+from .scopes import EVERYTHING, Scope, within
 
 _d = tables.deployment
 Number = ColumnElement[int]
@@ -32,7 +33,8 @@ _DISORDER = 1000
 class DeploymentFilter:
     """What deployments are to be like; all of it holds, and what is empty matches everything.
 
-    ``since`` is the first moment at which they were accepted, ``until`` the first one too late.
+    ``since`` is the first moment at which they were accepted, ``until`` the first one too late. ``scopes``
+    is where whoever asks may look.
     """
 
     project: str = ""
@@ -43,6 +45,7 @@ class DeploymentFilter:
     since: datetime | None = None
     until: datetime | None = None
     labels: Mapping[str, str] = field(default_factory=lambda: MappingProxyType({}))
+    scopes: Collection[Scope] = EVERYTHING
 
 
 async def list_deployments(
@@ -73,6 +76,8 @@ def _matching(asked: DeploymentFilter) -> tuple[Select[Any], Number]:
     for column, value in equal.items():
         if value:
             statement = statement.where(column == value)
+    if asked.scopes != EVERYTHING:
+        statement = statement.where(within(asked.scopes, _d.c.project, _d.c.environment))
     if asked.since is not None:
         statement = statement.where(_d.c.create_time >= asked.since)
     if asked.until is not None:

@@ -1,66 +1,96 @@
-"""Brings a database to this version's schema with Alembic, and refuses one that is not.
+"""Brings a database to this version's schema, and refuses one that this version cannot work with.
 
-The revisions stand in ``migrations/versions``. A node checks at start; only ``longshore admin migrate``
-(and, in the embedded default, the node itself) changes a schema.
+In two phases, so that servers of two versions can work on one database: what expands the schema comes while
+the older ones still run, what contracts it when none does any more. A node checks at start, and now and then;
+only ``longshore admin migrate`` (and, in the embedded default, the node itself) changes a schema.
 """
 
 from __future__ import annotations
 
-from pathlib import Path
+from collections.abc import Sequence
 
 from alembic import command
-from alembic.config import Config
 from alembic.migration import MigrationContext
-from alembic.script import ScriptDirectory
 from sqlalchemy import Connection, text
 
 from longshore_storage.errors import Misconfigured
 
-_FOLDER = Path(__file__).parent / "migrations"
+from . import revisions
+from .revisions import Revision, configuration
+
 # Two `admin migrate` at once would both create tables; the number is arbitrary but ours.
 _MIGRATION_LOCK = 7_420_001
+# Whoever comes after a change that waits for a lock waits as well: nodes are not to notice.
+_LOCK_TIMEOUT_MS = 3_000
 
 
-def configuration(connection: Connection | None = None) -> Config:
-    """Alembic's configuration, for an open connection."""
-    config = Config()
-    config.set_main_option("script_location", str(_FOLDER))
-    config.attributes["connection"] = connection
-    return config
+def revision_of(connection: Connection) -> str | None:
+    """The name of the revision that a database has; None without a schema."""
+    return MigrationContext.configure(connection).get_current_revision()
 
 
-def newest_revision() -> str:
-    """The revision that this version's code expects."""
-    head = ScriptDirectory.from_config(configuration()).get_current_head()
-    assert head is not None
-    return head
+def ahead(name: str | None, *, contract: bool) -> Sequence[Revision]:
+    """What ``upgrade`` would apply to a database at a revision, in order; nothing where that is a later one.
+
+    Without ``contract`` it ends with what this version needs; an empty database gets everything.
+    """
+    every = revisions.known()
+    if name is None:
+        return every
+    names = [revision.name for revision in every]
+    if name not in names:
+        return []
+    last = revisions.newest() if contract else revisions.needed()
+    return every[names.index(name) + 1 : every.index(last) + 1]
 
 
-def upgrade(connection: Connection) -> str:
-    """Upgrade within the connection's transaction and tell the revision reached."""
+def upgrade(connection: Connection, *, database: str, contract: bool = False) -> str:
+    """Apply what is ``ahead`` within the connection's transaction, and tell the revision that it has then.
+
+    ``database`` names it for people. Raises ``Misconfigured``, and changes nothing, where this version cannot
+    work with what is there.
+    """
     if connection.dialect.name == "postgresql":
         # Given back by itself at the transaction's end, so a pooler may stand between.
         connection.execute(text("SELECT pg_advisory_xact_lock(:lock)"), {"lock": _MIGRATION_LOCK})
-    _refuse_unknown(MigrationContext.configure(connection).get_current_revision(), "")
-    command.upgrade(configuration(connection), "head")
-    return newest_revision()
+        connection.execute(text(f"SET LOCAL lock_timeout = {_LOCK_TIMEOUT_MS}"))
+    found = revision_of(connection)
+    if coming := ahead(found, contract=contract):
+        command.upgrade(configuration(connection), coming[-1].name)
+        return coming[-1].name
+    # A later version's may do.
+    check_revision(found, database)
+    assert found is not None
+    return found
 
 
-def check_revision(revision: str | None, database: str) -> None:
-    """Raise ``Misconfigured`` when ``revision`` is not what this version's code expects."""
-    expected = newest_revision()
-    if revision != expected:
-        _refuse_unknown(revision, f" {database}")
+def check_revision(name: str | None, database: str) -> None:
+    """Raise ``Misconfigured`` when this version cannot work with a database at a revision."""
+    needed, newest = revisions.needed(), revisions.newest()
+    found = revisions.parsed(name or "")
+    if name is not None and _unknown(name):
+        if found is None or found.oldest > newest.number:
+            least = f" and is for servers that know {found.oldest:04} at least" if found else ""
+            raise Misconfigured(
+                f"the database {database} has schema {found or name}, which a later version of Longshore "
+                f"has written{least}; this one knows {newest}: upgrade this server"
+            )
+    elif found is None or found.number < needed.number:
         raise Misconfigured(
-            f"the database {database} has schema {revision or 'none'}, this server needs {expected}: "
+            f"the database {database} has schema {found or 'none'}, this server needs {needed}: "
             "run `longshore admin migrate`"
         )
 
 
-def _refuse_unknown(revision: str | None, database: str) -> None:
-    known = {script.revision for script in ScriptDirectory.from_config(configuration()).walk_revisions()}
-    if revision is not None and revision not in known:
+def check_whole(name: str | None, database: str) -> None:
+    """Raise ``Misconfigured`` when a database may have more than this version knows of."""
+    check_revision(name, database)
+    if name is not None and _unknown(name):
         raise Misconfigured(
-            f"the database{database} has schema {revision}, which this version of Longshore does not know: "
-            "it was written by a later one; upgrade this server"
+            f"the database {database} has schema {revisions.parsed(name)}, and this version knows "
+            f"{revisions.newest()} only: use the version of Longshore that has migrated it"
         )
+
+
+def _unknown(name: str) -> bool:
+    return all(name != revision.name for revision in revisions.known())

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import os
 import sqlite3
+from contextlib import suppress
 from functools import partial
 from pathlib import Path
 from typing import Any
@@ -41,10 +43,11 @@ def open_catalogue(
     """
     try:
         parsed = make_url(url)
-    except ArgumentError as error:
+    except (ArgumentError, ValueError):
+        # A port that is none is quoted, and may be a password whose user was forgotten.
         raise Misconfigured(
             "`database.url` is no database URL; write sqlite:///PATH or postgresql://USER@HOST/NAME"
-        ) from error
+        ) from None
     backend = parsed.get_backend_name()
     if backend == "sqlite":
         return _open_sqlite(parsed)
@@ -62,6 +65,7 @@ def _open_sqlite(url: URL) -> Catalogue:
         raise Misconfigured(f"the folder of the database {url.database} does not exist")
 
     async def connect() -> SqliteConnection:
+        _made_for_its_owner(url)
         arguments, options = engine.dialect.create_connect_args(url)
         options["cached_statements"] = _SQLITE_KEPT_STATEMENTS
         connection = SqliteConnection(partial(sqlite3.connect, *arguments, **options))
@@ -79,6 +83,14 @@ def _open_sqlite(url: URL) -> Catalogue:
     event.listen(engine.sync_engine, "connect", _prepare_sqlite)
     event.listen(engine.sync_engine, "begin", _begin_sqlite)
     return Catalogue(engine, _shown(url), one_writer=True)
+
+
+def _made_for_its_owner(url: URL) -> None:
+    """Make the file where it is not there: SQLite would let others read it, and what it writes beside it."""
+    if not str(url.database).startswith("file:"):
+        # What forbids it forbids SQLite the same, which says so.
+        with suppress(OSError):
+            os.close(os.open(str(url.database), os.O_RDWR | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC, 0o600))
 
 
 def _prepare_sqlite(connection: Any, _record: object) -> None:

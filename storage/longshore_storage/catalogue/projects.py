@@ -2,18 +2,20 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from datetime import datetime
 from functools import cache
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
-from sqlalchemy import Table, and_, bindparam, delete, select, update
+from sqlalchemy import Row, Table, and_, bindparam, delete, select, update
 from sqlalchemy.dialects import postgresql
 
 from . import tables
 from .catalogue import Transaction
-from .prepared import Prepared
+from .environments import get_environment
+from .prepared import Prepared, PreparedForSome
 from .rows import Live
+from .scopes import EVERYTHING, Scope, within
 
 _p, _live = tables.project, tables.project_environment
 _here = and_(_live.c.project == bindparam("of"), _live.c.environment == bindparam("within"))
@@ -25,6 +27,19 @@ _APPEAR = Prepared(
 _ENVIRONMENT = Prepared(select(tables.environment.c.name).where(tables.environment.c.name == bindparam("of")))
 _LOCK_PROJECT = Prepared(
     select(_p).where(_p.c.name == bindparam("of"), ~_p.c.only_validated).with_for_update(key_share=True)
+)
+_LOCK_PROJECTS = PreparedForSome(
+    lambda names: (
+        select(_p)
+        .where(_p.c.name.in_(names), ~_p.c.only_validated)
+        .order_by(_p.c.name)
+        .with_for_update(key_share=True)
+    )
+)
+_NAME = Prepared(
+    update(_p)
+    .where(_p.c.name == bindparam("of"))
+    .values(display_name=bindparam("as_written"), kind=bindparam("as_kind"))
 )
 _GET_LIVE = Prepared(select(_live).where(_here))
 _LOCK_LIVE = Prepared(select(_live).where(_here).with_for_update(key_share=True))
@@ -41,18 +56,23 @@ _SET_LIVE = Prepared(
 
 
 class Project(NamedTuple):
-    """A project's name, its name for people, and when it came into being."""
+    """A project: its name, its name for people, when it came into being, and what it is.
+
+    ``kind`` is SKILL, PACK or COMPONENT, as the manifest said that first named it; empty while none did.
+    """
 
     name: str
     display_name: str
     create_time: datetime
+    kind: str
 
 
 class LiveVersion(NamedTuple):
-    """A live row with the version it names; None where nothing is live."""
+    """A live row with the version it names, None where nothing is live, and its environment's rule."""
 
     live: Live
     version: str | None
+    environment_second_person: bool
 
 
 async def insert_if_absent(transaction: Transaction, table: Table, **values: object) -> None:
@@ -95,23 +115,34 @@ async def environment_exists(transaction: Transaction, name: str) -> bool:
 async def lock_project(transaction: Transaction, name: str) -> Project | None:
     """Lock a project's row until the transaction ends: what recording happens under."""
     row = await transaction.one(_LOCK_PROJECT, {"of": name})
-    return Project(row.name, row.display_name, row.create_time) if row else None
+    return _project(row) if row else None
+
+
+async def lock_projects(transaction: Transaction, names: Iterable[str]) -> Mapping[str, Project]:
+    """Lock several projects' rows, in the order in which everybody does: by name. Those that are there."""
+    statement, listed = _LOCK_PROJECTS.of(sorted(set(names)))
+    return {row.name: _project(row) for row in await transaction.all(statement, listed)}
 
 
 async def get_project(transaction: Transaction, name: str) -> Project | None:
     """Read a project."""
     p = tables.project
     row = await transaction.one(select(p).where(p.c.name == name, ~p.c.only_validated))
-    return Project(row.name, row.display_name, row.create_time) if row else None
+    return _project(row) if row else None
 
 
-async def list_projects(transaction: Transaction, *, after: str, limit: int) -> Sequence[Project]:
-    """A page of projects by name, behind ``after``."""
+async def list_projects(
+    transaction: Transaction, *, scopes: Collection[Scope] = EVERYTHING, after: str, limit: int
+) -> Sequence[Project]:
+    """A page of projects by name, behind ``after``; of those in ``scopes`` in any environment."""
     p = tables.project
     rows = await transaction.all(
-        select(p).where(p.c.name > after, ~p.c.only_validated).order_by(p.c.name).limit(limit)
+        select(p)
+        .where(p.c.name > after, ~p.c.only_validated, within(scopes, p.c.name))
+        .order_by(p.c.name)
+        .limit(limit)
     )
-    return [Project(row.name, row.display_name, row.create_time) for row in rows]
+    return [_project(row) for row in rows]
 
 
 async def lock_live(transaction: Transaction, project: str, environment: str) -> Live:
@@ -131,24 +162,37 @@ async def get_live(transaction: Transaction, project: str, environment: str) -> 
     return Live.of(row) if row else None
 
 
-async def list_live(transaction: Transaction, project: str, *, limit: int) -> Sequence[LiveVersion]:
-    """What a project has live in each environment, by the environment's name."""
-    table, r = tables.project_environment, tables.release
+async def list_live(
+    transaction: Transaction, project: str, *, scopes: Collection[Scope] = EVERYTHING, limit: int
+) -> Sequence[LiveVersion]:
+    """What a project has live in each environment, by the environment's name; of those in ``scopes``."""
+    table, r, e = tables.project_environment, tables.release, tables.environment
     rows = await transaction.all(
-        select(*table.c, r.c.version.label("version"))
+        select(*table.c, r.c.version.label("version"), e.c.second_person.label("of_all"))
         .join_from(table, r, table.c.live_release_id == r.c.id, isouter=True)
-        .where(table.c.project == project)
+        .join(e, e.c.name == table.c.environment)
+        .where(table.c.project == project, within(scopes, table.c.project, table.c.environment))
         .order_by(table.c.environment)
         .limit(limit)
     )
-    return [LiveVersion(Live.of(row), row.version) for row in rows]
+    return [LiveVersion(Live.of(row), row.version, row.of_all) for row in rows]
+
+
+async def environments_of(transaction: Transaction, project: str) -> Sequence[str]:
+    """Where a project was ever deployed to, or set, by name."""
+    rows = await transaction.all(
+        select(_live.c.environment).where(_live.c.project == project).order_by(_live.c.environment)
+    )
+    return [row.environment for row in rows]
 
 
 async def live_version(transaction: Transaction, live: Live) -> LiveVersion:
-    """A live row with the version it names."""
+    """A live row with what goes with it."""
     r = tables.release
     row = await transaction.one(select(r.c.version).where(r.c.id == live.live_release_id))
-    return LiveVersion(live, row.version if row else None)
+    environment = await get_environment(transaction, live.environment)
+    assert environment is not None, "an environment is never deleted"
+    return LiveVersion(live, row.version if row else None, environment.second_person)
 
 
 async def next_generation(transaction: Transaction, live: Live) -> int:
@@ -202,6 +246,15 @@ async def change_settings(transaction: Transaction, project: str, environment: s
     )
     assert row is not None
     return Live.of(row)
+
+
+async def name_project(transaction: Transaction, name: str, display_name: str, kind: str) -> None:
+    """Note a project's name as its manifest writes it, and what it is; under the project's lock."""
+    await transaction.execute(_NAME, {"of": name, "as_written": display_name, "as_kind": kind})
+
+
+def _project(row: Row[Any]) -> Project:
+    return Project(row.name, row.display_name, row.create_time, row.kind)
 
 
 async def _raise(transaction: Transaction, live: Live, column: str) -> int:

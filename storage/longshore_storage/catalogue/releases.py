@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import Any
+from typing import Any, Final
 
 from sqlalchemy import bindparam, insert, select, tuple_, update
 
@@ -23,6 +23,7 @@ _INSERT = Prepared(
     insert(_r).returning(*_r.c),
     [column.key for column in _r.c if column.key not in ("id", "pin_reason", "pinned_by")],
 )
+_PLAIN: Final = {"kind": "COMPONENT", "source": None, "install_method": "", "validation_skipped": False}
 _GET = Prepared(select(_r).where(_r.c.id == bindparam("release_id")))
 _FIND = Prepared(select(_r).where(_r.c.project == bindparam("of"), _r.c.version_key == bindparam("version")))
 _HIGHEST = Prepared(_highest_first)
@@ -39,8 +40,11 @@ _HAS_STORED = Prepared(
 
 
 async def insert_release(transaction: Transaction, **values: Any) -> Release:
-    """Insert a release; raises ``ConstraintViolated`` when the version exists."""
-    row = await transaction.one(_INSERT, {"create_time": await transaction.now(), **values})
+    """Insert a release, a plain component unless told otherwise.
+
+    Raises ``ConstraintViolated`` when the version exists.
+    """
+    row = await transaction.one(_INSERT, {**_PLAIN, "create_time": await transaction.now(), **values})
     assert row is not None
     return Release.of(row)
 
@@ -56,6 +60,15 @@ async def find_release(transaction: Transaction, project: str, version_key: str)
     """Find a release by its case-folded version."""
     row = await transaction.one(_FIND, {"of": project, "version": version_key})
     return Release.of(row) if row else None
+
+
+async def environments_of(transaction: Transaction, release: Release) -> Sequence[str]:
+    """Where a release was ever deployed to, live or not, by name."""
+    d = tables.deployment
+    rows = await transaction.all(
+        select(d.c.environment).where(d.c.release_id == release.id).distinct().order_by(d.c.environment)
+    )
+    return [row.environment for row in rows]
 
 
 async def highest_release(transaction: Transaction, project: str) -> Release | None:

@@ -23,11 +23,12 @@ from .lifecycle import (
 
 @dataclass(frozen=True, slots=True)
 class Actor:
-    """Who does something: the caller, where from, and the call's request id."""
+    """Who does something: the caller, where from, the call's request id, and its trace where it has one."""
 
     principal: str
     peer: str = ""
     request_id: str = ""
+    trace_context: str = ""
 
 
 class _FromRow:
@@ -70,6 +71,10 @@ class Release(_FromRow):
     deployment_id: str
     pin_reason: str
     pinned_by: str
+    kind: str
+    source: Mapping[str, Any] | None
+    install_method: str
+    validation_skipped: bool
 
 
 @dataclass(frozen=True, slots=True)
@@ -99,6 +104,7 @@ class Deployment(_FromRow):
     deployed_by: str
     peer: str
     request_id: str
+    trace_context: str
     create_time: datetime
     record_time: datetime | None
     start_time: datetime | None
@@ -137,6 +143,10 @@ class Deployment(_FromRow):
     last_sequence: int
     compacted_through: int
     total_findings: int
+    bundle_kind: str
+    skip_validation: bool
+    skip_dependencies: bool
+    skip_tests: bool
 
     def __post_init__(self) -> None:
         object.__setattr__(self, "kind", DeploymentKind(self.kind))
@@ -185,6 +195,7 @@ class Live(_FromRow):
     strategy: Mapping[str, Any] | None
     failure_policy: str
     node_selector: Mapping[str, str]
+    second_person: bool
 
 
 @dataclass(frozen=True, slots=True)
@@ -215,7 +226,29 @@ class AuditEntry(_FromRow):
     version: str
     from_status: str
     to_status: str
+    result: str
+    reason: str
     message: str
+
+
+@dataclass(frozen=True, slots=True)
+class AuditSeal(_FromRow):
+    """A sealed batch of entries: those above the last one's ``last_id`` up to its own.
+
+    ``head`` and what it is made from are defined in ``auditing/``. ``removal_id`` is the entry that tells
+    that retention has removed the batch's.
+    """
+
+    number: int
+    first_id: int
+    last_id: int
+    entry_count: int
+    rows_sha256: str
+    previous_head: str
+    head: str
+    time: datetime
+    anchor_time: datetime | None = None
+    removal_id: int | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -245,7 +278,7 @@ class Node(_FromRow):
 class Assignment(_FromRow):
     """What a node should have of a project: ``release_id`` or, when that is None, nothing.
 
-    ``request_id`` is that of the call that made its deployment, for logs.
+    ``request_id`` and ``trace_context`` are those of the call that made its deployment, for logs and traces.
     """
 
     node_id: str
@@ -255,6 +288,7 @@ class Assignment(_FromRow):
     generation: int
     deployment_id: str
     request_id: str
+    trace_context: str
 
 
 @dataclass(frozen=True, slots=True)

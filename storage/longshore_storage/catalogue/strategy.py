@@ -2,10 +2,16 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from dataclasses import asdict, dataclass
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass, fields
 from typing import Any
 from uuid import UUID, uuid5
+
+from .lifecycle import FailurePolicy
+
+
+class UnknownTerms(Exception):
+    """A later version wrote terms of a rollout that this one does not know: it is not to be driven here."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -61,16 +67,42 @@ class Strategy:
         return max(covered, 1)
 
     def to_row(self) -> dict[str, Any]:
-        """As rows keep it."""
-        return {**asdict(self), "canary_steps": [asdict(step) for step in self.canary_steps]}
+        """As rows keep it: besides steps only what is set, so that earlier versions know all there is."""
+        return {**_set_in(self), "canary_steps": [_set_in(step) for step in self.canary_steps]}
 
     @classmethod
     def of_row(cls, row: Mapping[str, Any] | None) -> Strategy | None:
-        """From what a row keeps; None where it keeps none."""
+        """From what a row keeps, for people; None where it keeps none. What is not known is left out."""
         if row is None:
             return None
-        steps = tuple(CanaryStep(**step) for step in row["canary_steps"])
-        return cls(**{**row, "canary_steps": steps})
+        steps = tuple(CanaryStep(**_known_to(CanaryStep, step)) for step in row["canary_steps"])
+        return cls(**{**_known_to(cls, row), "canary_steps": steps})
+
+    @classmethod
+    def to_drive(cls, row: Mapping[str, Any] | None, failure_policy: str) -> Strategy:
+        """From what rows keep, to obey it; all at once where they keep none. Raises ``UnknownTerms``."""
+        unknown = list(_unknown(row)) if row is not None else []
+        if failure_policy and failure_policy not in FailurePolicy.__members__:
+            unknown.append(failure_policy)
+        if unknown:
+            raise UnknownTerms(f"this version does not know {', '.join(sorted(unknown))}")
+        return cls.of_row(row) or cls()
+
+
+def _set_in(value: Strategy | CanaryStep) -> dict[str, Any]:
+    told = ((field, getattr(value, field.name)) for field in fields(value))
+    return {field.name: has for field, has in told if has != field.default}
+
+
+def _known_to(kind: type[Strategy | CanaryStep], row: Mapping[str, Any]) -> dict[str, Any]:
+    names = {field.name for field in fields(kind)}
+    return {name: value for name, value in row.items() if name in names}
+
+
+def _unknown(row: Mapping[str, Any]) -> Iterator[str]:
+    yield from row.keys() - _known_to(Strategy, row).keys()
+    for step in row["canary_steps"]:
+        yield from step.keys() - _known_to(CanaryStep, step).keys()
 
 
 def canary_gate_id(deployment_id: str, number: int) -> str:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import errno
+import os
 import sqlite3
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -43,7 +45,15 @@ def _fault(error: exc.DBAPIError, database: str) -> StorageError:
     if isinstance(vendor, psycopg.OperationalError) and vendor.sqlstate is None:
         return _refused_connection(vendor, database)
     if isinstance(vendor, psycopg.errors.UndefinedTable | psycopg.errors.UndefinedColumn):
-        return Misconfigured(f"the database {database} lacks tables: run `longshore admin migrate`")
+        return _lacking(database)
+    if isinstance(vendor, psycopg.errors.LockNotAvailable):
+        return CatalogueUnavailable(
+            f"somebody who is at work in the database {database} keeps what this waits for: try again"
+        )
+    if isinstance(vendor, psycopg.errors.InsufficientPrivilege):
+        return Misconfigured(
+            f"the user of `database.url` may not do this in the database {database}: {_first_line(vendor)}"
+        )
     if isinstance(vendor, psycopg.Error):
         state = vendor.sqlstate
         if state is None or state[:2] in _PASSING_SQLSTATE_CLASSES:
@@ -51,13 +61,33 @@ def _fault(error: exc.DBAPIError, database: str) -> StorageError:
     if isinstance(vendor, sqlite3.OperationalError):
         text = str(vendor)
         if "no such table" in text or "no such column" in text:
-            return Misconfigured(f"the database {database} lacks tables: run `longshore admin migrate`")
+            return _lacking(database)
+        if "unable to open" in text and _no_file_is_left():
+            return CatalogueUnavailable(
+                f"this process may open no more files, the database {database} neither"
+            )
         if "unable to open" in text or "readonly" in text:
             return Misconfigured(f"the database {database} cannot be opened for writing: {text}")
         return CatalogueUnavailable(f"the database {database} gave up: {text}")
     if error.connection_invalidated:
         return CatalogueUnavailable(f"the connection to the database {database} broke")
     return StorageError(f"the database {database} refused a statement: {_first_line(vendor)}")
+
+
+def _no_file_is_left() -> bool:
+    """SQLite does not tell why it cannot open a file."""
+    try:
+        os.close(os.open(os.devnull, os.O_RDONLY | os.O_CLOEXEC))
+    except OSError as error:
+        return error.errno in (errno.EMFILE, errno.ENFILE)
+    return False
+
+
+def _lacking(database: str) -> Misconfigured:
+    return Misconfigured(
+        f"the database {database} lacks tables or columns: run `longshore admin migrate`, or upgrade this "
+        "server where a later version has taken them away"
+    )
 
 
 def _refused_connection(error: psycopg.OperationalError, database: str) -> StorageError:

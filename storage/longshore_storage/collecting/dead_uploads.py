@@ -10,7 +10,8 @@ from typing import Any
 from sqlalchemy import or_, select
 
 from longshore_storage.catalogue import Catalogue, Transaction, deployments, tables, uploads
-from longshore_storage.catalogue.journal import StatusMoved, change_status, record_audit
+from longshore_storage.catalogue.audit_trail import record_audit
+from longshore_storage.catalogue.journal import StatusMoved, change_status
 from longshore_storage.catalogue.lifecycle import UPLOADING, DeploymentKind, DeploymentStatus
 from longshore_storage.catalogue.rows import Actor
 

@@ -8,10 +8,10 @@ from __future__ import annotations
 
 import json
 import uuid
-from typing import Any, Final
+from typing import Final
 
 import google_crc32c
-from sqlalchemy import Row, select
+from sqlalchemy import select
 
 from longshore_storage.catalogue import Catalogue, Transaction, tables
 from longshore_storage.catalogue.projects import insert_if_absent
@@ -24,8 +24,8 @@ _NAME: Final = "catalogue"
 async def why_not_ours_alone(catalogue: Catalogue, blobs: BlobStore) -> str:
     """Why objects without a row may be another catalogue's; empty when they are nobody's."""
     async with catalogue.reading() as transaction:
-        row = await _own_id(transaction)
-    ours = f"{MARKS}{row.id}" if row else ""
+        own_id = await catalogue_id(transaction)
+    ours = f"{MARKS}{own_id}" if own_id else ""
     found = [blob.key async for blob in blobs.list(MARKS)]
     others = [key.removeprefix(MARKS) for key in found if key != ours]
     if not others:
@@ -41,11 +41,10 @@ async def leave_mark(catalogue: Catalogue, blobs: BlobStore) -> str:
     """Make known that this catalogue's objects lie in a store; tells the mark's key."""
     async with catalogue.transaction() as transaction:
         await insert_if_absent(transaction, tables.identity, name=_NAME, id=str(uuid.uuid4()))
-        row = await _own_id(transaction)
-    assert row is not None
-    key = f"{MARKS}{row.id}"
+        own_id = await catalogue_id(transaction)
+    key = f"{MARKS}{own_id}"
     if key not in [blob.key async for blob in blobs.list(MARKS)]:
-        body = json.dumps({"format": 1, "catalogue": row.id}).encode()
+        body = json.dumps({"format": 1, "catalogue": own_id}).encode()
         await blobs.put(key, [body], crc32c=google_crc32c.value(body))
     return key
 
@@ -58,6 +57,8 @@ async def take_over(catalogue: Catalogue, blobs: BlobStore) -> None:
             await blobs.delete(key)
 
 
-async def _own_id(transaction: Transaction) -> Row[Any] | None:
+async def catalogue_id(transaction: Transaction) -> str:
+    """Which catalogue it is; empty of one that has never left its mark."""
     i = tables.identity
-    return await transaction.one(select(i.c.id).where(i.c.name == _NAME))
+    row = await transaction.one(select(i.c.id).where(i.c.name == _NAME))
+    return str(row.id) if row else ""

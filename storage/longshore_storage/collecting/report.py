@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from dataclasses import dataclass
+from collections.abc import Mapping, Sequence
+from dataclasses import asdict, dataclass
 
 from longshore_storage.catalogue.garbage import Dropped, StoredObject
 
@@ -33,6 +33,15 @@ class CollectingReport:
     events_dropped: int = 0
     hook_outputs_dropped: int = 0
     orphans_skipped: str = ""
+
+    @property
+    def counts(self) -> Mapping[str, int]:
+        """How many of what, without sizes."""
+        return {
+            name: count
+            for name, count in asdict(self).items()
+            if isinstance(count, int) and not name.endswith("_bytes")
+        }
 
     def add_payloads(self, dropped: Dropped) -> None:
         """Count payloads that went."""

@@ -6,7 +6,7 @@ from collections.abc import AsyncGenerator, Callable, Mapping, Sequence
 from dataclasses import dataclass
 
 from longshore_storage.catalogue import Catalogue, Transaction, projects, retaining
-from longshore_storage.catalogue.journal import record_audits
+from longshore_storage.catalogue.audit_trail import record_audits
 from longshore_storage.catalogue.retaining import Reclaimable, RetentionPolicy
 from longshore_storage.catalogue.rows import Actor
 
@@ -86,4 +86,12 @@ async def _reclaim(
 ) -> None:
     await retaining.drop_references(transaction, [release.id for release in releases])
     messages = {release.version: f"{release.payload_size_bytes} bytes, by retention" for release in releases}
-    await record_audits(transaction, actor, "payload.reclaimed", project=project, messages=messages)
+    await record_audits(
+        transaction,
+        actor,
+        "payload.reclaimed",
+        project=project,
+        messages=messages,
+        from_status="STORED",
+        to_status="RECLAIMED",
+    )

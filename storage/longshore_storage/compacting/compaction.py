@@ -150,9 +150,7 @@ class Compaction:
         live: dict[Place, PlacedChunk] = {}
         async with aclosing(self._payloads(old_keys)) as rows:
             async for row in rows:
-                manifest = StoredManifest(
-                    self._blobs, self._workers, row.manifest_key, sha256=row.sha256, size_bytes=row.size_bytes
-                )
+                manifest = StoredManifest.of(row, self._blobs, self._workers)
                 try:
                     async with aclosing(manifest.chunks()) as pages:
                         async for chunks in pages:

@@ -104,7 +104,7 @@ async def plan(catalogue: Catalogue, blobs: BlobStore, workers: Workers, suspect
 async def _count(
     row: PayloadRow, live: LiveBytes, blobs: BlobStore, workers: Workers, suspect: Suspect
 ) -> None:
-    manifest = StoredManifest(blobs, workers, row.manifest_key, sha256=row.sha256, size_bytes=row.size_bytes)
+    manifest = StoredManifest.of(row, blobs, workers)
     try:
         async with aclosing(manifest.chunks()) as pages:
             async for chunks in pages:

@@ -60,9 +60,7 @@ class PayloadRewriter:
 
         Raises ``PackFileGone`` when the collector took a new pack file meanwhile: the round is lost.
         """
-        manifest = StoredManifest(
-            self._blobs, self._workers, row.manifest_key, sha256=row.sha256, size_bytes=row.size_bytes
-        )
+        manifest = StoredManifest.of(row, self._blobs, self._workers)
         try:
             header = await self._new_header(manifest)
             if header is None:

@@ -15,8 +15,8 @@ from contextlib import aclosing
 import structlog
 
 from longshore_storage.catalogue import Catalogue, Transaction, damage
+from longshore_storage.catalogue.audit_trail import record_audit
 from longshore_storage.catalogue.damage import PackRow
-from longshore_storage.catalogue.journal import record_audit
 from longshore_storage.catalogue.rows import Actor
 from longshore_storage.catalogue.stored_payloads import PayloadRow
 from longshore_storage.errors import BlobNotFound, CorruptBlob
@@ -101,14 +101,7 @@ class DamageMarker:
         """What is wrong with a payload because of a pack file, or an empty string."""
         if not examination.body:
             return f"pack file {key}: {examination.fault}"
-        manifest = StoredManifest(
-            self._blobs,
-            self._workers,
-            row.manifest_key,
-            sha256=row.sha256,
-            size_bytes=row.size_bytes,
-            first_hand=True,
-        )
+        manifest = StoredManifest.of(row, self._blobs, self._workers, first_hand=True)
         try:
             async with aclosing(manifest.chunks()) as pages:
                 async for chunks in pages:
@@ -125,14 +118,7 @@ class DamageMarker:
         return ""
 
     async def _suspect_manifest(self, row: PayloadRow) -> bool:
-        manifest = StoredManifest(
-            self._blobs,
-            self._workers,
-            row.manifest_key,
-            sha256=row.sha256,
-            size_bytes=row.size_bytes,
-            first_hand=True,
-        )
+        manifest = StoredManifest.of(row, self._blobs, self._workers, first_hand=True)
         try:
             await manifest.verify()
         except BlobNotFound:
@@ -155,6 +141,8 @@ class DamageMarker:
                 "payload.damaged",
                 project=release.project,
                 version=release.version,
+                from_status="STORED",
+                to_status="DAMAGED",
                 message=what,
             )
         _log.error("payload.damaged", sha256=row.sha256, damage=what, releases=_told(releases))

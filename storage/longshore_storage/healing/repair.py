@@ -28,7 +28,7 @@ from longshore_chunks import (
     encode_segment,
 )
 from longshore_storage.catalogue import Catalogue, chunk_index, damage, packs, stored_payloads
-from longshore_storage.catalogue.journal import record_audit
+from longshore_storage.catalogue.audit_trail import record_audit
 from longshore_storage.catalogue.rows import Actor
 from longshore_storage.catalogue.stored_payloads import PayloadRow
 from longshore_storage.payloads import PackFileDamaged, PackFileGone, PayloadNotStored, Sha256Mismatch
@@ -177,6 +177,8 @@ class PayloadRepair:
                     "payload.repaired",
                     project=release.project,
                     version=release.version,
+                    from_status="DAMAGED",
+                    to_status="STORED",
                     message=row.damage,
                 )
         _log.info("payload.repaired", sha256=row.sha256, by=self._actor.principal, damage=row.damage)

@@ -180,14 +180,7 @@ class Scrub:
 
     async def _fault_of_manifest(self, row: PayloadRow, pace: Pace) -> str:
         """What is wrong between a manifest and the rows. Raises what reading it raises."""
-        manifest = StoredManifest(
-            self._blobs,
-            self._workers,
-            row.manifest_key,
-            sha256=row.sha256,
-            size_bytes=row.size_bytes,
-            first_hand=True,
-        )
+        manifest = StoredManifest.of(row, self._blobs, self._workers, first_hand=True)
         pack_keys: dict[str, None] = {}
         chunk_count = 0
         async with aclosing(manifest.chunks()) as pages:

@@ -6,6 +6,7 @@ from collections.abc import AsyncGenerator
 from contextlib import aclosing
 
 from longshore_chunks import ChunksError, ManifestHeader, ManifestReader, PlacedChunk
+from longshore_storage.catalogue.stored_payloads import PayloadRow
 from longshore_storage.errors import CorruptBlob
 from longshore_storage.ports import BlobStore
 
@@ -41,6 +42,20 @@ class StoredManifest:
         self._whole: bytes | None = None
         self.fetched_bytes = 0
         self.header: ManifestHeader | None = None
+
+    @classmethod
+    def of(
+        cls, row: PayloadRow, blobs: BlobStore, workers: Workers, *, first_hand: bool = False
+    ) -> StoredManifest:
+        """The manifest of a stored payload."""
+        return cls(
+            blobs,
+            workers,
+            row.manifest_key,
+            sha256=row.sha256,
+            size_bytes=row.size_bytes,
+            first_hand=first_hand,
+        )
 
     async def verify(self) -> None:
         """Read all of it, so that nothing is made of a damaged one; twice when it seems so.

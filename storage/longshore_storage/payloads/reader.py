@@ -156,13 +156,7 @@ class PayloadReader:
     async def _manifest(self) -> StoredManifest:
         """The payload's manifest, verified whole."""
         if self._verified is None:
-            manifest = StoredManifest(
-                self._blobs,
-                self._workers,
-                self._row.manifest_key,
-                sha256=self._row.sha256,
-                size_bytes=self._row.size_bytes,
-            )
+            manifest = StoredManifest.of(self._row, self._blobs, self._workers)
             self._manifests.append(manifest)
             await manifest.verify()
             self._verified = manifest

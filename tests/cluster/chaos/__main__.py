@@ -44,11 +44,12 @@ def main(argv: Sequence[str]) -> int:
         _say(str(missing))
         return 2
     print(told(found))
-    if not found.violations:
-        return 0
-    kept = found.recorder.write(Path(tempfile.mkdtemp(prefix=f"chaos-{seed}-")))
-    print(f"the history, and the nodes' logs beside it, are in {kept}: --check {kept} asks the rules again")
-    return 1
+    if found.violations or arguments.keep:
+        kept = found.recorder.write(Path(tempfile.mkdtemp(prefix=f"chaos-{seed}-")))
+        print(
+            f"the history, and the nodes' logs beside it, are in {kept}: --check {kept} asks the rules again"
+        )
+    return 1 if found.violations else 0
 
 
 def _parser() -> argparse.ArgumentParser:
@@ -57,6 +58,7 @@ def _parser() -> argparse.ArgumentParser:
     parser.add_argument("--seed", type=int, help="of the schedule; any if not given")
     parser.add_argument("--nodes", type=int, default=3, help="in two environments (3)")
     parser.add_argument("--clients", type=int, default=4, help="that deploy at once (4)")
+    parser.add_argument("--keep", action="store_true", help="keep the history of a good run as well")
     parser.add_argument("--check", type=Path, metavar="FILE", help="only ask the rules about a history")
     return parser
 

@@ -7,7 +7,9 @@ import random
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Final
 
+MARK: Final = "failing_at"
 _KIB = 1024
 
 
@@ -31,11 +33,15 @@ class Bundle:
         return root
 
 
-def make_bundle(chance: random.Random, project: str) -> Bundle:
-    """Content that was never deployed before, most of which the project has stored already."""
+def make_bundle(chance: random.Random, project: str, failing_at: str = "") -> Bundle:
+    """Content that was never deployed before, most of which the project has stored already.
+
+    The hook of the node ``failing_at`` fails at it, once.
+    """
     common = random.Random(project)
     return Bundle(
         {
+            MARK: failing_at.encode(),
             "number": chance.randbytes(16).hex().encode(),
             "bin/run": b"#!/bin/sh\n" + common.randbytes(_KIB).hex().encode(),
             "data/common": common.randbytes(200 * _KIB),

@@ -4,35 +4,32 @@ from __future__ import annotations
 
 import asyncio
 import random
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Sequence
 from contextlib import aclosing
 from datetime import timedelta
 from pathlib import Path
 from typing import Final
 
 from longshore_client import (
-    CallPolicy,
     CanaryStep,
     Client,
     Deployment,
     DeploymentStatus,
     Event,
+    FailurePolicy,
     LongshoreError,
     RolloutStrategy,
     StatusChanged,
     Terms,
     new_deployment_id,
 )
-from longshore_client.errors import Conflict, ServerFault, TimedOut, Unavailable
 from tests.cluster.history.records import Acknowledged, Asked, Refused
 
+from .asking import POLICY, is_unknown
 from .bundles import make_bundle
 from .recording import Recorder
-from .world import ENVIRONMENTS, PROJECTS, World
+from .world import DOMAIN, ENVIRONMENTS, PROJECTS, World
 
-POLICY: Final = CallPolicy(
-    timeout_s=4, rounds=2, transfer_rounds=2, patience_s=8, longest_wait_s=1, longest_advised_wait_s=1
-)
 _MOST_TRIES: Final = 8
 _PAUSE_S: Final = 0.3
 _REMEMBERED: Final = 12
@@ -51,7 +48,11 @@ _STRATEGIES: Final = (
     RolloutStrategy(max_nodes_at_once=1),
     RolloutStrategy(max_percent_at_once=50, max_failed_nodes=1),
     RolloutStrategy(canary_steps=(CanaryStep(percent=50, wait_time=timedelta(seconds=1)),)),
+    RolloutStrategy(failure_domain_label=DOMAIN),
 )
+# Who fails at marked content does so by its own hook: a rollout that may go on without it never gets there.
+_STRICT: Final = (None, RolloutStrategy(max_nodes_at_once=1), RolloutStrategy(failure_domain_label=DOMAIN))
+_POLICIES: Final = (None, FailurePolicy.KEEP)
 _SLOWLY: Final = RolloutStrategy(canary_steps=(CanaryStep(nodes=1, wait_time=timedelta(seconds=4)),))
 
 Call = Callable[[Client, str], Awaitable[Deployment | None]]
@@ -82,6 +83,7 @@ class Worker:
         self._kinds: dict[Callable[[str, str], Awaitable[None]], int] = {
             self._deploy_and_go: 40,
             self._deploy_in_haste: 8,
+            self._deploy_what_fails: 10,
             self._stage: 12,
             self._canary: 12,
             self._pause: 6,
@@ -105,9 +107,14 @@ class Worker:
         """End after what is under way."""
         self._stopping = True
 
-    async def deploy(self, project: str, environment: str, terms: Terms | None = None) -> Deployment | None:
-        """Deploy something new; None where it was refused, or nobody said for long what came of it."""
-        bundle = make_bundle(self._chance, project)
+    async def deploy(
+        self, project: str, environment: str, terms: Terms | None = None, *, failing_at: str = ""
+    ) -> Deployment | None:
+        """Deploy something new, of which the hook of a node says that it fails there, or of none.
+
+        None where it was refused, or nobody said for long what came of it.
+        """
+        bundle = make_bundle(self._chance, project, failing_at)
         deployment_id = new_deployment_id()
         source = await asyncio.to_thread(bundle.write, self._folder / deployment_id)
         self._recent = [*self._recent[-_REMEMBERED:], (project, environment, deployment_id, "")]
@@ -127,12 +134,21 @@ class Worker:
         return deployed
 
     async def _deploy_and_go(self, project: str, environment: str) -> None:
-        await self.deploy(project, environment, Terms(strategy=self._chance.choice(_STRATEGIES)))
+        await self.deploy(project, environment, self._terms(_STRATEGIES))
+
+    async def _deploy_what_fails(self, project: str, environment: str) -> None:
+        """A node does not get through; others may, and are taken back or kept."""
+        nodes = [node.name for node in self._world.nodes if node.environment == environment]
+        terms = self._terms(_STRICT)
+        await self.deploy(project, environment, terms, failing_at=self._chance.choice(nodes))
+
+    def _terms(self, strategies: Sequence[RolloutStrategy | None]) -> Terms:
+        return Terms(strategy=self._chance.choice(strategies), failure_policy=self._chance.choice(_POLICIES))
 
     async def _deploy_in_haste(self, project: str, environment: str) -> None:
         """Somebody regrets it while it is still on its way."""
         async with asyncio.TaskGroup() as tasks:
-            tasks.create_task(self.deploy(project, environment))
+            tasks.create_task(self.deploy(project, environment, self._terms(_STRATEGIES)))
             await asyncio.sleep(self._chance.uniform(0, 1))
             tasks.create_task(self._cancel_latest(project, environment))
 
@@ -268,9 +284,7 @@ class Worker:
                 async with Client(self._servers(), policy=POLICY) as client:
                     answer = await call(client, deployment_id)
             except LongshoreError as error:
-                unknown = isinstance(error, Unavailable | TimedOut | Conflict) or (
-                    isinstance(error, ServerFault) and not error.reason
-                )
+                unknown = is_unknown(error)
                 words = f"{type(error).__name__}: {error.message}"
                 self._recorder.add(Refused, **told, reason=error.reason, error=words, unknown=unknown)
                 if not unknown:

@@ -14,11 +14,14 @@ from tests.cluster.history.records import FaultSeen
 from tests.services.etcd_cluster import EtcdMember
 
 from .nodes import Node
+from .people import forget
 from .plan import SERVICES, Fault
 from .recording import Recorder
 from .world import World
 
 _START_S: Final = 60
+_FORGOTTEN_S: Final = 20
+_AGAIN_S: Final = 0.5
 _FURTHEST: Final = timedelta(minutes=20)
 
 
@@ -35,6 +38,7 @@ class Faults:
             "node killed": self._node_killed,
             "node terminated": self._node_terminated,
             "node stopped": self._node_stopped,
+            "node removed": self._node_removed,
             **{f"{service} cut": self._cut for service in SERVICES},
             **{f"{service} silent": self._silent for service in SERVICES},
             **{f"{service} delayed": self._delayed for service in SERVICES},
@@ -85,6 +89,18 @@ class Faults:
     async def _node_terminated(self, fault: Fault) -> AsyncIterator[None]:
         async with self._down(fault.target) as node:
             await asyncio.to_thread(node.stop)
+            yield
+
+    @asynccontextmanager
+    async def _node_removed(self, fault: Fault) -> AsyncIterator[None]:
+        """It is forgotten while it is down, and comes back with all that it had."""
+        async with self._down(fault.target) as node:
+            await asyncio.to_thread(node.kill if fault.strength < 0.5 else node.stop)
+            with suppress(TimeoutError):
+                async with asyncio.timeout(_FORGOTTEN_S):
+                    # While its lease lasts it counts as one that runs.
+                    while not await forget(self._world, self._recorder, node.name):
+                        await asyncio.sleep(_AGAIN_S)
             yield
 
     @asynccontextmanager

@@ -12,7 +12,7 @@ from longshore_client import Client, Event, LongshoreError, StatusChanged
 from longshore_client.errors import DeploymentNotFound
 from tests.cluster.history.records import TERMINAL, EventSeen
 
-from .clients import POLICY
+from .asking import POLICY
 from .nodes import Node
 from .recording import Recorder
 

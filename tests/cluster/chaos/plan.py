@@ -43,6 +43,7 @@ def kinds(world: World) -> list[Kind]:
         Kind("node killed", nodes, _SHORT_S),
         Kind("node terminated", nodes, _SHORT_S),
         Kind("node stopped", nodes, BEYOND_THE_LEASE_S),
+        Kind("node removed", nodes, _SHORT_S),
         *(Kind(f"{service} cut", links[service], BEYOND_THE_LEASE_S) for service in SERVICES),
         *(Kind(f"{service} silent", links[service], BEYOND_THE_LEASE_S) for service in SERVICES),
         *(Kind(f"{service} delayed", links[service], _MEDIUM_S) for service in SERVICES),

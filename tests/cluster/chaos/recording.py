@@ -8,7 +8,7 @@ from collections.abc import Iterable
 from pathlib import Path
 from typing import Any, Final
 
-from tests.cluster.history.records import Acknowledged, FaultSeen, Record, Refused, encode
+from tests.cluster.history.records import Acknowledged, Decided, FaultSeen, Record, Refused, encode
 
 OK: Final = "ok"
 REFUSED: Final = "refused"
@@ -34,7 +34,7 @@ class Recorder:
         """How many tries of each call had which outcome: ``ok``, ``refused``, ``unknown``."""
         counts: defaultdict[str, Counter[str]] = defaultdict(Counter)
         for record in self.history:
-            if isinstance(record, Acknowledged):
+            if isinstance(record, Acknowledged | Decided):
                 counts[record.call][OK] += 1
             elif isinstance(record, Refused):
                 counts[record.call][UNKNOWN if record.unknown else REFUSED] += 1

@@ -5,26 +5,34 @@ from __future__ import annotations
 import asyncio
 import random
 from collections.abc import AsyncIterator, Callable, Coroutine
-from contextlib import asynccontextmanager
+from contextlib import asynccontextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Final
 
-from longshore_client import Client, LongshoreError
+from longshore_client import Client, FailurePolicy, LongshoreError, Terms
+from longshore_client.errors import DeploymentFailed
 from longshore_storage.errors import StorageError
 from tests.cluster.history.checker import violations
 from tests.cluster.history.records import DeploymentEnd, FaultSeen, LeftBehind, NodeEnd, TroubleSeen, only
 from tests.cluster.history.violation import Violation
 from tests.faults.stores import migrate
 
-from .clients import CALLS, POLICY, Worker
+from . import clients, housekeeping, people
+from .asking import POLICY
+from .clients import Worker
 from .faults import Faults
 from .followers import Follower
+from .housekeeping import Housekeeper, let_young_batches_go
 from .observer import Observer
+from .people import Caretaker
 from .plan import kinds, plan
 from .recording import OK, Recorder
 from .settling import Settling
 from .world import ENVIRONMENTS, PROJECTS, Services, World, made_world
+
+CALLS: Final = (*clients.CALLS, *people.CALLS, *housekeeping.CALLS)
+"""Every call that a run sees answered at least once."""
 
 _START_S: Final = 90
 _END_S: Final = 120
@@ -63,6 +71,7 @@ async def chaos(run: Run, services: Services, folder: Path, say: Say) -> Found:
     recorder = Recorder()
     with made_world(services, folder, nodes=run.nodes) as world:
         await migrate(world.database_url)
+        await let_young_batches_go(world.database_url)
         await asyncio.gather(*(node.until_listening(deadline_s=_START_S) for node in world.nodes))
         await _Theatre(run, world, recorder, folder, say).play()
     return Found(recorder, violations(recorder.history))
@@ -82,6 +91,10 @@ class _Theatre:
             Worker(f"client{number}", world, recorder, self._random(f"client{number}"), folder, self._started)
             for number in range(1, run.workers + 1)
         ]
+        self._caretaker = Caretaker(world, recorder, self._random("caretaker"))
+        kept = folder / "kept"
+        kept.mkdir()
+        self._housekeeper = Housekeeper(world, recorder, self._random("housekeeper"), kept)
 
     def _random(self, name: str) -> random.Random:
         """A source of its own for everybody, so that none depends on how fast the others are."""
@@ -93,10 +106,14 @@ class _Theatre:
             async with asyncio.TaskGroup() as working:
                 for worker in self._workers:
                     working.create_task(worker.run())
+                working.create_task(self._caretaker.run())
+                working.create_task(self._housekeeper.run())
                 async with _beside(self._tell()):
                     await self._break_things()
                 for worker in self._workers:
                     worker.stop()
+                self._caretaker.stop()
+                self._housekeeper.stop()
                 await self._mend()
             await self._end()
         for node in self._world.nodes:
@@ -140,8 +157,10 @@ class _Theatre:
         """Wait until all is quiet, see that everything works, and record how it is then."""
         settling = Settling(self._world, self._recorder)
         self._say("the faults are over")
+        await self._see_to("nodes are as they were", settling.lift())
         await settling.tidy()
         await self._see_to("followers come to the end", self._followed_to_the_end())
+        await self._see_to("a rollout fails and keeps its nodes", self._leave_kept())
         # By themselves, before a new deployment would bring the nodes to it.
         kept = await settling.wait()
         self._recorder.history += [one for one in kept if isinstance(one, NodeEnd | LeftBehind)]
@@ -151,6 +170,7 @@ class _Theatre:
         await self._see_to("every node tells every event", self._tell_again())
         await self._see_to("collecting ends", settling.collect())
         await settling.read_releases()
+        await self._housekeeper.look_back()
 
     async def _see_to(self, what: str, work: Coroutine[None, None, None]) -> None:
         """What cannot be done now, when all is whole again, is a violation like any other."""
@@ -163,6 +183,15 @@ class _Theatre:
         async with asyncio.timeout(_END_S):
             await asyncio.gather(*self._following.values())
 
+    async def _leave_kept(self) -> None:
+        """Have a rollout fail at a node and keep all of them, so that some are not on what is live."""
+        node = self._world.nodes[0]
+        terms = Terms(failure_policy=FailurePolicy.KEEP)
+        deployed = await self._workers[0].deploy(PROJECTS[0], node.environment, terms, failing_at=node.name)
+        if deployed is not None:
+            with suppress(DeploymentFailed):
+                await self._ends(deployed.deployment_id)
+
     async def _deploy_once_more(self) -> None:
         """Whatever broke, every place takes a new release now."""
         worker = self._workers[0]
@@ -173,9 +202,9 @@ class _Theatre:
                 if deployed is None:
                     self._recorder.add(LeftBehind, where=where, what="a deployment that is refused")
                     continue
-                await self._see_to(f"{where} goes live", self._goes_live(deployed.deployment_id))
+                await self._see_to(f"{where} goes live", self._ends(deployed.deployment_id))
 
-    async def _goes_live(self, deployment_id: str) -> None:
+    async def _ends(self, deployment_id: str) -> None:
         addresses = ",".join(node.address for node in self._world.nodes)
         async with asyncio.timeout(_END_S), Client(addresses, policy=POLICY) as client:
             await client.wait(deployment_id)

@@ -6,12 +6,13 @@ import asyncio
 from collections.abc import Iterator
 from dataclasses import dataclass
 from datetime import timedelta
-from typing import Any, Final
+from typing import Final
 
 from longshore_client import Client, DeploymentStatus, LongshoreError
+from longshore_storage.auditing.anchors import FOLDER
 from longshore_storage.blobs import open_blob_store
 from longshore_storage.catalogue import open_catalogue
-from longshore_storage.catalogue.converging import MOST_TRIES
+from longshore_storage.catalogue.lacking import MOST_TRIES
 from longshore_storage.catalogue.retaining import RetentionPolicy
 from longshore_storage.catalogue.rows import Actor
 from longshore_storage.collecting import CollectingReport, CollectingSettings, Collector, Retention
@@ -19,8 +20,9 @@ from tests.cluster.history.records import TERMINAL, DeploymentEnd, LeftBehind, N
 from tests.faults.invariants import State, Stores, read_state
 from tests.services.etcd_cluster import key_range
 
-from .clients import POLICY
+from .asking import POLICY
 from .nodes import version_of
+from .outcomes import Expected, newest_activations, rollouts
 from .recording import Recorder
 from .world import PROJECTS, World
 
@@ -51,11 +53,30 @@ class Settling:
         self._world = world
         self._recorder = recorder
         self._stores = Stores(world.database_url, world.blobs_url)
+        self._addresses = ",".join(node.address for node in world.nodes)
+
+    async def lift(self) -> None:
+        """Take back what was decided about nodes: no cordon, every project on all of them."""
+        async with asyncio.timeout(_AT_MOST_S):
+            while True:
+                try:
+                    return await self._lift()
+                except LongshoreError:
+                    await asyncio.sleep(_LOOK_EVERY_S)
+
+    async def _lift(self) -> None:
+        async with Client(self._addresses, policy=POLICY) as client:
+            async for node in client.nodes():
+                if node.cordon_reason:
+                    await client.cordon(node.node_name, "")
+            async for one in client.projects():
+                for place in (await client.project(one.project)).environments:
+                    if place.node_selector:
+                        await client.select_nodes(one.project, {}, environment=place.environment)
 
     async def tidy(self) -> None:
         """Cancel what waits for its client or for a person, who are gone."""
-        addresses = ",".join(node.address for node in self._world.nodes)
-        async with Client(addresses, policy=POLICY) as client:
+        async with Client(self._addresses, policy=POLICY) as client:
             try:
                 async for one in client.list(statuses=_UNFINISHED):
                     if one.status in _UPLOADING or one.waits_for_person:
@@ -84,6 +105,7 @@ class Settling:
         settings = CollectingSettings(keep_unnamed=none, keep_unfinished=none, grace=none, orphans_after=none)
         policy = RetentionPolicy(keep_releases=None, max_age=None, max_bytes=None)
         catalogue = open_catalogue(self._world.database_url)
+        until_s = self._recorder.now_s + _AT_MOST_S
         try:
             async with open_blob_store(self._world.blobs_url) as blobs:
                 collector = Collector(
@@ -94,12 +116,17 @@ class Settling:
                     actor=Actor("chaos"),
                     abandoned={},
                 )
-                # The first finds orphans, the second condemns them.
+                # The first finds orphans, the second condemns them; nodes may be compacting meanwhile.
                 for _ in range(2):
+                    await collector.run(CollectingReport(), now=True)
+                while left := list(_unneeded(await read_state(self._stores))):
+                    if self._recorder.now_s > until_s:
+                        break
+                    await asyncio.sleep(_LOOK_EVERY_S)
                     await collector.run(CollectingReport(), now=True)
         finally:
             await catalogue.close()
-        for what in _unneeded(await read_state(self._stores)):
+        for what in left:
             self._recorder.add(LeftBehind, where="the stores", what=what)
 
     async def read_releases(self) -> None:
@@ -125,7 +152,8 @@ class Settling:
     async def _at_most_s(self) -> float:
         """The longest that anything may take, with the pause before a node tries again what it failed at."""
         state = await read_state(self._stores)
-        tries = [row.tries for row in _newest(state) if row.status == "FAILED" and row.tries < MOST_TRIES]
+        newest = newest_activations(state)
+        tries = [row.tries for row in newest if row.status == "FAILED" and row.tries < MOST_TRIES]
         return _AT_MOST_S + max((_FIRST_PAUSE_S * 2**each for each in tries), default=0.0)
 
     async def _look(self, began_at: float) -> _Found:
@@ -142,35 +170,25 @@ class Settling:
                 row.version,
                 row.generation,
                 row.last_sequence,
+                row.compacted_through,
             )
             for row in state["deployment"]
             if row.kind != "VALIDATION"
         ]
-        versions = {row.id: row.version for row in state["release"]}
-        live = {
-            (row.environment, row.project): versions.get(row.live_release_id, "")
-            for row in state["project_environment"]
-        }
-        nodes = [
-            NodeEnd(
-                now_s,
-                node.name,
-                node.environment,
-                project,
-                version_of(await asyncio.to_thread(node.live_tree, project)),
-                live.get((node.environment, project), ""),
-                round(now_s - began_at, 1),
-            )
-            for node in self._world.nodes
-            for project in PROJECTS
-        ]
+        expected, nodes = Expected(state), []
+        for node in self._world.nodes:
+            for project in PROJECTS:
+                has = version_of(await asyncio.to_thread(node.live_tree, project))
+                should, kept_by = expected.of(node.name, node.environment, project, has)
+                where = (node.name, node.environment, project)
+                nodes.append(NodeEnd(now_s, *where, has, should, round(now_s - began_at, 1), kept_by))
         left = [LeftBehind(now_s, where, what) for where, what in [*self._left(), *_left_in_rows(state)]]
         restless = (
             *(str(end) for end in deployments if end.status not in TERMINAL),
             *(str(end) for end in nodes if end.has != end.should),
             *(str(one) for one in left),
         )
-        return _Found((*deployments, *nodes, *left), restless)
+        return _Found((*deployments, *rollouts(state, now_s), *nodes, *left), restless)
 
     def _left(self) -> Iterator[tuple[str, str]]:
         for node in self._world.nodes:
@@ -182,19 +200,11 @@ class Settling:
             yield "etcd", f"{count} locks or places in their queues"
 
 
-def _newest(state: State) -> list[Any]:
-    """Each node's last activation of each project."""
-    newest = {}
-    for row in sorted(state["activation"], key=lambda row: row.generation):
-        newest[row.node_id, row.environment, row.project] = row
-    return list(newest.values())
-
-
 def _left_in_rows(state: State) -> Iterator[tuple[str, str]]:
     for table in ("upload", "upload_segment", "pin"):
         for row in state[table]:
             yield f"the table {table}", str(row.deployment_id)
-    for row in _newest(state):
+    for row in newest_activations(state):
         if row.status not in ("LIVE", "REMOVED"):
             yield (
                 f"activations of {row.node_name}",
@@ -205,9 +215,15 @@ def _left_in_rows(state: State) -> Iterator[tuple[str, str]]:
 def _unneeded(state: State) -> Iterator[str]:
     """Objects and rows that no payload needs, and payloads that no release names."""
     needed = {row.pack_key for row in state["payload_pack"]} | {row.manifest_key for row in state["payload"]}
-    yield from (f"object {key}" for key in state.objects if key not in needed and not key.startswith(_MARKS))
+    kept = {key for key in state.objects if key.startswith(_MARKS) or _is_anchor(key, state)}
+    yield from (f"object {key}" for key in state.objects if key not in needed | kept)
     yield from (f"pack file {row.key}" for row in state["pack_file"] if row.key not in needed)
     for table in ("manifest_draft", "condemned", "orphan"):
         yield from (f"{table} {row.key}" for row in state[table])
     named = {row.stored_payload for row in state["release"]}
     yield from (f"payload {row.sha256}" for row in state["payload"] if row.sha256 not in named)
+
+
+def _is_anchor(key: str, state: State) -> bool:
+    """Whether a batch of the audit trail was sealed with this head."""
+    return key.startswith(FOLDER) and key.rpartition("-")[2] in {row.head for row in state["audit_seal"]}

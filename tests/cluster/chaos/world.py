@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import subprocess
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import ExitStack, contextmanager
@@ -16,15 +17,24 @@ from tests.services.minio_service import MinioService
 from tests.services.postgres_service import PostgresService
 from tests.services.toxiproxy import Proxy, ToxiproxyService
 
+from .bundles import MARK
 from .nodes import LONGSHORE, Links, Node
 
 ENVIRONMENTS: Final = ("default", "staging")
 PROJECTS: Final = ("web", "docs", "tools")
+# The label that says which failure domain a node is in.
+DOMAIN: Final = "zone"
+DOMAINS: Final = ("a", "b")
 LEASE_S: Final = 2
 SILENCE_S: Final = 20
 
 _CLOCK: Final = Path(__file__).parents[2] / "faults/shifted_clock"
 _DISK_MIB: Final = 64
+# Fails at what is marked with the node's name, once for each release: who tries again gets through.
+_HOOK: Final = (
+    'test "$(cat "$LONGSHORE_TREE/$1" 2>&1)" != "$2" '
+    '|| ! mkdir "$FAILED/$LONGSHORE_PROJECT@$LONGSHORE_VERSION"'
+)
 # Everything that takes its time in a fleet is quick here, so that a run sees many faults a minute.
 _SETTINGS: Final = {
     "LONGSHORE_COORDINATION__LEASE_S": str(LEASE_S),
@@ -37,6 +47,8 @@ _SETTINGS: Final = {
     "LONGSHORE_COLLECTING__EVERY_S": "5",
     "LONGSHORE_COLLECTING__GRACE_S": "15",
     "LONGSHORE_COLLECTING__KEEP_UNNAMED_S": "3",
+    "LONGSHORE_COMPACTING__EVERY_S": "7",
+    "LONGSHORE_AUDIT__SEAL_EVERY_S": "2",
     "LONGSHORE_NODE__KEPT_RELEASES": "2",
     "LONGSHORE_LOG__FORMAT": "json",
 }
@@ -166,8 +178,25 @@ def _node(number: int, links: Links, disk: SmallDisk | None, folder: Path, *, en
             "LONGSHORE_COORDINATION__URL": _etcd_through(links.etcd, env["LONGSHORE_COORDINATION__URL"]),
             "LONGSHORE_NODE__NAME": name,
             "LONGSHORE_NODE__ENVIRONMENT": environment,
+            "LONGSHORE_NODE__LABELS": json.dumps({DOMAIN: _domain(number)}),
+            "LONGSHORE_NODE__HOOKS": json.dumps([_hook(name, folder / f"failed-{name}")]),
         },
     )
+
+
+def _domain(number: int) -> str:
+    """Nodes of one environment are in both domains in turn."""
+    return DOMAINS[number // len(ENVIRONMENTS) % len(DOMAINS)]
+
+
+def _hook(name: str, failed: Path) -> Mapping[str, object]:
+    """The hook of a node, which makes a folder in ``failed`` for each release that it has failed at."""
+    failed.mkdir()
+    return {
+        "when": "after_switch",
+        "command": ["sh", "-c", _HOOK, "hook", MARK, name],
+        "environment": {"FAILED": str(failed)},
+    }
 
 
 def _small_disk(stack: ExitStack, folder: Path) -> SmallDisk | None:

@@ -14,6 +14,7 @@ from .node_rules import (
     generations_never_fall,
     nodes_bear_every_fault,
     nodes_have_what_they_should,
+    nodes_obey_what_they_are_assigned,
     nodes_serve_releases,
     nothing_is_left_behind,
 )
@@ -27,6 +28,11 @@ from .promise_rules import (
     versions_are_unique,
 )
 from .records import Record
+from .rollout_rules import (
+    one_failure_domain_at_a_time,
+    rollouts_account_for_their_nodes,
+    whoever_is_kept_was_named,
+)
 from .violation import Rule, Violation
 
 RULES: Final[tuple[Rule, ...]] = (
@@ -45,7 +51,11 @@ RULES: Final[tuple[Rule, ...]] = (
     nodes_serve_releases,
     generations_never_fall,
     a_generation_is_one_release,
+    nodes_obey_what_they_are_assigned,
     nodes_have_what_they_should,
+    whoever_is_kept_was_named,
+    rollouts_account_for_their_nodes,
+    one_failure_domain_at_a_time,
     nothing_is_left_behind,
     nodes_bear_every_fault,
 )

@@ -16,9 +16,12 @@ from .records import (
     ReleaseEnd,
     TreeSeen,
     TroubleSeen,
+    TurnEnd,
     only,
 )
 from .violation import Violation, broken
+
+_Turn = tuple[str, str, str, int]
 
 # What no service that is away, and nothing that a caller does, explains.
 _OWN_FAULTS: Final = frozenset({"INTERNAL", "STORED_DATA_CORRUPT"})
@@ -50,12 +53,28 @@ def generations_never_fall(history: Sequence[Record]) -> Iterator[Violation]:
 
 
 def a_generation_is_one_release(history: Sequence[Record]) -> Iterator[Violation]:
-    """All nodes of an environment that obey a generation have the same release by it."""
+    """All nodes of an environment that obey a generation have the same release by it.
+
+    But those that failed at it: they go back to what they had, by the same generation.
+    """
+    turns = {_key(turn): turn for turn in only(history, TurnEnd)}
     first: dict[tuple[str, str, int], IntentSeen] = {}
     for seen in only(history, IntentSeen):
+        turn = turns.get(_key(seen))
+        if turn is not None and not turn.went_well:
+            continue
         known = first.setdefault((seen.project, seen.environment, seen.generation), seen)
         if known.version != seen.version:
             yield broken(f"generation {seen.generation} of {seen.project} is two releases", known, seen)
+
+
+def nodes_obey_what_they_are_assigned(history: Sequence[Record]) -> Iterator[Violation]:
+    """What a node that got through has by a generation is what it was assigned by it."""
+    turns = {_key(turn): turn for turn in only(history, TurnEnd) if turn.went_well}
+    for seen in only(history, IntentSeen):
+        turn = turns.get(_key(seen))
+        if turn is not None and turn.version != seen.version:
+            yield broken(f"{seen.node} obeyed another release than it was assigned", turn, seen)
 
 
 def nodes_have_what_they_should(history: Sequence[Record]) -> Iterator[Violation]:
@@ -79,3 +98,7 @@ def nodes_bear_every_fault(history: Sequence[Record]) -> Iterator[Violation]:
     for refused in only(history, Refused):
         if refused.reason in _OWN_FAULTS:
             yield broken(f"a call met a fault of the server's own: {refused.error}", refused)
+
+
+def _key(one: IntentSeen | TurnEnd) -> _Turn:
+    return one.node, one.environment, one.project, one.generation

@@ -10,13 +10,15 @@ from .violation import Violation, broken
 
 
 def numbers_have_no_gaps(history: Sequence[Record]) -> Iterator[Violation]:
-    """A follower is told 1, 2, 3 and so on, each once, wherever it asks."""
+    """A follower is told 1, 2, 3 and so on, each once, wherever it asks; of old ones those that are left."""
+    compacted = {end.deployment_id: end.compacted_through for end in only(history, DeploymentEnd)}
     last: dict[tuple[str, str], EventSeen] = {}
     for event in only(history, EventSeen):
         key = event.follower, event.deployment_id
         before = last.get(key)
         expected = before.sequence + 1 if before is not None else 1
-        if event.sequence != expected:
+        are_gone = expected < event.sequence <= compacted.get(event.deployment_id, 0) + 1
+        if event.sequence != expected and not are_gone:
             told = [before, event] if before is not None else [event]
             yield broken(f"{event.follower} was told event {event.sequence} in place of {expected}", *told)
         last[key] = event

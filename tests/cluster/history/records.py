@@ -14,6 +14,7 @@ from typing import Final, TypeVar
 
 TERMINAL: Final = frozenset({"succeeded", "partial", "failed", "cancelled", "superseded"})
 LIVE_ENDS: Final = frozenset({"succeeded", "partial"})
+SETTLED: Final = frozenset({"live", "removed"})
 
 
 @dataclass(frozen=True, slots=True)
@@ -60,6 +61,15 @@ class Refused(Record):
     reason: str
     error: str
     unknown: bool
+
+
+@dataclass(frozen=True, slots=True)
+class Decided(Record):
+    """Somebody decided something about a node, or about which nodes a project goes to, and was answered."""
+
+    client: str
+    call: str
+    target: str
 
 
 @dataclass(frozen=True, slots=True)
@@ -127,7 +137,7 @@ class TroubleSeen(Record):
 
 @dataclass(frozen=True, slots=True)
 class DeploymentEnd(Record):
-    """A deployment's row when all was quiet."""
+    """A deployment's row when all was quiet; of events up to ``compacted_through`` some may be gone."""
 
     deployment_id: str
     project: str
@@ -136,6 +146,7 @@ class DeploymentEnd(Record):
     version: str
     generation: int
     last_sequence: int
+    compacted_through: int = 0
 
 
 @dataclass(frozen=True, slots=True)
@@ -149,8 +160,73 @@ class ReleaseEnd(Record):
 
 
 @dataclass(frozen=True, slots=True)
+class RolloutEnd(Record):
+    """A deployment's row after its rollout, when all was quiet; ``message`` is its last word.
+
+    ``before`` is the version that was live when it began, ``keeps`` whether nodes were to stay as they are
+    where it failed.
+    """
+
+    deployment_id: str
+    project: str
+    environment: str
+    status: str
+    version: str
+    before: str
+    keeps: bool
+    superseded_by: str
+    message: str
+
+
+@dataclass(frozen=True, slots=True)
+class CoveredNode(Record):
+    """A node that a rollout covers and that was not removed since; a generation is 0 where none came.
+
+    It had its turn by ``generation``, and by ``back_generation`` on the way back; ``inherited_generation`` is
+    what a rollout had assigned it that this one superseded.
+    """
+
+    deployment_id: str
+    node: str
+    domain: str
+    generation: int
+    back_generation: int
+    inherited_generation: int
+
+
+@dataclass(frozen=True, slots=True)
+class TurnEnd(Record):
+    """An activation's row when all was quiet: what a node was to have by a generation, and what came of it.
+
+    ``told`` is the status that the deployment's events have told, so how it stood when that ended; since then
+    the node may have tried again. It was at work from ``began_s`` to ``ended_s`` by the database's clock, 0
+    where it never began.
+    """
+
+    node: str
+    environment: str
+    project: str
+    generation: int
+    deployment_id: str
+    version: str
+    status: str
+    told: str
+    tries: int
+    began_s: float
+    ended_s: float
+
+    @property
+    def went_well(self) -> bool:
+        """Whether the node got there, and at once."""
+        return self.status in SETTLED and not self.tries
+
+
+@dataclass(frozen=True, slots=True)
 class NodeEnd(Record):
-    """What a node had live of a project, and should have, when all was quiet or ``waited_s`` were over."""
+    """What a node had live of a project, and should have, when all was quiet or ``waited_s`` were over.
+
+    Where that is not what is live, ``kept_by`` is the last rollout that touched the node.
+    """
 
     node: str
     environment: str
@@ -158,6 +234,7 @@ class NodeEnd(Record):
     has: str
     should: str
     waited_s: float
+    kept_by: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -173,8 +250,9 @@ _Kind = TypeVar("_Kind", bound=Record)
 _KINDS: Final[dict[str, type[Record]]] = {
     kind.__name__: kind
     for kind in (
-        *(Asked, Acknowledged, Refused, EventSeen, TreeSeen, IntentSeen, PlaceSeen, FaultSeen, TroubleSeen),
-        *(DeploymentEnd, ReleaseEnd, NodeEnd, LeftBehind),
+        *(Asked, Acknowledged, Refused, Decided, EventSeen),
+        *(TreeSeen, IntentSeen, PlaceSeen, FaultSeen, TroubleSeen),
+        *(DeploymentEnd, ReleaseEnd, RolloutEnd, CoveredNode, TurnEnd, NodeEnd, LeftBehind),
     )
 }
 
@@ -195,7 +273,7 @@ def decode(lines: Iterable[str]) -> Sequence[Record]:
     for line in lines:
         told = json.loads(line)
         kind = _KINDS[told.pop("record")]
-        if "rolling" in told:
-            told["rolling"] = tuple(told["rolling"])
+        for name, value in told.items():
+            told[name] = tuple(value) if isinstance(value, list) else value
         found.append(kind(**told))
     return found

@@ -9,11 +9,33 @@ import pytest
 
 from .checker import RULES, violations
 from .live_rules import live_in_generation_order, live_is_the_newest_success, one_rollout_at_a_time
+from .made_up import (
+    A_WENT_BACK,
+    D4_BACK,
+    D4_KEPT,
+    D5_PARTIAL,
+    GOOD,
+    KEPT,
+    PARTIAL,
+    TAKEN_BACK,
+    answered,
+    asked,
+    covered,
+    ended,
+    event,
+    intent,
+    place,
+    release,
+    rollout,
+    tree,
+    turn,
+)
 from .node_rules import (
     a_generation_is_one_release,
     generations_never_fall,
     nodes_bear_every_fault,
     nodes_have_what_they_should,
+    nodes_obey_what_they_are_assigned,
     nodes_serve_releases,
     nothing_is_left_behind,
 )
@@ -27,96 +49,20 @@ from .promise_rules import (
     versions_are_unique,
 )
 from .records import (
-    Acknowledged,
-    Asked,
-    DeploymentEnd,
-    EventSeen,
-    FaultSeen,
-    IntentSeen,
     LeftBehind,
     NodeEnd,
-    PlaceSeen,
     Record,
     Refused,
-    ReleaseEnd,
-    TreeSeen,
     TroubleSeen,
     decode,
     encode,
 )
-from .violation import Rule
-
-WEB = ("web", "default")
-
-
-def asked(deployment_id: str, content: str, *, call: str = "deploy") -> Asked:
-    return Asked(1, "client1", call, deployment_id, *WEB, content)
-
-
-def answered(
-    deployment_id: str, version: str, status: str = "queued", *, call: str = "deploy"
-) -> Acknowledged:
-    return Acknowledged(2, "client1", call, deployment_id, version, status)
-
-
-def event(number: int, to_status: str = "", *, follower: str = "f1", node: str = "a") -> EventSeen:
-    return EventSeen(3, follower, node, "d1", number, f"event {number}", to_status)
-
-
-def place(generation: int, deployment_id: str, version: str, *rolling: str) -> PlaceSeen:
-    return PlaceSeen(4, *WEB, generation, deployment_id, version, rolling)
-
-
-def tree(version: str, content: str) -> TreeSeen:
-    return TreeSeen(5, "a", "default", "web", version, content)
-
-
-def intent(generation: int, version: str, node: str = "a") -> IntentSeen:
-    return IntentSeen(5, node, "default", "web", generation, version)
-
-
-def ended(deployment_id: str, status: str, version: str, generation: int, events: int = 3) -> DeploymentEnd:
-    return DeploymentEnd(9, deployment_id, *WEB, status, version, generation, events)
-
-
-def release(version: str, deployment_id: str, *, readable: bool = True) -> ReleaseEnd:
-    return ReleaseEnd(9, "web", version, deployment_id, readable)
-
-
-# Two releases, of which the second went live while a node was away; a third deployment was cancelled.
-GOOD: tuple[Record, ...] = (
-    asked("d1", "one"),
-    answered("d1", "1.0.0"),
-    event(1, "queued"),
-    event(2),
-    event(1, "queued", follower="f2", node="b"),
-    place(0, "", "", "d1"),
-    FaultSeen(4, "kill", "b", "begin"),
-    intent(1, "1.0.0"),
-    tree("1.0.0", "one"),
-    event(3, "succeeded", node="b"),
-    place(1, "d1", "1.0.0"),
-    asked("d2", "two"),
-    Refused(6, "client1", "deploy", "d2", "", "cannot reach the server", unknown=True),
-    asked("d2", "two"),
-    answered("d2", "1.0.1"),
-    answered("d2", "1.0.1", "rolling_out"),
-    asked("d3", "three"),
-    asked("d3", "", call="cancel"),
-    answered("d3", "", "cancelled", call="cancel"),
-    intent(2, "1.0.1"),
-    intent(2, "1.0.1", node="b"),
-    tree("1.0.1", "two"),
-    place(2, "d2", "1.0.1"),
-    ended("d1", "succeeded", "1.0.0", 1),
-    ended("d2", "succeeded", "1.0.1", 2),
-    ended("d3", "cancelled", "", 0),
-    release("1.0.0", "d1"),
-    release("1.0.1", "d2"),
-    NodeEnd(9, "a", "default", "web", "1.0.1", "1.0.1", 2.5),
-    NodeEnd(9, "b", "default", "web", "1.0.1", "1.0.1", 2.5),
-    NodeEnd(9, "c", "staging", "web", "", "", 2.5),
+from .rollout_rules import (
+    one_failure_domain_at_a_time,
+    rollouts_account_for_their_nodes,
+    whoever_is_kept_was_named,
 )
+from .violation import Rule
 
 
 @dataclass(frozen=True)
@@ -134,14 +80,26 @@ def also(rule: Rule, words: str, *added: Record, beside: Sequence[Record] = ()) 
     return Bad(rule, (*GOOD, *added), (*beside, *added), words)
 
 
-def in_place_of(rule: Rule, words: str, was: Record, now: Record, *beside: Record) -> Bad:
-    """The good history with one other record in it."""
-    return Bad(rule, [now if record == was else record for record in GOOD], (*beside, now), words)
+def in_place_of(
+    rule: Rule, words: str, was: Record, now: Record, *beside: Record, history: Sequence[Record] = GOOD
+) -> Bad:
+    """A good history with one other record in it."""
+    return Bad(rule, [now if record == was else record for record in history], (*beside, now), words)
 
 
-def without(rule: Rule, words: str, missing: Record, *told: Record) -> Bad:
-    """The good history but for one record."""
-    return Bad(rule, [record for record in GOOD if record != missing], told, words)
+def without(rule: Rule, words: str, missing: Record, *told: Record, history: Sequence[Record] = GOOD) -> Bad:
+    """A good history but for one record."""
+    return Bad(rule, [record for record in history if record != missing], told, words)
+
+
+D1_ENDED = ended("d1", "succeeded", "1.0.0", 1)
+TOLD_THE_END = event(3, "succeeded", follower="f3")
+
+
+def compacted(*, through: int) -> Sequence[Record]:
+    """The good history with less of a deployment's events, and somebody who is told what is left."""
+    now = replace(D1_ENDED, compacted_through=through)
+    return [*(now if record == D1_ENDED else record for record in GOOD), TOLD_THE_END]
 
 
 D2_ENDED = ended("d2", "succeeded", "1.0.1", 2)
@@ -265,6 +223,7 @@ BAD = [
         beside=[event(1, "queued", follower="f2", node="b")],
     ),
     also(numbers_have_no_gaps, "f3 was told event 2 in place of 1", event(2, follower="f3")),
+    Bad(numbers_have_no_gaps, compacted(through=1), (TOLD_THE_END,), "f3 was told event 3 in place of 1"),
     also(
         numbers_have_no_gaps,
         "f1 was told event 3 in place of 4",
@@ -340,9 +299,116 @@ BAD = [
         beside=[intent(2, "1.0.1")],
     ),
     also(
+        nodes_obey_what_they_are_assigned,
+        "a obeyed another release than it was assigned",
+        turn("d2", "a", 2, "1.0.0"),
+        beside=[intent(2, "1.0.1")],
+    ),
+    also(
         nodes_have_what_they_should,
         "60 s later a has 1.0.0 in place of nothing",
         NodeEnd(9, "a", "default", "web", "1.0.0", "", 60.2),
+    ),
+    without(
+        whoever_is_kept_was_named,
+        "b was kept by a rollout that is not there",
+        D4_KEPT,
+        KEPT[-1],
+        history=KEPT,
+    ),
+    in_place_of(
+        whoever_is_kept_was_named,
+        "b was kept by a rollout that did not name it",
+        D4_KEPT,
+        replace(D4_KEPT, message="1 of 3 nodes failed; a stay as they are"),
+        KEPT[-1],
+        history=KEPT,
+    ),
+    in_place_of(
+        whoever_is_kept_was_named,
+        "b was kept by a rollout that did not name it",
+        D4_KEPT,
+        replace(D4_KEPT, keeps=False),
+        KEPT[-1],
+        history=KEPT,
+    ),
+    in_place_of(
+        rollouts_account_for_their_nodes,
+        "b is not on what succeeded",
+        turn("d1", "b", 2, "1.0.0", at=(11, 12)),
+        turn("d1", "b", 2, "1.0.0", "failed", at=(11, 12)),
+        rollout("d1", "succeeded", "1.0.0"),
+        covered("d1", "b", 2),
+        history=KEPT,
+    ),
+    in_place_of(
+        rollouts_account_for_their_nodes,
+        "b is not on what succeeded",
+        covered("d1", "b", 2),
+        covered("d1", "b", 0),
+        rollout("d1", "succeeded", "1.0.0"),
+        history=KEPT,
+    ),
+    in_place_of(
+        rollouts_account_for_their_nodes,
+        "a failed and was not named",
+        D5_PARTIAL,
+        replace(D5_PARTIAL, message="live on 1 of 2 nodes; failed: aa, b.a"),
+        covered("d5", "a", 7),
+        turn("d5", "a", 7, "1.0.5", "failed"),
+        history=PARTIAL,
+    ),
+    in_place_of(
+        rollouts_account_for_their_nodes,
+        "b was neither taken back nor named",
+        D4_KEPT,
+        replace(D4_KEPT, message="1 of 3 nodes failed; a stay as they are"),
+        covered("d4", "b", 4),
+        turn("d4", "b", 4, "1.0.4", at=(21, 22)),
+        history=KEPT,
+    ),
+    in_place_of(
+        rollouts_account_for_their_nodes,
+        "a was neither taken back nor named",
+        covered("d4", "a", 3, 5),
+        covered("d4", "a", 3),
+        D4_BACK,
+        turn("d4", "a", 3, "1.0.4", "failed", at=(20, 21)),
+        history=TAKEN_BACK,
+    ),
+    in_place_of(
+        rollouts_account_for_their_nodes,
+        "a was taken back to something else than was live",
+        A_WENT_BACK,
+        replace(A_WENT_BACK, version="0.9.0"),
+        D4_BACK,
+        covered("d4", "a", 3, 5),
+        history=TAKEN_BACK,
+    ),
+    in_place_of(
+        rollouts_account_for_their_nodes,
+        "b was not taken back and not named",
+        D4_BACK,
+        replace(D4_BACK, message="1 of 3 nodes failed"),
+        covered("d4", "b", 0, 6, inherited=4),
+        turn("d4", "b", 6, "1.0.0", "failed", at=(23, 24)),
+        history=TAKEN_BACK,
+    ),
+    without(
+        rollouts_account_for_their_nodes,
+        "a was left to a rollout that does not cover it",
+        covered("d5", "a", 7),
+        rollout("d4", "superseded", "1.0.4", "1.0.0", superseded_by="d5"),
+        covered("d4", "a", 3),
+        history=PARTIAL,
+    ),
+    in_place_of(
+        one_failure_domain_at_a_time,
+        "zone a and zone b were at work at once",
+        turn("d4", "b", 4, "1.0.4", at=(21, 22)),
+        turn("d4", "b", 4, "1.0.4", at=(20.5, 22)),
+        turn("d4", "a", 3, "1.0.4", "failed", at=(20, 21)),
+        history=KEPT,
     ),
     also(
         nothing_is_left_behind,
@@ -358,9 +424,9 @@ BAD = [
 ]
 
 
-def test_a_good_history_has_no_violation() -> None:
-    assert violations(GOOD) == []
-    assert violations([]) == []
+@pytest.mark.parametrize("history", [(), GOOD, KEPT, TAKEN_BACK, PARTIAL, compacted(through=2)])
+def test_a_good_history_has_no_violation(history: Sequence[Record]) -> None:
+    assert violations(history) == []
 
 
 @pytest.mark.parametrize("bad", BAD, ids=[f"{bad.rule.__name__}: {bad.words}" for bad in BAD])
@@ -377,5 +443,5 @@ def test_every_rule_has_a_history_that_it_catches() -> None:
 
 
 def test_a_history_is_read_as_it_was_written() -> None:
-    written = [*GOOD, LeftBehind(9, "etcd", "a lock"), place(2, "d2", "1.0.1", "d4", "d5")]
+    written = [*GOOD, *KEPT, LeftBehind(9, "etcd", "a lock"), place(2, "d2", "1.0.1", "d4", "d5")]
     assert decode(map(encode, written)) == written

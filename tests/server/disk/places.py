@@ -20,9 +20,16 @@ CONTENT = "cd" * 32
 _PLAIN_UID = 65534
 
 
+def new_staging(folder: DataFolder, name: str = "test") -> Path:
+    """An empty folder in staging of one's own."""
+    path = folder.unused_staging_path(name)
+    folder.make_staging(path)
+    return path
+
+
 def stage(folder: DataFolder, content: bytes = b"one\n") -> Path:
     """A small unpacked tree in staging, as ``unpack`` leaves one."""
-    tree = folder.new_staging("test") / "tree"
+    tree = new_staging(folder) / "tree"
     (tree / "bin").mkdir(parents=True)
     (tree / "lib" / "été 日本").mkdir(parents=True)
     (tree / "empty").mkdir()

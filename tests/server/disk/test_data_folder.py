@@ -17,7 +17,7 @@ import pytest
 
 from longshore_server.disk import DataFolder, DataFolderInUse, DataFolderUnusable, InstalledTrees
 
-from .places import as_plain_user, install, names, stage
+from .places import as_plain_user, install, names, new_staging, stage
 
 HOLDER = """
 import sys
@@ -53,7 +53,7 @@ def test_paths_are_absolute_and_without_links(tmp_path: Path, monkeypatch: pytes
 
 
 def test_second_opening_names_folder_and_holder_and_harms_nothing(folder: DataFolder) -> None:
-    area = folder.new_staging("kept")
+    area = new_staging(folder, "kept")
     with pytest.raises(DataFolderInUse) as refused, DataFolder.open(folder.path):
         pass
     assert refused.value.pid == os.getpid()
@@ -102,7 +102,7 @@ def test_start_empties_staging_without_following_links(place: Path, tmp_path: Pa
 
 
 def test_staging_folders_are_unique_and_discarded_whole(folder: DataFolder) -> None:
-    first, second = folder.new_staging("p@1.0.0"), folder.new_staging("p@1.0.0")
+    first, second = new_staging(folder, "p@1.0.0"), new_staging(folder, "p@1.0.0")
     assert first != second
     (first / "tree").mkdir()
     (first / "tree").chmod(0o555)

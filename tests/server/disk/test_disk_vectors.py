@@ -10,7 +10,7 @@ from pathlib import Path
 
 from longshore_server.disk import DataFolder, InstalledTrees, Intent, LiveLinks
 
-from .places import finalise
+from .places import finalise, new_staging
 
 VECTORS = Path(__file__).parent / "vectors"
 DOCUMENTS = Path(__file__).parents[3] / "docs"
@@ -36,7 +36,7 @@ def test_documentation_shows_the_vectors() -> None:
 
 
 def test_record(folder: DataFolder, trees: InstalledTrees) -> None:
-    tree = finalise(trees, plant(folder.new_staging("vector") / "tree"), "1.4.0", project="netops")
+    tree = finalise(trees, plant(new_staging(folder, "vector") / "tree"), "1.4.0", project="netops")
     vector = (VECTORS / "record.jsonl").read_bytes()
     expected = [json.loads(line) for line in vector.splitlines()]
     found = [json.loads(line) for line in tree.record_path.read_bytes().splitlines()]
@@ -52,7 +52,7 @@ def test_record(folder: DataFolder, trees: InstalledTrees) -> None:
 
 
 def test_intent(folder: DataFolder, trees: InstalledTrees, links: LiveLinks) -> None:
-    tree = finalise(trees, plant(folder.new_staging("vector") / "tree"), "1.4.0", project="netops")
+    tree = finalise(trees, plant(new_staging(folder, "vector") / "tree"), "1.4.0", project="netops")
     shutil.copy(VECTORS / "intent.json", folder.intents / "netops.json")
     deployment = "0192e4a0-7c1f-7b53-9f6e-3b1c0d2f4a55"
     assert links.intent("netops") == Intent("netops", 12, "1.4.0", tree.path, deployment)

@@ -22,7 +22,18 @@ from longshore_server.disk import (
 )
 from tests.bundles.trees import Directory, File, Link, Tree, make_tar
 
-from .places import CONTENT, PAYLOAD, finalise, go_live, install, names, record_lines, rewrite, stage
+from .places import (
+    CONTENT,
+    PAYLOAD,
+    finalise,
+    go_live,
+    install,
+    names,
+    new_staging,
+    record_lines,
+    rewrite,
+    stage,
+)
 
 
 def test_finalised_tree_is_read_only_and_otherwise_as_it_was(
@@ -88,7 +99,7 @@ def test_digests_of_unpacking_make_the_record_that_reading_makes(
     }
     records = []
     for with_digests in (True, False):
-        staged = folder.new_staging("test") / "tree"
+        staged = new_staging(folder) / "tree"
         unpacked = unpack(io.BytesIO(make_tar(tree, prefix=prefix)), staged, PayloadFormat.TAR)
         installed = finalise(trees, staged, file_digests=unpacked.file_digests if with_digests else None)
         assert trees.check(installed)
@@ -103,7 +114,7 @@ def test_digests_of_unpacking_make_the_record_that_reading_makes(
 
 
 def test_digests_of_unpacking_are_used(folder: DataFolder, trees: InstalledTrees) -> None:
-    staged = folder.new_staging("test") / "tree"
+    staged = new_staging(folder) / "tree"
     unpacked = unpack(io.BytesIO(b"content"), staged, PayloadFormat.FILE, file_name="f")
     unpacked.file_digests.add("f", bytes(32))
     tree = finalise(trees, staged, file_digests=unpacked.file_digests)
@@ -111,7 +122,7 @@ def test_digests_of_unpacking_are_used(folder: DataFolder, trees: InstalledTrees
 
 
 def test_single_file_stands_in_a_folder_of_its_release(folder: DataFolder, trees: InstalledTrees) -> None:
-    staged = folder.new_staging("test") / "tree"
+    staged = new_staging(folder) / "tree"
     digest = hashlib.sha256(b"wheel").hexdigest()
     unpack(io.BytesIO(b"wheel"), staged, PayloadFormat.FILE, file_name="p-1.0.0.whl")
     tree = finalise(trees, staged, payload_sha256=digest)
@@ -220,7 +231,7 @@ def test_names_that_are_not_utf8(folder: DataFolder, trees: InstalledTrees) -> N
 
 
 def test_deep_trees_and_many_files(folder: DataFolder, trees: InstalledTrees) -> None:
-    staged = folder.new_staging("test") / "tree"
+    staged = new_staging(folder) / "tree"
     deep = staged.joinpath(*["d" * 28] * 100)
     deep.mkdir(parents=True)
     (deep / "file").write_text("deep")

@@ -9,11 +9,13 @@ from longshore_bundles import FileDigests
 from longshore_chunks import Codec, PlacedChunk
 from longshore_server.disk import ChunkListWriter, DataFolder, InstalledTrees, Layout, SeedTrees
 
+from .places import new_staging
+
 CHUNKS, LENGTH = 20_000, 64 * 1024
 
 
 def test_memory_does_not_grow_with_the_payload(folder: DataFolder, trees: InstalledTrees) -> None:
-    staging = folder.new_staging("large")
+    staging = new_staging(folder, "large")
     (staging / "tree").mkdir()
     with (staging / "tree" / "file").open("wb") as file:
         file.truncate(CHUNKS * LENGTH)
@@ -33,7 +35,7 @@ def test_memory_does_not_grow_with_the_payload(folder: DataFolder, trees: Instal
         file_digests=digests,
         chunk_list=staging / "chunks",
     )
-    scratch = folder.new_staging("scratch")
+    scratch = new_staging(folder, "scratch")
     tracemalloc.start()
     try:
         with SeedTrees.open([tree], scratch) as seeds:

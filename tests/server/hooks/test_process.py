@@ -61,7 +61,8 @@ def shell(tmp_path: Path) -> Iterator[Shell]:
     for path in tmp_path.glob("*daemon"):
         with suppress(ProcessLookupError):
             os.kill(int(path.read_text()), 9)
-    assert descriptors() == before
+    # What an earlier test left behind may have been closed meanwhile.
+    assert descriptors() <= before
 
 
 @pytest.fixture(autouse=True)

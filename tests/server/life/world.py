@@ -10,7 +10,7 @@ from dataclasses import dataclass, field
 from longshore_server.refusal import Refusal
 from longshore_server.rollout.step import Progress, RolloutStep
 from longshore_server.wakeups import Wakeups
-from longshore_storage.catalogue import Catalogue, deployments, open_catalogue
+from longshore_storage.catalogue import Catalogue, open_catalogue, rollouts
 from longshore_storage.catalogue.journal import StatusMoved
 from longshore_storage.catalogue.lifecycle import ActivationStatus, DeploymentStatus
 from longshore_storage.catalogue.rows import Deployment
@@ -98,7 +98,7 @@ class World:
     async def _let_pass(self) -> None:
         """Whoever waits for a person in the middle of a rollout goes on."""
         async with self.hand.reading() as transaction:
-            active = await deployments.active_rollout(transaction, PROJECT, ENVIRONMENT)
+            active = await rollouts.active_rollout(transaction, PROJECT, ENVIRONMENT)
         if active is not None and active.status is DeploymentStatus.PAUSED and not active.cancelled_by:
             await self.place.pausing.resume(active.id, ACTOR)
         elif active is not None and active.waiting_gate_id:

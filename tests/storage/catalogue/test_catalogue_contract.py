@@ -14,7 +14,7 @@ from alembic.autogenerate import compare_metadata
 from alembic.migration import MigrationContext
 from sqlalchemy import Connection, delete, func, insert, select, text, update
 
-from longshore_storage.catalogue import Catalogue, migration, open_catalogue, packs, projects, tables
+from longshore_storage.catalogue import Catalogue, open_catalogue, packs, projects, revisions, tables
 from longshore_storage.errors import (
     CatalogueUnavailable,
     CommitUnknown,
@@ -232,14 +232,14 @@ class TestConstraints:
 
 class TestSchema:
     async def test_migrating_twice_is_harmless(self, catalogue: Catalogue) -> None:
-        assert await catalogue.migrate() == migration.newest_revision()
+        assert await catalogue.migrate() == revisions.newest().name
         await catalogue.check()
 
     async def test_two_migrating_at_once(self, database_url: str) -> None:
         first, second = open_catalogue(database_url), open_catalogue(database_url)
         try:
-            revisions = await asyncio.gather(first.migrate(), second.migrate())
-            assert set(revisions) == {migration.newest_revision()}
+            reached = await asyncio.gather(first.migrate(), second.migrate())
+            assert set(reached) == {revisions.newest().name}
         finally:
             await first.close()
             await second.close()

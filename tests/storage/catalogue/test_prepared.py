@@ -38,7 +38,7 @@ async def test_many_rows_go_in_and_are_counted(catalogue: Catalogue) -> None:
     names = [f"name-{number}" for number in range(5)]
     async with catalogue.transaction() as transaction:
         now = await transaction.now()
-        row = {"display_name": "", "create_time": now, "only_validated": False}
+        row = {"display_name": "", "create_time": now, "only_validated": False, "kind": ""}
         await transaction.execute(_INSERT, [{"name": name, **row} for name in ("one", "two", *names)])
         assert await transaction.changed(_DISPLAY, {"unseen": False, "as_name": "Both"}) == 2
         assert await transaction.changed(_DISPLAY, {"unseen": True, "as_name": "None"}) == 0
@@ -65,8 +65,8 @@ async def test_a_read_writes_nothing(catalogue: Catalogue) -> None:
 
 async def test_what_a_constraint_refuses_is_named(catalogue: Catalogue) -> None:
     async with catalogue.transaction() as transaction:
-        row = {"name": "one", "display_name": "", "create_time": await transaction.now()}
-        await transaction.execute(_INSERT, {**row, "only_validated": False})
+        row = {"name": "one", "display_name": "", "create_time": await transaction.now(), "kind": ""}
+        await transaction.execute(_INSERT, {**row, "only_validated": False, "kind": ""})
     with pytest.raises(ConstraintViolated):
         async with catalogue.transaction() as transaction:
             await transaction.execute(_INSERT, {**row, "only_validated": True})

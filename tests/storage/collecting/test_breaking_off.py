@@ -31,8 +31,8 @@ from longshore_storage.ports import BlobStat
 from tests.storage.conftest import connections_in_use
 from tests.storage.payloads.world import KIB, SMALL, HookedBlobs, World, random_bytes
 
+from .objects import a_key, put
 from .store import AT_ONCE, DAY, Store
-from .test_collecting import a_key, put
 
 KEEP_ONE = Retention(lambda project, environment: RetentionPolicy(keep_releases=1), 0)
 # Of the 32 slices of the store, so that not all of the test is about listing.

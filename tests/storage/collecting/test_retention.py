@@ -13,7 +13,7 @@ from sqlalchemy import insert, select, update
 
 from longshore_storage.catalogue import (
     Catalogue,
-    journal,
+    audit_trail,
     nodes,
     projects,
     releases,
@@ -278,7 +278,7 @@ async def test_it_is_audited_and_goes_by_pages(shelf: Shelf, monkeypatch: pytest
             await shelf.deploy(f"1.{number}.0", project=project)
     assert await shelf.reclaim({("netops", "default"): RetentionPolicy(keep_releases=1)}) == (5, 500)
     async with shelf.catalogue.reading() as transaction:
-        audit = await journal.list_audit(transaction, project="netops", limit=100)
+        audit = await audit_trail.list_audit(transaction, project="netops", limit=100)
     told = [entry for entry in audit if entry.action == "payload.reclaimed"]
     assert sorted(entry.version for entry in told) == [f"1.{number}.0" for number in range(5)]
     assert {(entry.principal, entry.message) for entry in told} == {("node:one", "100 bytes, by retention")}

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import asyncio
+from collections.abc import Mapping, Sequence
+from typing import Any
 
 import pytest
 from etcd3aio.watch import WatchFilter
@@ -15,6 +17,13 @@ from longshore_storage.errors import CoordinationUnavailable
 from longshore_storage.ports import Coordination
 
 from .backends import EtcdBackend, hears, signalled, until
+
+
+def not_listening(logs: Sequence[Mapping[str, Any]], why: str) -> bool:
+    """Whether it was told; on a busy machine a try that ran out of time may be told as well."""
+    return any(
+        entry["event"] == "coordination.not_listening" and why in entry["error"] for entry in tuple(logs)
+    )
 
 
 async def test_listening_survives_the_death_of_any_member(etcd: EtcdBackend, client: Coordination) -> None:
@@ -38,8 +47,7 @@ async def test_listening_leaves_a_member_that_hangs(etcd: EtcdBackend) -> None:
             await client.signal("deployment", "before")
             assert await anext(heard) == "before"
             member.pause()
-            await until(lambda: any(entry["event"] == "coordination.not_listening" for entry in logs))
-            assert "ping timeout" in logs[-1]["error"]
+            await until(lambda: not_listening(logs, "ping timeout"), within_s=60)
             await asyncio.to_thread(etcd.cluster.start)
             assert (await hears(client, heard, "after"))[0] == ""
     await client.close()
@@ -54,8 +62,7 @@ async def test_a_member_without_a_leader_is_no_use(etcd: EtcdBackend) -> None:
                 other_member.kill()
             with pytest.raises(CoordinationUnavailable, match=f"{member.endpoint}: "):
                 await client.signal("deployment", "in vain")
-            await until(lambda: any(entry["event"] == "coordination.not_listening" for entry in logs))
-            assert "no leader" in logs[-1]["error"]
+            await until(lambda: not_listening(logs, "no leader"), within_s=60)
             await asyncio.to_thread(etcd.cluster.start)
             assert "" in await hears(client, heard, "after")
     await client.close()

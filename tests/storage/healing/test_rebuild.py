@@ -8,7 +8,7 @@ import pytest
 from sqlalchemy import select, update
 
 from longshore_chunks import chunk_digest
-from longshore_storage.catalogue import Transaction, stored_payloads, tables
+from longshore_storage.catalogue import Transaction, append_only, stored_payloads, tables
 from longshore_storage.healing import Rebuild, RebuildReport
 from tests.storage.compacting.loose_world import collect
 from tests.storage.payloads.world import KIB, cut, embedded_only, random_bytes, text_bytes
@@ -36,8 +36,9 @@ async def empty(world: HurtWorld, *, releases: bool) -> None:
         for table in STORAGE:
             await transaction.execute(table.delete())
         if releases:
-            for table in reversed(tables.metadata.sorted_tables):
-                await transaction.execute(table.delete())
+            async with append_only.lifted(transaction):
+                for table in reversed(tables.metadata.sorted_tables):
+                    await transaction.execute(table.delete())
 
 
 async def rebuild(world: HurtWorld, project: str | None = None) -> RebuildReport:

@@ -9,7 +9,7 @@ from typing import Any
 
 from sqlalchemy import Table, insert, select, update
 
-from longshore_storage.catalogue import tables
+from longshore_storage.catalogue import append_only, tables
 from longshore_storage.catalogue.deployments import get_deployment, set_columns
 from longshore_storage.catalogue.projects import lock_live
 from longshore_storage.catalogue.releases import insert_release
@@ -157,7 +157,7 @@ class Rebuild(Step):
         if self.lost is Lost.NOTHING:
             return
         tables_lost = _STORED if self.lost is Lost.STORED else _everything()
-        async with world.hand.transaction() as transaction:
+        async with world.hand.transaction() as transaction, append_only.lifted(transaction):
             if self.lost is Lost.STORED:
                 await transaction.execute(update(tables.release).values(stored_payload=None))
             for table in tables_lost:
@@ -191,7 +191,7 @@ class Restore(Step):
         copy = world.backup
         if copy is None or world.clock.waited - copy.time >= COLLECTING.grace:
             return
-        async with world.hand.transaction() as transaction:
+        async with world.hand.transaction() as transaction, append_only.lifted(transaction):
             for table in _everything():
                 await transaction.execute(table.delete())
             for table in reversed(_everything()):

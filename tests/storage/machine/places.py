@@ -10,7 +10,7 @@ from collections.abc import Callable, Iterator
 from contextlib import AbstractContextManager, contextmanager, nullcontext
 from pathlib import Path
 
-from longshore_storage.catalogue import open_catalogue, tables
+from longshore_storage.catalogue import append_only, open_catalogue, tables
 
 from .inline import without_threads
 from .world import Place
@@ -79,7 +79,7 @@ def _migrate(url: str) -> None:
 
 async def _empty(url: str) -> None:
     catalogue = open_catalogue(url)
-    async with catalogue.transaction() as transaction:
+    async with catalogue.transaction() as transaction, append_only.lifted(transaction):
         for table in reversed(tables.metadata.sorted_tables):
             await transaction.execute(table.delete())
     await catalogue.close()

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import dataclasses
 import os
-from typing import TYPE_CHECKING
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, Final
 
 import click
 
@@ -14,6 +15,11 @@ from longshore_client.cli.session import local_command
 
 if TYPE_CHECKING:
     from longshore_client.cli.contexts import Contexts
+    from longshore_client.cli.showing import Tls
+
+_FILES: Final = ("ca", "cert", "key")
+# Relative to where the command is called; an empty one takes the file out again.
+_FILE: Final = click.Path(dir_okay=False)
 
 
 @click.group(
@@ -97,6 +103,7 @@ def show_context(printer: Printer, name: str | None) -> None:
             Fact("server", chosen.server),
             Fact("environment", chosen.environment),
             Fact("project", chosen.project),
+            Fact("encrypted", _told(chosen.tls)),
             Fact("chosen by", "" if name else _SOURCES.get(chosen.source, chosen.source)),
         ]
     )
@@ -129,6 +136,7 @@ def use_context(printer: Printer, name: str) -> None:
     epilog="""\b
 Examples:
   longshore context set staging --server staging-1:7420 -e staging
+  longshore context set live --server live-1:7420 --ca ca.pem
   longshore context set staging --project web
   longshore context set staging --project ""      # no project any more""",
 )
@@ -136,24 +144,27 @@ Examples:
 @click.option("--server", metavar="HOST:PORT[,…]", help="Its server; several with commas between them.")
 @click.option("-e", "--environment", help="The environment that commands mean there.")
 @click.option("-p", "--project", help="The project that commands mean there.")
+@click.option("--tls/--no-tls", default=None, help="Connect encrypted.")
+@click.option("--ca", type=_FILE, metavar="FILE", help="The authority of the server's certificate, in PEM.")
+@click.option("--cert", type=_FILE, metavar="FILE", help="The certificate to show the server.")
+@click.option("--key", type=_FILE, metavar="FILE", help="Its key.")
 @click.option("--use", is_flag=True, help="Talk to it from now on.")
 @local_command
 def set_context(
-    printer: Printer, name: str, server: str | None, environment: str | None, project: str | None, use: bool
+    printer: Printer, /, name: str, server: str | None, use: bool, tls: bool | None, **options: str | None
 ) -> None:
     """Make the context NAME, or change what is given of it. The first one that is made is used at once."""
     from longshore_client.cli.contexts import Context, change_contexts, checked_field
 
-    given = {
-        field: text
-        for field, text in (("server", server), ("environment", environment), ("project", project))
-        if text is not None
-    }
+    given = {field: text for field, text in {"server": server, **options}.items() if text is not None}
     try:
         for field, text in {"name": name, **given}.items():
             checked_field(field, text)
     except ValueError as error:
         raise click.UsageError(str(error)) from error
+    # Commands may be called anywhere.
+    given |= {field: str(Path(given[field]).expanduser().absolute()) for field in _FILES if given.get(field)}
+    changes: dict[str, Any] = given if tls is None else {**given, "tls": tls}
 
     def change(before: Contexts) -> Contexts:
         context = before.by_name.get(name)
@@ -161,7 +172,7 @@ def set_context(
             if server is None:
                 raise click.UsageError(f"{name} is new: name its server with --server")
             context = Context(name, server)
-        changed = {**before.by_name, name: dataclasses.replace(context, **given)}
+        changed = {**before.by_name, name: dataclasses.replace(context, **changes)}
         return dataclasses.replace(
             before, by_name=changed, current=name if use or not before.by_name else before.current
         )
@@ -196,6 +207,11 @@ def remove_context(printer: Printer, name: str) -> None:
 
     change_contexts(change)
     printer.result(removed, sentence=f"{name} is forgotten")
+
+
+def _told(tls: Tls) -> str:
+    files = [f"{name} {path}" for name in _FILES if (path := getattr(tls, name))]
+    return ", ".join(files) if files else "yes" if tls.on else ""
 
 
 _SOURCES = {"current": "the context in use", "default": "nothing: it is what is asked by default"}

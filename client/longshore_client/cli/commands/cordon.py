@@ -64,7 +64,16 @@ def drain_command(session: Session, node: str, reason: str, wait: bool) -> None:
             return drained
         if not drained.alive:
             click.echo(f"{safe(node)} is away: waiting until it is back and tells", err=True)
-        return await client.drained(node)
+        told = ""
+
+        def tell(waited_for: Node) -> None:
+            nonlocal told
+            words = f"{safe(node)} is {node_words(waited_for)}"
+            if words != told:
+                click.echo(words, err=True)
+            told = words
+
+        return await client.drained(node, tell)
 
     drained = session.run(work)
     sentence = f"{drained.node_name} is {node_words(drained)}"

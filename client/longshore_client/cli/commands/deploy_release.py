@@ -51,6 +51,7 @@ def deploy_release_command(
     queue: str,
     expect_live: str | None,
     labels: tuple[str, ...],
+    skip_dependencies: bool,
     rollout: RolloutChoice,
     wait: str | None,
     detach: bool,
@@ -63,7 +64,9 @@ def deploy_release_command(
     """
     name, number = session.release(project, version)
     where = session.environment(environment)
-    terms = terms_of(expect_live, labels, rollout, queue=queue, stage=stage)
+    terms = terms_of(
+        expect_live, labels, rollout, queue=queue, stage=stage, skip_dependencies=skip_dependencies
+    )
 
     async def make(client: Client, deployment_id: str) -> Deployment:
         return await client.deploy_release(

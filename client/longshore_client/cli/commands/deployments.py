@@ -15,8 +15,9 @@ from longshore_client.cli.options import environment_filter, limit_option
 from longshore_client.cli.session import Session, client_command
 
 if TYPE_CHECKING:
+    from longshore_client.catalog_models import Release
     from longshore_client.client import Client
-    from longshore_client.models import DeploymentStatus
+    from longshore_client.models import Deployment, DeploymentStatus
 
 _STATUSES: Final = (
     *("pending", "receiving", "validating", "staged", "queued", "rolling_out", "paused", "reverting"),
@@ -135,12 +136,14 @@ def get_command(session: Session, deployment_id: str) -> None:
 
     async def work(client: Client) -> None:
         deployment = await client.get(await whole_id(client, deployment_id))
+        release = await _release_of(client, deployment)
         async with aclosing(client.activations(deployment.deployment_id)) as listed:
             activations = [activation async for activation in listed]
         if not session.printer.for_people:
-            session.printer.result({**plain(deployment), "activations": activations}, name=deployment.status)
+            told = {**plain(deployment), "release": release, "activations": activations}
+            session.printer.result(told, name=deployment.status)
             return
-        session.printer.facts(deployment_facts(deployment))
+        session.printer.facts(deployment_facts(deployment, release))
         if deployment.error is not None:
             for line in finding_lines(deployment.error.findings, deployment.error.total_findings):
                 click.echo(f"  {line}")
@@ -149,3 +152,14 @@ def get_command(session: Session, deployment_id: str) -> None:
             session.printer.table(ACTIVATION_COLUMNS, activations)
 
     session.run(work)
+
+
+async def _release_of(client: Client, deployment: Deployment) -> Release | None:
+    from longshore_client.errors import NotFound, PermissionDenied
+
+    if deployment.bundle_kind is None:
+        return None
+    try:
+        return await client.release(deployment.project, deployment.version)
+    except (NotFound, PermissionDenied):
+        return None

@@ -44,6 +44,7 @@ def retry_command(
     queue: str,
     expect_live: str | None,
     labels: tuple[str, ...],
+    skip_dependencies: bool,
     rollout: RolloutChoice,
     wait: str | None,
     detach: bool,
@@ -56,7 +57,7 @@ def retry_command(
     """
     from longshore_client.cli.identifying import whole_id
 
-    terms = terms_of(expect_live, labels, rollout, queue=queue)
+    terms = terms_of(expect_live, labels, rollout, queue=queue, skip_dependencies=skip_dependencies)
 
     async def make(client: Client, deployment_id: str) -> Deployment:
         return await client.retry(

@@ -59,6 +59,7 @@ def rollback_command(
     to_deployment: str | None,
     expect_live: str | None,
     labels: tuple[str, ...],
+    skip_dependencies: bool,
     rollout: RolloutChoice,
     wait: str | None,
     detach: bool,
@@ -73,7 +74,7 @@ def rollback_command(
 
     if version and to_deployment:
         raise click.UsageError("--to and --to-deployment exclude each other")
-    terms = terms_of(expect_live, labels, rollout)
+    terms = terms_of(expect_live, labels, rollout, skip_dependencies=skip_dependencies)
     name, where = session.project(project), session.environment(environment)
 
     async def make(client: Client, deployment_id: str) -> Deployment | None:

@@ -12,14 +12,41 @@ import click
 
 @click.group(
     "schema",
-    short_help="Print the schemas of what commands print as JSON.",
+    short_help="Print JSON Schemas of files that are written, and of what commands print.",
     epilog="""\b
 Examples:
-  longshore schema json deploy
-  longshore schema json context list""",
+  longshore schema pack > pack.schema.json
+  longshore schema json deploy""",
 )
 def schema_command() -> None:
-    """Print schemas: of what this program prints."""
+    """Print JSON Schemas (2020-12): of the files that authors of bundles write, and of what commands print.
+
+    An editor with the YAML language server checks and completes a file that begins with the line
+    `# yaml-language-server: $schema=pack.schema.json`.
+    """
+
+
+def _add_file_command(name: str, constant: str, what: str) -> None:
+    """Add the command ``name``, which prints a schema out of ``longshore_bundles.schemas``."""
+
+    @schema_command.command(
+        name,
+        short_help=f"Print the JSON Schema of {what}.",
+        help=f"Print the JSON Schema of {what}: the one that it is checked against.",
+        epilog=f"""\b
+Examples:
+  longshore schema {name} > {name}.schema.json""",
+    )
+    def command() -> None:
+        from longshore_bundles import schemas
+
+        _print(getattr(schemas, constant))
+
+
+_add_file_command("pack", "PACK", "a pack's pack.yaml")
+_add_file_command("workflow", "WORKFLOW", "a file in a pack's workflows/")
+_add_file_command("skill", "SKILL_FRONT_MATTER", "the front matter of a skill's SKILL.md")
+_add_file_command("index", "INDEX", "a registry's index")
 
 
 @schema_command.command(
@@ -42,7 +69,11 @@ def json_command(command: tuple[str, ...]) -> None:
     name = " ".join(command)
     if name:
         document = _of_command(document, name)
-    click.echo(json.dumps(document, indent=2, ensure_ascii=False))
+    _print(document)
+
+
+def _print(schema: dict[str, Any]) -> None:
+    click.echo(json.dumps(schema, indent=2, ensure_ascii=False))
 
 
 def _of_command(document: dict[str, Any], name: str) -> dict[str, Any]:

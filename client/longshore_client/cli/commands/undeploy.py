@@ -51,6 +51,7 @@ def undeploy_command(
     queue: str,
     expect_live: str | None,
     labels: tuple[str, ...],
+    skip_dependencies: bool,
     rollout: RolloutChoice,
     wait: str | None,
     detach: bool,
@@ -62,7 +63,7 @@ def undeploy_command(
     """
     from longshore_client.cli.wording import safe
 
-    terms = terms_of(expect_live, labels, rollout, queue=queue)
+    terms = terms_of(expect_live, labels, rollout, queue=queue, skip_dependencies=skip_dependencies)
     name, where = session.project(project), session.environment(environment)
     question = f"Take {safe(name)} off the nodes of {safe(where)}?"
     confirm(question, yes=yes, otherwise="nothing was taken off")

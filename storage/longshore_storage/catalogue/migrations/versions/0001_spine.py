@@ -7,7 +7,7 @@ Revises:
 import sqlalchemy as sa
 from alembic import op
 
-from longshore_storage.catalogue import columns
+from longshore_storage.catalogue import append_only, columns
 
 revision = "0001"
 down_revision = None
@@ -32,13 +32,41 @@ def upgrade() -> None:
         sa.Column("version", sa.String(), nullable=False),
         sa.Column("from_status", sa.String(), nullable=False),
         sa.Column("to_status", sa.String(), nullable=False),
+        sa.Column("result", sa.String(), nullable=False),
+        sa.Column("reason", sa.String(), nullable=False),
         sa.Column("message", sa.String(), nullable=False),
+        sa.CheckConstraint("result IN ('DONE', 'DENIED', 'FAILED')", name=op.f("ck_audit_entry_result")),
         sa.PrimaryKeyConstraint("id", name=op.f("pk_audit_entry")),
     )
     with op.batch_alter_table("audit_entry", schema=None) as batch_op:
         batch_op.create_index("ix_audit_entry_deployment_id_id", ["deployment_id", "id"], unique=False)
         batch_op.create_index("ix_audit_entry_project_id", ["project", "id"], unique=False)
+        for whose in ("principal", "project"):
+            batch_op.create_index(
+                f"ix_audit_entry_validated_{whose}",
+                [whose, "id"],
+                unique=False,
+                sqlite_where=sa.text("action = 'validation.accepted'"),
+                postgresql_where=sa.text("action = 'validation.accepted'"),
+            )
 
+    op.create_table(
+        "audit_seal",
+        sa.Column("number", sa.BigInteger(), autoincrement=False, nullable=False),
+        sa.Column("first_id", sa.BigInteger(), nullable=False),
+        sa.Column("last_id", sa.BigInteger(), nullable=False),
+        sa.Column("entry_count", sa.Integer(), nullable=False),
+        sa.Column("rows_sha256", sa.String(), nullable=False),
+        sa.Column("previous_head", sa.String(), nullable=False),
+        sa.Column("head", sa.String(), nullable=False),
+        sa.Column("time", columns.UtcTime(timezone=True), nullable=False),
+        sa.Column("anchor_time", columns.UtcTime(timezone=True), nullable=True),
+        sa.Column("removal_id", sa.BigInteger(), nullable=True),
+        sa.PrimaryKeyConstraint("number", name=op.f("pk_audit_seal")),
+        sa.UniqueConstraint("last_id", name=op.f("uq_audit_seal_last_id")),
+    )
+    for statement in append_only.GUARDS[op.get_bind().dialect.name]:
+        op.execute(statement)
     op.create_table(
         "chore",
         sa.Column("name", columns.BytewiseText(), nullable=False),
@@ -57,6 +85,7 @@ def upgrade() -> None:
         "environment",
         sa.Column("name", columns.BytewiseText(), nullable=False),
         sa.Column("create_time", columns.UtcTime(timezone=True), nullable=False),
+        sa.Column("second_person", sa.Boolean(), server_default=sa.false(), nullable=False),
         sa.PrimaryKeyConstraint("name", name=op.f("pk_environment")),
     )
     op.create_table(
@@ -114,6 +143,7 @@ def upgrade() -> None:
         sa.Column("display_name", sa.String(), nullable=False),
         sa.Column("create_time", columns.UtcTime(timezone=True), nullable=False),
         sa.Column("only_validated", sa.Boolean(), server_default=sa.false(), nullable=False),
+        sa.Column("kind", sa.String(), server_default="", nullable=False),
         sa.PrimaryKeyConstraint("name", name=op.f("pk_project")),
     )
     op.create_table(
@@ -201,6 +231,10 @@ def upgrade() -> None:
         sa.Column("deployment_id", sa.String(), nullable=False),
         sa.Column("pin_reason", sa.String(), server_default="", nullable=False),
         sa.Column("pinned_by", sa.String(), server_default="", nullable=False),
+        sa.Column("kind", sa.String(), server_default="COMPONENT", nullable=False),
+        sa.Column("source", sa.JSON(), nullable=True),
+        sa.Column("install_method", sa.String(), server_default="", nullable=False),
+        sa.Column("validation_skipped", sa.Boolean(), server_default=sa.false(), nullable=False),
         sa.ForeignKeyConstraint(["project"], ["project.name"], name=op.f("fk_release_project")),
         sa.ForeignKeyConstraint(
             ["stored_payload"],
@@ -324,6 +358,7 @@ def upgrade() -> None:
         sa.Column("deployed_by", sa.String(), nullable=False),
         sa.Column("peer", sa.String(), nullable=False),
         sa.Column("request_id", sa.String(), nullable=False),
+        sa.Column("trace_context", sa.String(), server_default="", nullable=False),
         sa.Column("create_time", columns.UtcTime(timezone=True), nullable=False),
         sa.Column("record_time", columns.UtcTime(timezone=True), nullable=True),
         sa.Column("start_time", columns.UtcTime(timezone=True), nullable=True),
@@ -363,6 +398,10 @@ def upgrade() -> None:
         sa.Column("compacted_through", sa.BigInteger(), server_default=sa.text("0"), nullable=False),
         sa.Column("all_events", sa.Boolean(), server_default=sa.true(), nullable=False),
         sa.Column("total_findings", sa.Integer(), server_default=sa.text("0"), nullable=False),
+        sa.Column("bundle_kind", sa.String(), server_default="", nullable=False),
+        sa.Column("skip_validation", sa.Boolean(), server_default=sa.false(), nullable=False),
+        sa.Column("skip_dependencies", sa.Boolean(), server_default=sa.false(), nullable=False),
+        sa.Column("skip_tests", sa.Boolean(), server_default=sa.false(), nullable=False),
         sa.CheckConstraint(
             "status IN ('PENDING', 'RECEIVING', 'VALIDATING', 'STAGED', 'QUEUED', 'ROLLING_OUT', 'PAUSED', 'REVERTING', 'SUCCEEDED', 'PARTIAL', 'FAILED', 'CANCELLED', 'SUPERSEDED')",
             name=op.f("ck_deployment_status"),
@@ -389,6 +428,9 @@ def upgrade() -> None:
         )
         batch_op.create_index("ix_deployment_deployed_by_number", ["deployed_by", "number"], unique=False)
         batch_op.create_index("ix_deployment_version_number", ["version", "number"], unique=False)
+        batch_op.create_index(
+            "ix_deployment_release_environment_number", ["release_id", "environment", "number"], unique=False
+        )
         batch_op.create_index("ix_deployment_environment_number", ["environment", "number"], unique=False)
         batch_op.create_index(
             "ix_deployment_project_environment_number", ["project", "environment", "number"], unique=False
@@ -419,9 +461,19 @@ def upgrade() -> None:
         sa.Column("kind", sa.String(), nullable=False),
         sa.Column("message", sa.String(), nullable=False),
         sa.Column("body", sa.JSON(), nullable=False),
+        sa.Column("awaits_notice", sa.Boolean(), server_default=sa.false(), nullable=False),
         sa.ForeignKeyConstraint(["deployment_id"], ["deployment.id"], name=op.f("fk_event_deployment_id")),
         sa.PrimaryKeyConstraint("deployment_id", "sequence", name=op.f("pk_event")),
     )
+    with op.batch_alter_table("event", schema=None) as batch_op:
+        batch_op.create_index(
+            "ix_event_awaits_notice",
+            ["time"],
+            unique=False,
+            sqlite_where=sa.text("awaits_notice = 1"),
+            postgresql_where=sa.text("awaits_notice"),
+        )
+
     op.create_table(
         "finding",
         sa.Column("deployment_id", columns.BytewiseText(), nullable=False),
@@ -458,6 +510,7 @@ def upgrade() -> None:
         sa.Column("strategy", sa.JSON(), nullable=True),
         sa.Column("failure_policy", sa.String(), server_default="", nullable=False),
         sa.Column("node_selector", sa.JSON(), nullable=False),
+        sa.Column("second_person", sa.Boolean(), server_default=sa.false(), nullable=False),
         sa.ForeignKeyConstraint(
             ["environment"], ["environment.name"], name=op.f("fk_project_environment_environment")
         ),
@@ -572,3 +625,131 @@ def upgrade() -> None:
         ),
         sa.PrimaryKeyConstraint("deployment_id", "number", name=op.f("pk_upload_segment")),
     )
+
+    release_id = sa.BigInteger().with_variant(sa.Integer(), "sqlite")
+    op.create_table(
+        "bundle",
+        sa.Column("release_id", release_id, nullable=False),
+        sa.Column("manifest", sa.JSON(), nullable=False),
+        sa.ForeignKeyConstraint(["release_id"], ["release.id"], name=op.f("fk_bundle_release_id")),
+        sa.PrimaryKeyConstraint("release_id", name=op.f("pk_bundle")),
+    )
+    op.create_table(
+        "dependency",
+        sa.Column("release_id", release_id, nullable=False),
+        sa.Column("project", columns.BytewiseText(), nullable=False),
+        sa.Column("constraint", sa.String(), nullable=False),
+        sa.ForeignKeyConstraint(["release_id"], ["release.id"], name=op.f("fk_dependency_release_id")),
+        sa.PrimaryKeyConstraint("release_id", "project", name=op.f("pk_dependency")),
+    )
+    with op.batch_alter_table("dependency", schema=None) as batch_op:
+        batch_op.create_index(batch_op.f("ix_dependency_project"), ["project"], unique=False)
+
+    op.create_table(
+        "access_token",
+        sa.Column("id", columns.BytewiseText(), nullable=False),
+        sa.Column("name", columns.BytewiseText(), nullable=False),
+        sa.Column("secret_sha256", columns.BytewiseText(), nullable=False),
+        sa.Column("roles", sa.JSON(), nullable=False),
+        sa.Column("create_time", columns.UtcTime(timezone=True), nullable=False),
+        sa.Column("created_by", sa.String(), nullable=False),
+        sa.Column("expire_time", columns.UtcTime(timezone=True), nullable=True),
+        sa.Column("revoke_time", columns.UtcTime(timezone=True), nullable=True),
+        sa.PrimaryKeyConstraint("id", name=op.f("pk_access_token")),
+        sa.UniqueConstraint("name", name=op.f("uq_access_token_name")),
+    )
+    op.create_table(
+        "workflow_content",
+        sa.Column("sha256", columns.BytewiseText(), nullable=False),
+        sa.Column("content", sa.LargeBinary(), nullable=False),
+        sa.PrimaryKeyConstraint("sha256", name=op.f("pk_workflow_content")),
+    )
+    op.create_table(
+        "workflow",
+        sa.Column("release_id", release_id, nullable=False),
+        sa.Column("path", columns.BytewiseText(), nullable=False),
+        sa.Column("name", columns.BytewiseText(), nullable=False),
+        sa.Column("ref", sa.String(), nullable=False),
+        sa.Column("label", sa.String(), nullable=False),
+        sa.Column("version", sa.String(), nullable=False),
+        sa.Column("description", sa.String(), nullable=False),
+        sa.Column("tags", sa.JSON(), nullable=False),
+        sa.Column("enabled", sa.Boolean(), nullable=False),
+        sa.Column("task_count", sa.Integer(), nullable=False),
+        sa.Column("sha256", columns.BytewiseText(), nullable=False),
+        sa.Column("definition_sha256", columns.BytewiseText(), nullable=True),
+        sa.Column("registered", sa.Boolean(), nullable=False),
+        sa.Column("deleted", sa.Boolean(), server_default=sa.false(), nullable=False),
+        sa.ForeignKeyConstraint(["release_id"], ["release.id"], name=op.f("fk_workflow_release_id")),
+        sa.ForeignKeyConstraint(
+            ["definition_sha256"], ["workflow_content.sha256"], name=op.f("fk_workflow_definition_sha256")
+        ),
+        sa.ForeignKeyConstraint(["sha256"], ["workflow_content.sha256"], name=op.f("fk_workflow_sha256")),
+        sa.PrimaryKeyConstraint("release_id", "path", "name", name=op.f("pk_workflow")),
+    )
+    with op.batch_alter_table("workflow", schema=None) as batch_op:
+        batch_op.create_index("ix_workflow_release_id_name", ["release_id", "name"], unique=False)
+
+    op.create_table(
+        "verification",
+        sa.Column("id", columns.BytewiseText(), nullable=False),
+        sa.Column("project", columns.BytewiseText(), nullable=False),
+        sa.Column("environment", columns.BytewiseText(), nullable=False),
+        sa.Column("repair", sa.Boolean(), nullable=False),
+        sa.Column("asked_by", sa.String(), nullable=False),
+        sa.Column("create_time", columns.UtcTime(timezone=True), nullable=False),
+        sa.ForeignKeyConstraint(
+            ["environment"], ["environment.name"], name=op.f("fk_verification_environment")
+        ),
+        sa.ForeignKeyConstraint(["project"], ["project.name"], name=op.f("fk_verification_project")),
+        sa.PrimaryKeyConstraint("id", name=op.f("pk_verification")),
+    )
+    with op.batch_alter_table("verification", schema=None) as batch_op:
+        batch_op.create_index(batch_op.f("ix_verification_create_time"), ["create_time"], unique=False)
+
+    op.create_table(
+        "node_verification",
+        sa.Column("verification_id", columns.BytewiseText(), nullable=False),
+        sa.Column("node_id", columns.BytewiseText(), nullable=False),
+        sa.Column("node_name", columns.BytewiseText(), nullable=False),
+        sa.Column("status", sa.String(), nullable=False),
+        sa.Column("version", sa.String(), server_default="", nullable=False),
+        sa.Column("compared_entries", sa.BigInteger(), server_default=sa.text("0"), nullable=False),
+        sa.Column("differences", sa.JSON(), nullable=False),
+        sa.Column("total_differences", sa.BigInteger(), server_default=sa.text("0"), nullable=False),
+        sa.Column("message", sa.String(), server_default="", nullable=False),
+        sa.Column("repair_generation", sa.BigInteger(), server_default=sa.text("0"), nullable=False),
+        sa.Column("end_time", columns.UtcTime(timezone=True), nullable=True),
+        sa.CheckConstraint(
+            "status IN ('PENDING', 'INTACT', 'DIFFERS', 'REPAIRED', 'FAILED')",
+            name=op.f("ck_node_verification_status"),
+        ),
+        sa.ForeignKeyConstraint(
+            ["node_id"], ["node.id"], name=op.f("fk_node_verification_node_id"), ondelete="CASCADE"
+        ),
+        sa.ForeignKeyConstraint(
+            ["verification_id"],
+            ["verification.id"],
+            name=op.f("fk_node_verification_verification_id"),
+            ondelete="CASCADE",
+        ),
+        sa.PrimaryKeyConstraint("verification_id", "node_id", name=op.f("pk_node_verification")),
+    )
+    with op.batch_alter_table("node_verification", schema=None) as batch_op:
+        batch_op.create_index("ix_node_verification_node_id_status", ["node_id", "status"], unique=False)
+
+    op.create_table(
+        "notification",
+        sa.Column("id", columns.BytewiseText(), nullable=False),
+        sa.Column("receiver", columns.BytewiseText(), nullable=False),
+        sa.Column("event", sa.String(), nullable=False),
+        sa.Column("body", sa.String(), nullable=False),
+        sa.Column("tries", sa.Integer(), server_default=sa.text("0"), nullable=False),
+        sa.Column("create_time", columns.UtcTime(timezone=True), nullable=False),
+        sa.Column("next_try_time", columns.UtcTime(timezone=True), nullable=False),
+        sa.PrimaryKeyConstraint("id", name=op.f("pk_notification")),
+    )
+    with op.batch_alter_table("notification", schema=None) as batch_op:
+        batch_op.create_index(
+            "ix_notification_receiver_next_try_time", ["receiver", "next_try_time"], unique=False
+        )

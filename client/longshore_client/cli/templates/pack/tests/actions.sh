@@ -1,0 +1,4 @@
+#!/bin/sh
+set -eu
+
+[ "$(sh actions/hello.sh Ada)" = "hello, Ada" ]

@@ -1,0 +1,4 @@
+#!/bin/sh
+set -eu
+
+echo "hello, ${1:?"usage: execute.sh WHOM"}"

@@ -1,0 +1,6 @@
+#!/bin/sh
+set -eu
+
+here=$(cd "$(dirname "$0")" && pwd)
+
+[ "$("$here/execute.sh" Ada)" = "hello, Ada" ]

@@ -1,0 +1,2 @@
+#!/bin/sh
+echo "restarting the network of ${1:?which node?}"

@@ -1,0 +1,150 @@
+"""Starting what a push deploys: once, one at a time of a hook, by the command line with the hook's token."""
+
+from __future__ import annotations
+
+import asyncio
+import os
+import shutil
+import sys
+from pathlib import Path
+from typing import Final
+
+import structlog
+
+from longshore_server.hooks.output import OutputTail
+from longshore_server.hooks.process import run_command
+from longshore_server.settings import PushHookSettings, PushSettings
+from longshore_storage.catalogue import Catalogue, audit_trail
+from longshore_storage.catalogue.deployments import get_accepted
+from longshore_storage.catalogue.rows import Actor
+from longshore_storage.errors import Misconfigured, StorageError
+
+from .forges import Push
+from .repositories import RepositoryAway, git_environment, is_what_ref_is
+
+_log = structlog.get_logger(__name__)
+
+_AT_ONCE: Final = 2
+_MOST_WAITING: Final = 32
+_TIMEOUT_S: Final = 1800.0
+_PROGRAM: Final = "longshore"
+_LONGEST_MESSAGE: Final = 500
+
+
+class TooManyPushes(Exception):
+    """So many wait already that one more is to come again later."""
+
+
+class PushDeployments:
+    """Deploys what is pushed, on the node's event loop, until it is closed.
+
+    ``own_address`` is where the node listens, which is where it deploys unless the settings say otherwise.
+
+    Raises ``Misconfigured`` where the command line is not installed beside the server.
+    """
+
+    def __init__(self, settings: PushSettings, catalogue: Catalogue, own_address: str, *, tls: bool) -> None:
+        beside = f"{Path(sys.executable).parent}{os.pathsep}{os.environ.get('PATH', os.defpath)}"
+        program = shutil.which(_PROGRAM, path=beside)
+        if program is None:
+            raise Misconfigured(
+                "`push.listen`: the program `longshore`, which fetches and deploys, is not here"
+            )
+        self._program = program
+        self._catalogue = catalogue
+        self._settings = settings
+        self._tls = tls
+        self._server = settings.server or _reached(own_address)
+        self._places = asyncio.Semaphore(_AT_ONCE)
+        self._turns = {hook.name: asyncio.Lock() for hook in settings.hooks}
+        self._running: dict[str, asyncio.Task[None]] = {}
+
+    async def start(self, hook: PushHookSettings, push: Push, peer: str) -> bool:
+        """See that a push is deployed; False where it is, or was, already.
+
+        Raises ``TooManyPushes``, and what the catalogue raises.
+        """
+        ident = push.deployment_id
+        async with self._catalogue.reading() as transaction:
+            known = await get_accepted(transaction, ident) is not None
+        if known or ident in self._running:
+            return False
+        if len(self._running) >= _MOST_WAITING:
+            raise TooManyPushes
+        task = self._running[ident] = asyncio.create_task(self._deploy(hook, push, peer))
+        task.add_done_callback(lambda _: self._running.pop(ident, None))
+        return True
+
+    async def close(self) -> None:
+        """End what is under way: sent again, a push goes on."""
+        for task in (tasks := list(self._running.values())):
+            task.cancel()
+        await asyncio.gather(*tasks, return_exceptions=True)
+
+    async def _deploy(self, hook: PushHookSettings, push: Push, peer: str) -> None:
+        actor = Actor(f"hook:{hook.name}", peer, push.deployment_id)
+        try:
+            await self._tell(actor, hook, "push.taken", f"{push.commit}: deployment {push.deployment_id}")
+            async with self._turns[hook.name], self._places:
+                action, message = await self._run(hook, push)
+            if action is not None:
+                await self._tell(actor, hook, action, f"{push.commit}: {message}")
+        except StorageError as error:
+            _log.warning("push.untold", hook=hook.name, error=str(error))
+
+    async def _run(self, hook: PushHookSettings, push: Push) -> tuple[str | None, str]:
+        """Deploy a push while it is the last; what is to be told of it, if anything is."""
+        try:
+            if not await is_what_ref_is(hook.source, hook.ref, push.commit):
+                return "push.overtaken", f"{hook.ref} is another commit by now"
+        except RepositoryAway as away:
+            return "push.failed", str(away)
+        output = OutputTail()
+        ended = await run_command(
+            self._command(hook, push), self._environment(hook), timeout_s=_TIMEOUT_S, output=output
+        )
+        if ended.well:
+            return None, ""
+        said = " ".join(output.lines(whole=True)[-5:])
+        return "push.failed", f"{ended.how}: {said[:_LONGEST_MESSAGE]}"
+
+    def _command(self, hook: PushHookSettings, push: Push) -> list[str]:
+        options = {
+            "--project": hook.project,
+            "--environment": hook.environment,
+            "--deployment-id": push.deployment_id,
+            "--install-method": "auto",
+            "--label": f"hook={hook.name}",
+            "--wait": "recorded",
+            "--server": self._server,
+        }
+        if self._settings.ca_file is not None:
+            options["--ca"] = str(self._settings.ca_file.absolute())
+        scheme = "" if "://" not in hook.source else "git+"
+        ref = "@" if scheme else "#"
+        flags = ["--plain", "--yes", *(["--tls"] if self._tls else [])]
+        given = [f"{name}={value}" for name, value in options.items()]
+        return [self._program, "deploy", *flags, *given, "--", f"{scheme}{hook.source}{ref}{push.commit}"]
+
+    def _environment(self, hook: PushHookSettings) -> dict[str, str]:
+        shown = {} if hook.token_file is None else {"LONGSHORE_TOKEN_FILE": str(hook.token_file.absolute())}
+        return {**git_environment(), **shown}
+
+    async def _tell(self, actor: Actor, hook: PushHookSettings, action: str, message: str) -> None:
+        _log.info(action, hook=hook.name, deployment_id=actor.request_id, message=message)
+        async with self._catalogue.transaction() as transaction:
+            await audit_trail.record_audit(
+                transaction,
+                actor,
+                action,
+                project=hook.project,
+                environment=hook.environment,
+                message=message,
+            )
+
+
+def _reached(address: str) -> str:
+    """Where a node is reached from its own machine."""
+    host, _, port = address.rpartition(":")
+    everywhere = {"0.0.0.0": "127.0.0.1", "[::]": "[::1]"}  # noqa: S104 (it is not listened on)
+    return f"{everywhere.get(host, host)}:{port}"

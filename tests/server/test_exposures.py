@@ -1,0 +1,116 @@
+"""What settings leave open is told, and what is sound is not."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import pytest
+import yaml
+from click.testing import CliRunner
+
+from longshore_server.commands import admin
+from longshore_server.doctor import State, look_at_everything
+from longshore_server.exposures import exposures
+from longshore_server.settings import Settings
+
+AWAY = {
+    "database": {"url": "postgresql://u@db.example/longshore?sslmode=verify-full"},
+    "blobs": {"url": "s3+https://k:s@s3.example/longshore"},
+    "coordination": {"url": "etcds://etcd.example/longshore"},
+}
+LOCAL = {
+    "database": {"url": "postgresql://u@127.0.0.1:5432/longshore"},
+    "blobs": {"url": "s3+http://k:s@localhost:9000,[::1]:9000/longshore"},
+    "coordination": {"url": "etcd://127.0.0.1:2379/longshore", "user": "u", "password": "p"},
+}
+
+
+@pytest.fixture(autouse=True)
+def only_what_is_given(monkeypatch: pytest.MonkeyPatch) -> None:
+    for name in ("PGSSLMODE", "PGHOST"):
+        monkeypatch.delenv(name, raising=False)
+    monkeypatch.setattr("longshore_server.commands.running.configure_logging", lambda level, form: None)
+
+
+def told(**values: Any) -> list[str]:
+    return [exposure.what for exposure in exposures(Settings(**values))]
+
+
+@pytest.mark.parametrize("stores", [AWAY, LOCAL, {}], ids=["away", "local", "embedded"])
+def test_what_is_sound_is_not_told(stores: dict[str, Any]) -> None:
+    assert told(**stores) == []
+
+
+@pytest.mark.parametrize(
+    ("store", "url", "says"),
+    [
+        ("database", "postgresql://u@db.example/longshore", "sslmode=prefer"),
+        ("database", "postgresql://u@db.example/longshore?sslmode=require", "sslmode=require"),
+        ("database", "postgresql://u@/longshore?host=127.0.0.1,db.example", "sslmode=prefer"),
+        ("blobs", "s3+http://k:s@127.0.0.1:9000,s3.example:9000/longshore", "`blobs.url` is s3+http://"),
+        ("coordination", "etcd://127.0.0.1:2379,etcd.example:2379/longshore", "the password"),
+    ],
+)
+def test_a_store_that_is_spoken_to_in_the_clear(store: str, url: str, says: str) -> None:
+    section: dict[str, Any] = {"url": url}
+    if store == "coordination":
+        section |= {"user": "u", "password": "p"}
+    (what,) = told(**{**AWAY, store: section})
+    assert says in what
+
+
+def test_a_replica_that_is_spoken_to_in_the_clear() -> None:
+    blobs = {**AWAY["blobs"], "read_urls": ["s3+http://replica.example:9000/longshore"]}
+    (what,) = told(**{**AWAY, "blobs": blobs})
+    assert "`blobs.read_urls` is s3+http://" in what
+
+
+def test_postgresql_by_its_socket_is_this_machine() -> None:
+    for url in ("postgresql://u@/longshore", "postgresql://u@/longshore?host=/run/postgresql"):
+        assert told(**{**LOCAL, "database": {"url": url}}) == []
+
+
+def test_the_environment_of_postgresql_counts(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("PGSSLMODE", "verify-full")
+    assert told(**{**AWAY, "database": {"url": "postgresql://u@db.example/longshore"}}) == []
+
+
+def test_secrets_and_keys_that_others_may_read(tmp_path: Path) -> None:
+    files = {name: tmp_path / name for name in ("tls.crt", "tls.key", "password", "longshore.db", "secret")}
+    for path in files.values():
+        path.write_text("a secret of some length")
+        path.chmod(0o644)
+    values: dict[str, Any] = {
+        "tls": {"cert_file": files["tls.crt"], "key_file": files["tls.key"]},
+        "database": {"url": f"sqlite:///{files['longshore.db']}"},
+        "notifications": [{"name": "chat", "url": "https://chat.example/", "secret_file": files["secret"]}],
+    }
+    whats = told(**values)
+    assert [what.split(" may be read")[0] for what in whats] == [
+        f"{files['tls.key']} (`tls.key_file`)",
+        f"{files['secret']} (`notifications[0].secret_file`)",
+        f"{files['longshore.db']}, the database,",
+    ]
+    for path in files.values():
+        path.chmod(0o640)
+    assert told(**values) == []
+
+
+def test_config_check_warns_and_the_node_could_start(tmp_path: Path) -> None:
+    config = tmp_path / "longshore.yaml"
+    stores = {**AWAY, "database": {"url": "postgresql://u@db.example/longshore"}}
+    config.write_text(yaml.safe_dump({**stores, "data_dir": str(tmp_path)}))
+    result = CliRunner().invoke(admin, ["config", "check", "--config", str(config)])
+    assert (result.exit_code, result.stdout) == (0, "a node can start with these settings\n")
+    (line,) = result.stderr.splitlines()
+    assert line.startswith("warning: `database.url` has sslmode=prefer")
+
+
+async def test_doctor_warns(tmp_path: Path) -> None:
+    (tmp_path / "longshore.db").touch(0o644)
+    (tmp_path / "blobs").mkdir()
+    found = [finding async for finding in look_at_everything(Settings(data_dir=tmp_path))]
+    (warned,) = [finding for finding in found if finding.part == "settings"]
+    assert warned.state is State.WARN
+    assert "longshore.db, the database, may be read" in warned.what
