@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import shutil
 from collections.abc import AsyncIterator, Callable, Iterator
 from contextlib import AbstractAsyncContextManager, ExitStack, contextmanager
 from pathlib import Path
@@ -22,7 +23,7 @@ from longshore_client import (
 )
 from longshore_storage.catalogue import open_catalogue
 from tests.server.contents import random_bytes
-from tests.services.minio_cluster import MinioCluster
+from tests.services.minio_cluster import MinioCluster, MinioMember
 from tests.services.processes import ServerProcess, serve
 from tests.services.toxiproxy import Proxy, ToxiproxyService
 
@@ -103,6 +104,16 @@ async def activation(client: Client, deployment_id: str) -> Activation | None:
     return await anext(client.activations(deployment_id), None)
 
 
+async def all_but_two_that_have_all_die(cluster: MinioCluster, bucket: str) -> MinioMember:
+    """Gives one of the two that are left."""
+    await until(lambda: len(cluster.with_all_of(bucket)) >= 2)
+    left = cluster.with_all_of(bucket)[-2:]
+    for member in cluster.members:
+        if member not in left:
+            member.kill()
+    return left[0]
+
+
 async def test_one_dies_while_a_node_takes_an_upload_and_another_while_a_node_reads_it(
     start: StartNode,
     minio_cluster: MinioCluster,
@@ -156,15 +167,14 @@ async def test_one_dies_while_a_node_takes_an_upload_and_another_while_a_node_re
 
 
 async def test_with_two_dead_everything_is_read_and_nothing_is_taken_until_they_are_back(
-    start: StartNode, minio_cluster: MinioCluster, tmp_path: Path
+    start: StartNode, minio_cluster: MinioCluster, bucket: str, tmp_path: Path
 ) -> None:
     stored, refused = random_bytes(MIB, seed=2), random_bytes(MIB, seed=3)
     impatient = CallPolicy(rounds=1, transfer_rounds=1)
     async with start("one") as node, Client(node.address) as client:
         ended = await client.wait((await deploying(client, pieces(stored))).deployment_id)
         assert ended.status == DeploymentStatus.SUCCEEDED
-        for member in minio_cluster.members[1:3]:
-            member.kill()
+        await all_but_two_that_have_all_die(minio_cluster, bucket)
 
         assert b"".join([piece async for piece in client.read_payload("big", "1.0.0")]) == stored
         async with Client(node.address, policy=impatient) as hasty:
@@ -180,3 +190,23 @@ async def test_with_two_dead_everything_is_read_and_nothing_is_taken_until_they_
         ended = await client.wait((await waiting).deployment_id)
         assert ended.status == DeploymentStatus.SUCCEEDED
         assert (tmp_path / "one/live/big/payload.bin").read_bytes() == refused
+
+
+async def test_what_too_few_servers_do_not_find_is_not_taken_for_gone(
+    start: StartNode, minio_cluster: MinioCluster, bucket: str
+) -> None:
+    stored = random_bytes(MIB, seed=4)
+    impatient = CallPolicy(rounds=1, transfer_rounds=1)
+    async with start("one") as node, Client(node.address, policy=impatient) as client:
+        ended = await client.wait((await deploying(client, pieces(stored))).deployment_id)
+        assert ended.status == DeploymentStatus.SUCCEEDED
+        left = await all_but_two_that_have_all_die(minio_cluster, bucket)
+        # As after a PUT that three of the four had taken when two of these died.
+        shutil.rmtree(left.data_dir / bucket / "manifests")
+        with pytest.raises(errors.DependencyUnavailable):
+            async for _ in client.read_payload("big", "1.0.0"):
+                pass
+        assert "payload.damaged" not in node.stderr
+        await asyncio.to_thread(minio_cluster.ensure_running)
+        async with Client(node.address) as patient:
+            assert b"".join([piece async for piece in patient.read_payload("big", "1.0.0")]) == stored

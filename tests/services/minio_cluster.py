@@ -68,6 +68,20 @@ class MinioCluster:
         for member in self.members:
             member.start()
 
+    def with_all_of(self, bucket: str) -> list[MinioMember]:
+        """The servers that have every object that any of them has.
+
+        MinIO answers a PUT when three of four have it, the fourth a moment later, or when it is healed.
+        """
+        kept = {
+            member: {
+                found.relative_to(member.data_dir) for found in (member.data_dir / bucket).rglob("xl.meta")
+            }
+            for member in self.members
+        }
+        whole = set().union(*kept.values())
+        return [member for member in self.members if kept[member] == whole]
+
     @contextmanager
     def fresh_bucket(self) -> Iterator[str]:
         """A bucket of its own, emptied and removed at the end, also when members were broken meanwhile."""

@@ -102,18 +102,28 @@ class MinioService(Service):
 
     @_until_it_writes
     def _make(self, bucket: str) -> None:
-        self.client().make_bucket(bucket)
+        try:
+            self.client().make_bucket(bucket)
+        except S3Error as error:
+            # By a try that seemed to fail.
+            if error.code != "BucketAlreadyOwnedByYou":
+                raise
 
     @_until_it_writes
     def _remove(self, bucket: str) -> None:
-        client = self.client()
-        if not client.bucket_exists(bucket):
+        # What a server that has just started says of its buckets is not certain yet, and one that was removed
+        # while it looked them through it makes anew: the folder tells.
+        folder = self.data_dir / bucket
+        if not folder.exists():
             return
+        client = self.client()
         objects = client.list_objects(bucket, recursive=True, include_version=True)
         doomed = (DeleteObject(found.object_name, found.version_id) for found in objects if found.object_name)
         for error in client.remove_objects(bucket, doomed):
             raise _NotRemoved(f"{error.name} cannot be removed from {bucket}: {error.message}")
         client.remove_bucket(bucket)
+        if folder.exists():
+            raise _NotRemoved(f"{bucket} is there again")
 
     def close(self) -> None:
         super().close()

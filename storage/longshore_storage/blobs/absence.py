@@ -17,6 +17,11 @@ class Absence:
         self._clock = clock
         self._until_s: float | None = None
 
+    @property
+    def noted(self) -> bool:
+        """Whether there was a failure, and no answer since."""
+        return self._until_s is not None
+
     def lasts(self) -> bool:
         """Whether to ask somebody else; False makes the caller the one who looks."""
         if self._until_s is None:
@@ -35,6 +40,6 @@ class Absence:
 
     def end(self) -> bool:
         """Note an answer; True when there was a failure before."""
-        absent = self._until_s is not None
+        absent = self.noted
         self._until_s = None
         return absent

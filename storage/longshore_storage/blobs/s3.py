@@ -19,7 +19,7 @@ import tenacity
 import urllib3
 from minio.credentials.credentials import Credentials
 
-from longshore_storage.errors import BlobNotFound, CorruptBlob
+from longshore_storage.errors import BlobNotFound, CorruptBlob, StorageError
 from longshore_storage.ports import BlobStat
 
 from .absence import Absence
@@ -40,7 +40,8 @@ class S3BlobStore:
     that failed is left out for a while. Passing faults (no connection, time-outs, 408, 429, 5xx, bodies
     changed on their way in) are tried again, first with every other server, then with growing, random
     pauses for ``retry_for_s`` seconds, at least once however long the first try took; 0 is no more than
-    once with every server.
+    once with every server. That an object is missing is believed only while every server answers: MinIO says
+    so, too, of what lies on drives that are away.
     """
 
     def __init__(
@@ -164,6 +165,24 @@ class S3BlobStore:
         def pause_s(state: tenacity.RetryCallState) -> float:
             return 0.0 if state.attempt_number < len(self._turns) else _backoff(state)
 
+        failed = False
+
+        async def attempt() -> T:
+            nonlocal failed
+            try:
+                return await self._attempt(request, key)
+            except PassingFault:
+                failed = True
+                raise
+            except BlobNotFound as error:
+                if failed or any(server.absence.noted for server in self._turns):
+                    failed = False
+                    raise PassingFault(
+                        f"{key!r} is not found in {self._shown}, but not all of its servers answered: once "
+                        "they are back it is certain whether it is gone"
+                    ) from error
+                raise
+
         retry_for_s = self._retry_for_s if retry_for_s is None else retry_for_s
         # One that hangs takes longer than all tries should, and the next connection may be a good one.
         fewest = max(len(self._turns), 2 if retry_for_s else 1)
@@ -176,7 +195,7 @@ class S3BlobStore:
             before_sleep=log_retry,
             reraise=True,
         )
-        return await retrying(self._attempt, request, key)
+        return await retrying(attempt)
 
     async def _attempt(self, request: Callable[[S3Bucket], T], key: str) -> T:
         server = self._next()
@@ -187,6 +206,10 @@ class S3BlobStore:
             raise
         except PassingFault:
             server.absence.begin()
+            raise
+        except (StorageError, RangeBeyondEnd):
+            # An answer, though not what was hoped for.
+            server.absence.end()
             raise
         server.absence.end()
         return found

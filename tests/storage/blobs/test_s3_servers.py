@@ -7,7 +7,7 @@ from contextlib import ExitStack, asynccontextmanager, contextmanager
 
 import pytest
 
-from longshore_storage.blobs import S3BlobStore
+from longshore_storage.blobs import S3BlobStore, absence
 from longshore_storage.errors import BlobNotFound, BlobStoreUnavailable, Misconfigured
 from tests.storage.blobs.stub_store import Answer, StubStore, s3_error, stub_store
 
@@ -90,6 +90,38 @@ async def test_what_is_not_there_and_what_is_wrong_is_not_asked_twice() -> None:
                 with pytest.raises(error):
                     await store.get("packs/one")
             assert sum(counts(stubs)) == 1
+
+
+@pytest.mark.parametrize("away", [AWAY, Answer(503), s3_error(503, "SlowDownRead")])
+async def test_what_is_not_found_while_a_server_is_away_may_be_there(away: Answer) -> None:
+    gone = s3_error(404, "NoSuchKey")
+    with servers(away, gone) as stubs:
+        async with store_of(stubs) as store:
+            with pytest.raises(BlobStoreUnavailable, match="not all of its servers answered"):
+                await store.get("packs/one")
+
+
+async def test_what_is_not_found_twice_by_all_that_are_back_is_gone(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(absence, "_AWAY_S", 0)
+    gone = s3_error(404, "NoSuchKey")
+    with stub_store(AWAY, gone) as one, stub_store(gone) as other:
+        async with store_of([one, other], retry_for_s=30) as store:
+            with pytest.raises(BlobNotFound):
+                await store.get("packs/one")
+        assert len(one.requests) > 1
+
+
+async def test_one_server_that_failed_and_finds_nothing_then_is_asked_once_more() -> None:
+    gone = s3_error(404, "NoSuchKey")
+    for last, error in ((gone, BlobNotFound), (HERE, None)):
+        with stub_store(Answer(503), gone, last) as stub:
+            async with store_of([stub], retry_for_s=30) as store:
+                if error is None:
+                    assert await store.get("packs/one") == b"body"
+                else:
+                    with pytest.raises(error):
+                        await store.get("packs/one")
+            assert len(stub.requests) == 3
 
 
 async def test_a_lost_quorum_is_told_as_such_and_is_no_servers_fault() -> None:
