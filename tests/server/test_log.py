@@ -9,6 +9,8 @@ import signal
 from pathlib import Path
 
 import grpc
+import pytest
+from google.protobuf.field_mask_pb2 import FieldMask
 
 from longshore.v1 import catalog_service_pb2 as catalog
 from longshore.v1 import deployment_service_pb2 as pb
@@ -52,6 +54,37 @@ async def test_every_line_names_deployment_and_request(tmp_path: Path) -> None:
     work = [line for line in about if not line["event"].startswith("call.")]
     assert {line["request_id"] for line in work} == {"asked-by-me"}
     assert all(line["request_id"] for line in about)
+
+
+async def test_whatever_is_asked_for_no_line_is_long(tmp_path: Path) -> None:
+    long = "\x01" * 3_000_000
+    env = {"LONGSHORE_LOG__FORMAT": "json"}
+    async with (
+        serve(data_dir=tmp_path / "node", env=env) as server,
+        grpc.aio.insecure_channel(server.address) as channel,
+    ):
+        stubs = Stubs(channel)
+        for call, request in (
+            (stubs.deployments.ListActivations, pb.ListActivationsRequest(node_name=long)),
+            (stubs.deployments.GetDeployment, pb.GetDeploymentRequest(deployment_id=long)),
+            (
+                stubs.catalog.UpdateEnvironment,
+                catalog.UpdateEnvironmentRequest(
+                    environment=catalog.Environment(environment="default"),
+                    update_mask=FieldMask(paths=[long]),
+                ),
+            ),
+            (
+                stubs.catalog.UpdateProjectEnvironment,
+                catalog.UpdateProjectEnvironmentRequest(
+                    project_environment=catalog.ProjectEnvironment(project="shop"),
+                    update_mask=FieldMask(paths=[long]),
+                ),
+            ),
+        ):
+            with pytest.raises(grpc.aio.AioRpcError):
+                await call(request)
+        assert max(map(len, server.stderr.splitlines())) < 20_000
 
 
 async def test_the_level_changes_while_it_runs(tmp_path: Path) -> None:

@@ -21,6 +21,8 @@ _MOST_A_MINUTE: Final = 300
 # Whoever tries one name after the other must not keep the denials of others out.
 _MOST_OF_ONE: Final = 30
 _LONGEST_MESSAGE: Final = 1000
+# Names are looked at before; whatever is not must not fill the trail.
+_LONGEST_NAME: Final = 200
 
 
 class Denials:
@@ -39,6 +41,7 @@ class Denials:
     ) -> None:
         """Record that ``actor`` was refused ``what``: a permission, or to be let in."""
         self._on_denied(what)
+        project, environment = project[:_LONGEST_NAME], environment[:_LONGEST_NAME]
         now = time.monotonic()
         while self._told and next(iter(self._told.values())) < now - _AGAIN_AFTER_S:
             self._told.popitem(last=False)

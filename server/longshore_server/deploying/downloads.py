@@ -6,6 +6,7 @@ from collections.abc import AsyncGenerator
 from contextlib import aclosing
 from dataclasses import dataclass
 
+from longshore_server.access.shares import Shares
 from longshore_server.refusal import Reason, Refusal, invalid
 from longshore_storage.catalogue import Catalogue, projects, releases
 from longshore_storage.catalogue.rows import Release
@@ -15,6 +16,7 @@ from .requests import version_key
 
 # Each may hold some 72 MiB read ahead for a client that reads slowly.
 _MOST_AT_ONCE = 16
+_COME_BACK_AFTER_S = 5.0
 _SUFFIXES = {"TAR": ".tar", "TAR_GZ": ".tar.gz", "TAR_ZST": ".tar.zst", "TAR_XZ": ".tar.xz", "ZIP": ".zip"}
 
 
@@ -33,7 +35,7 @@ class Downloads:
     def __init__(self, catalogue: Catalogue, payloads: PayloadStore) -> None:
         self._catalogue = catalogue
         self._payloads = payloads
-        self._running = 0
+        self._running = Shares(_MOST_AT_ONCE, "downloads", _too_many)
 
     async def open(self, project: str, version: str, offset: int) -> Download:
         """Find the payload; raises ``Refusal`` when it is not there (any more) or shorter than ``offset``."""
@@ -64,16 +66,13 @@ class Downloads:
         )
 
     async def _pieces(self, sha256: str, offset: int) -> AsyncGenerator[bytes | memoryview, None]:
-        if self._running >= _MOST_AT_ONCE:
-            raise Refusal(
-                Reason.LIMIT_EXCEEDED,
-                f"{_MOST_AT_ONCE} downloads are running on this node: try again soon, or ask another node",
-                retry_after_s=5,
-            )
-        self._running += 1
-        try:
+        with self._running.counted():
             async with self._payloads.open(sha256) as reader, aclosing(reader.stream(offset)) as stream:
                 async for piece in stream:
                     yield piece
-        finally:
-            self._running -= 1
+
+
+def _too_many(why: str) -> Refusal:
+    return Refusal(
+        Reason.LIMIT_EXCEEDED, f"{why}: try again soon, or ask another node", retry_after_s=_COME_BACK_AFTER_S
+    )

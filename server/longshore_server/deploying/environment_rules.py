@@ -34,7 +34,10 @@ class EnvironmentRules:
         """Set what ``paths`` name; setting what is set already changes nothing. Raises ``Refusal``."""
         name = check_environment_name("environment.environment", name)
         if not paths or not set(paths) <= set(_SETTABLE):
-            raise invalid("update_mask", f"must name fields of {', '.join(_SETTABLE)}, got {list(paths)}")
+            raise invalid(
+                "update_mask",
+                f"must name fields of {', '.join(_SETTABLE)}, got {', '.join(paths)[:200] or 'none'}",
+            )
         try:
             async with self._catalogue.transaction() as transaction:
                 await _update(transaction, name, second_person, actor)

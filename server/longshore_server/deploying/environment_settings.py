@@ -128,7 +128,8 @@ class SettingsRequest:
         if unknown or not self.values:
             raise invalid(
                 "update_mask",
-                f"must name fields of {', '.join(SETTABLE)} or retention, got {unknown or 'none'}",
+                f"must name fields of {', '.join(SETTABLE)} or retention, "
+                f"got {', '.join(unknown)[:200] or 'none'}",
             )
         values = {path: _SETTINGS[path].check(path, value) for path, value in self.values.items()}
         return SettingsRequest(project, environment, self.etag, values)

@@ -21,7 +21,7 @@ from longshore_storage.catalogue.scopes import EVERYTHING, Scope, covers
 from .arrivals import Arrivals
 from .changes import EncodeDeployments
 from .feed import Encode, Feed, look_at
-from .followers import Followers
+from .followers import shares_of_followers
 from .frames import Frame, Stretch, joined
 from .watching import Watching
 
@@ -76,7 +76,7 @@ class ProgressHub:
             context=self._context,
             ticks_a_heartbeat=_TICKS_A_HEARTBEAT,
         )
-        self.followers = Followers(most_followers)
+        self.followers = shares_of_followers(most_followers)
 
     async def run(self) -> None:
         """Pass wake-ups on to the feeds and let their clock tick, until cancelled."""

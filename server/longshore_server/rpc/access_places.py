@@ -210,16 +210,20 @@ async def of_upload(places: Places, request: Any) -> Place | None:
 
 
 async def of_node(places: Places, request: Any) -> Place | None:
-    """All projects in a node's environment: a node has what it has of each. Anywhere where there is none."""
+    """All projects in a node's environment: a node has what it has of each.
+
+    That there is no such node is told to whoever may do this with all there are.
+    """
     hidden = Refusal(
         Reason.PERMISSION_DENIED,
-        f"this takes the permission {Permission.CLUSTER_ADMIN} for all projects in the node's environment",
+        f"this takes the permission {Permission.CLUSTER_ADMIN} for all projects in the node's environment, "
+        "or there is no such node: `longshore nodes` lists those that you may see",
         metadata={"permission": Permission.CLUSTER_ADMIN},
     )
 
     async def look(transaction: Transaction) -> Place | None:
         node = await nodes.find_node(transaction, request.node_name)
-        place = _ANYWHERE if node is None else Place("", (node.environment,))
+        place = _EVERYWHERE if node is None else Place("", (node.environment,))
         return place._replace(hidden=hidden)
 
     return await places.read(look)
@@ -227,7 +231,9 @@ async def of_node(places: Places, request: Any) -> Place | None:
 
 async def of_nodes(places: Places, request: Any) -> Place | None:
     """Any project in the environment that a request names; all of them where it names none."""
-    return Place(None, (request.environment,))
+    if not request.environment:
+        return Place(None, ("",))
+    return Place(None, (check_environment_name("environment", request.environment),))
 
 
 def of_environment(field: str = "", *, project: str | None = None) -> Finder:

@@ -165,7 +165,7 @@ class DeploymentServicer(RecordingCalls):
             node = await nodes.find_node(transaction, request.node_name)
             # Where one may read nothing, nodes are not there.
             if node is None or not covers(readable(), None, node.environment):
-                raise Refusal(Reason.NODE_NOT_FOUND, f"no node {request.node_name!r} is registered")
+                raise Refusal(Reason.NODE_NOT_FOUND, f"no node {request.node_name[:100]!r} is registered")
             page = await activations.list_activations_of_node(
                 transaction,
                 node.id,

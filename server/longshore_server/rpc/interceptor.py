@@ -30,7 +30,7 @@ from longshore_storage.catalogue.rows import Actor
 
 from .admission import Admission
 from .reading import read_only, reading
-from .statuses import code_of, status_of, trailing_metadata
+from .statuses import MOST_MESSAGE_CHARACTERS, code_of, status_of, trailing_metadata
 from .unguarded import Unguarded
 from .writing import write
 
@@ -237,7 +237,10 @@ class _Call:
             )
         else:
             _log.info(
-                "call.refused", duration_ms=duration_ms, reason=refusal.reason.value, message=refusal.message
+                "call.refused",
+                duration_ms=duration_ms,
+                reason=refusal.reason.value,
+                message=refusal.message[:MOST_MESSAGE_CHARACTERS],
             )
         status = status_of(refusal, self._request_id)
         self._count(code_of(status), refusal.reason)

@@ -76,12 +76,12 @@ ERROR_DOMAIN = "longshore"
 _DETAILS_KEY = "grpc-status-details-bin"
 # Trailers from about 8 kB on are refused on the way; the rest of the room is gRPC's own.
 _MOST_DETAILS_BYTES = 4096
-_MOST_MESSAGE_CHARACTERS = 1024
+MOST_MESSAGE_CHARACTERS = 1024
 
 
 def status_of(refusal: Refusal, request_id: str) -> status_pb2.Status:
     """Build the ``google.rpc.Status`` of a refusal, at most 4 KiB."""
-    message = refusal.message[:_MOST_MESSAGE_CHARACTERS]
+    message = refusal.message[:MOST_MESSAGE_CHARACTERS]
     status = status_pb2.Status(code=STATUS_OF[refusal.reason].value[0], message=message)
     metadata = {"request_id": request_id, **refusal.metadata}
     if refusal.total_findings:

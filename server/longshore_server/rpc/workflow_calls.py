@@ -238,7 +238,7 @@ async def _environment(transaction: Transaction, request: Any) -> str:
     if request.project:
         check_place("", request.project, environment)
         if await projects.get_project(transaction, request.project) is None:
-            raise Refusal(Reason.PROJECT_NOT_FOUND, f"there is no project {request.project!r}")
+            raise Refusal(Reason.PROJECT_NOT_FOUND, f"there is no project {request.project[:100]!r}")
     if not await projects.environment_exists(transaction, environment):
         raise Refusal(Reason.ENVIRONMENT_NOT_FOUND, f"there is no environment {environment[:100]!r}")
     return environment

@@ -21,3 +21,13 @@ async def test_many_of_one_leave_room_for_others(catalogue: Catalogue, principal
         written = await list_audit(transaction, before_id=None, limit=500)
     assert written[0].principal == "bob"
     assert 10 <= len(written) <= 100
+
+
+async def test_one_with_long_names_is_written_down_short(catalogue: Catalogue) -> None:
+    long = "x" * 1_000_000
+    await Denials(catalogue).record(
+        Actor("mallory", "ipv4:127.0.0.1:5000"), "cluster.read", long, project=long, environment=long
+    )
+    async with catalogue.reading() as transaction:
+        (entry,) = await list_audit(transaction, before_id=None, limit=5)
+    assert (len(entry.message), len(entry.project), len(entry.environment)) == (1000, 200, 200)

@@ -126,6 +126,7 @@ async def stage(
         {"role": "admin", "principals": ["outsider"], "projects": ["other*"]},
         {"role": "blind", "principals": ["blind"], "projects": ["other*"]},
         {"role": "admin", "principals": ["stager"], "environments": ["staging"]},
+        {"role": "viewer", "principals": ["spectator"], "environments": ["staging"]},
         blind=[one for one in ALL if one != Permission.DEPLOYMENT_READ],
     )
     async with start_node(access=access) as node:
@@ -198,3 +199,19 @@ async def test_of_an_environment_that_one_may_not_read(stage: Stage) -> None:
             answers.add(told.message.replace(name, "IT"))
     # One of each permission that was lacking, and one about the node.
     assert len(answers) == 3
+
+
+async def test_of_a_node_in_an_environment_that_one_may_not_read(stage: Stage) -> None:
+    for who in ("stager", "spectator"):
+        caller = as_caller(stage.node, stage.issuer.token(who))
+        for call, make in (
+            (caller.cluster.CordonNode, cluster.CordonNodeRequest),
+            (caller.cluster.DrainNode, cluster.DrainNodeRequest),
+            (caller.cluster.RemoveNode, cluster.RemoveNodeRequest),
+        ):
+            answers = set()
+            for name in (stage.node.node.identity.name, "none"):
+                with refused(S.PERMISSION_DENIED, "PERMISSION_DENIED") as told:
+                    await call(make(node_name=name))
+                answers.add(told.message.replace(name, "IT"))
+            assert len(answers) == 1

@@ -8,8 +8,10 @@ from typing import Any
 import grpc
 
 from longshore.v1 import cluster_service_pb2 as cluster
+from longshore.v1 import deployment_pb2 as D  # noqa: N812
 from longshore.v1 import deployment_service_pb2 as pb
-from tests.server.calls import refused
+from tests.server.calls import deploy_to_end, refused
+from tests.server.contents import random_bytes
 from tests.server.running import StartNode, embedded
 
 from .as_caller import as_caller
@@ -17,6 +19,7 @@ from .issuer import Issuer
 from .policies import write_policy
 
 S = grpc.StatusCode
+MIB = 1 << 20
 
 
 @embedded
@@ -46,6 +49,37 @@ async def test_of_followers(start_node: StartNode, access: dict[str, Any], issue
             while await _is_refused(again := alice.deployments.WatchDeployments(watched)):
                 await asyncio.sleep(0.02)
         for call in (*held, *others, again):
+            call.cancel()
+
+
+@embedded
+async def test_of_downloads(start_node: StartNode, access: dict[str, Any], issuer: Issuer) -> None:
+    write_policy(access["policy_file"], {"role": "admin", "principals": ["alice", "bob"]})
+    async with start_node(access=access) as node:
+        alice, bob = (as_caller(node, issuer.token(name)) for name in ("alice", "bob"))
+        made = await deploy_to_end(
+            alice,
+            random_bytes(24 * MIB, seed=1),
+            project="big",
+            payload_format=D.PAYLOAD_FORMAT_FILE,
+            file_name="big",
+        )
+        asked = pb.DownloadPayloadRequest(project="big", version=made.version)
+        # Nobody reads on.
+        held = [alice.deployments.DownloadPayload(asked) for _ in range(8)]
+        for call in held:
+            for _ in range(2):
+                assert await call.read() is not grpc.aio.EOF
+        with refused(S.RESOURCE_EXHAUSTED, "LIMIT_EXCEEDED") as told:
+            async for _ in alice.deployments.DownloadPayload(asked):
+                pass
+        assert told.message.startswith("8 of this node's downloads are alice's")
+        assert told.retry_after_s
+        read = 0
+        async for response in bob.deployments.DownloadPayload(asked):
+            read += len(response.data)
+        assert read == 24 * MIB
+        for call in held:
             call.cancel()
 
 
