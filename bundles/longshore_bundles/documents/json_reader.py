@@ -4,12 +4,17 @@ from __future__ import annotations
 
 import json
 import math
+from collections import Counter
+from itertools import islice
 
 from longshore_bundles.findings import Finding, FindingLog, Severity, printable
 
 from .decoding import MAX_DOCUMENT_BYTES, DocumentRefused, decoded, writable
 from .document import MAX_DEPTH, Document, JsonValue
 from .json_places import find_places
+
+# More of them tell nobody more.
+_MOST_DUPLICATES = 1000
 
 
 def read_json(
@@ -38,10 +43,9 @@ def _parsed(text: str) -> tuple[JsonValue, list[str]]:
     def to_object(pairs: list[tuple[str, JsonValue]]) -> dict[str, JsonValue]:
         found = dict(pairs)
         if len(found) < len(pairs):
-            keys = [key for key, _ in pairs]
-            for key in found:
-                keys.remove(key)
-            duplicates.extend(keys)
+            times = Counter(key for key, _ in pairs)
+            twice = (key for key in found if times[key] > 1)
+            duplicates.extend(islice(twice, _MOST_DUPLICATES - len(duplicates)))
         return found
 
     if not text.strip():

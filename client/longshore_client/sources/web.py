@@ -110,6 +110,8 @@ class Web:
         self._first = None if first is None else origin_of(checked_url(first, "http", "https"))
         self._private_allowed: bool | None = True if options.allow_private or first is None else None
         self._token = options.token() if first is not None else ""
+        # A name leads where it led first: else it could be judged by one answer and connected to by another.
+        self._resolved: dict[Origin, tuple[str, ...]] = {}
         self._connector = Connector(deadline, options.idle_timeout_s)
 
     @property
@@ -152,7 +154,10 @@ class Web:
         None where a proxy is asked for a name. Raises ``SourceRefused``, ``SourceUnavailable``.
         """
         # Behind a proxy nobody here knows where a name leads; only an address that is written out is judged.
-        found = resolve(origin, self._deadline) if proxy_for(origin) is None else written_out(origin)
+        found = self._resolved.get(origin)
+        if found is None:
+            found = resolve(origin, self._deadline) if proxy_for(origin) is None else written_out(origin)
+            self._resolved[origin] = found
         if self._private_allowed is None:
             # Decided once, by the server that was named: who names one of his own network means it.
             self._private_allowed = bool(found) and all(map(is_private, found))

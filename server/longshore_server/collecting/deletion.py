@@ -14,6 +14,7 @@ from typing import NamedTuple
 import structlog
 
 from longshore_bundles import case_folded
+from longshore_server.access import Permission, current_caller
 from longshore_server.refusal import Reason, Refusal
 from longshore_storage.catalogue import Catalogue, Transaction, projects, releases, retaining
 from longshore_storage.catalogue.audit_trail import record_audit
@@ -75,7 +76,9 @@ class PayloadDeletion:
         against = [use for use in uses if not force or use.kind != _GIVEN_UP_BY_FORCE]
         if against:
             raise _in_use(release, against)
-        share = await retaining.share_of(transaction, release)
+        share = await retaining.share_of(
+            transaction, release, scopes=current_caller().rights.scopes(Permission.PAYLOAD_READ)
+        )
         await retaining.drop_references(transaction, [release.id])
         await record_audit(
             transaction,
@@ -85,8 +88,8 @@ class PayloadDeletion:
             version=release.version,
             from_status="STORED",
             to_status="DELETED",
-            message=f"{share.own_size_bytes} stored bytes are freed, {share.shared_size_bytes} are shared"
-            + (", forced" if force else ""),
+            # Not what of it is shared: whoever reads this may not read what it is shared with.
+            message=f"a payload of {release.payload_size_bytes} bytes" + (", forced" if force else ""),
         )
         _log.info("payload.deleted", project=project, version=release.version)
         return Deletion(share.own_size_bytes, share.shared_size_bytes)

@@ -45,9 +45,9 @@ class BundleContent:
         if self.workflows:
             await add_workflows(transaction, release_id, self.workflows, self.files)
 
-    async def register(self, transaction: Transaction, release_id: int) -> None:
-        """Write the workflows down with a release that may have them already."""
-        await replace_workflows(transaction, release_id, self.workflows, self.files)
+    async def register(self, transaction: Transaction, release_id: int) -> int:
+        """Write the workflows down with a release that may have them already; how many were deleted."""
+        return await replace_workflows(transaction, release_id, self.workflows, self.files)
 
 
 @dataclass(frozen=True, slots=True)

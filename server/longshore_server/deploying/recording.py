@@ -10,9 +10,11 @@ from collections.abc import Awaitable, Callable, Sequence
 from dataclasses import dataclass, replace
 
 from longshore_bundles import case_folded, order_key
+from longshore_server.access import Permission, current_caller
 from longshore_server.findings import told
 from longshore_server.refusal import FindingTold, Reason, Refusal
 from longshore_storage.catalogue import Transaction, projects, releases
+from longshore_storage.catalogue.audit_trail import record_audit
 from longshore_storage.catalogue.lifecycle import DeploymentStatus
 from longshore_storage.catalogue.rows import Actor, Deployment, Release
 from longshore_storage.catalogue.uploads import drop_upload, heartbeat
@@ -124,7 +126,7 @@ async def _release(
 ) -> Release:
     version, existing = await find_version(transaction, header, content)
     if existing is not None:
-        await content.bundle.register(transaction, existing.id)
+        await _register(transaction, existing, content, actor)
         if existing.stored_payload is None:
             return await releases.restore_payload(
                 transaction,
@@ -157,6 +159,26 @@ async def _release(
     )
     await content.bundle.record(transaction, release.id)
     return release
+
+
+async def _register(transaction: Transaction, release: Release, content: Content, actor: Actor) -> None:
+    """Bring unregistered workflows back where the caller may do so: it shows in each environment."""
+    environments = await projects.environments_of(transaction, release.project)
+    rights = current_caller().rights
+    if not all(rights.allow(Permission.PROJECT_CONFIGURE, release.project, each) for each in environments):
+        return
+    restored = await content.bundle.register(transaction, release.id)
+    if restored:
+        await record_audit(
+            transaction,
+            actor,
+            "workflows.restored",
+            project=release.project,
+            version=release.version,
+            from_status="DELETED",
+            to_status="REGISTERED",
+            message=f"{restored} workflows",
+        )
 
 
 def _skipped(header: Header) -> str:

@@ -18,6 +18,7 @@ from . import tables
 from .catalogue import Transaction
 from .lifecycle import TERMINAL, DeploymentStatus
 from .rows import Release
+from .scopes import EVERYTHING, Scope, within
 
 _a = tables.assignment
 _d = tables.deployment
@@ -89,20 +90,35 @@ async def uses_of(transaction: Transaction, release: Release, *, rollback_target
     return [ReleaseUse(row.kind, row.environment) for row in rows]
 
 
-async def share_of(transaction: Transaction, release: Release) -> PayloadShare:
-    """What would go with a release's reference to its payload, and what of the payload would stay."""
+async def share_of(
+    transaction: Transaction, release: Release, *, scopes: Collection[Scope] = EVERYTHING
+) -> PayloadShare:
+    """What would go with a release's reference to its payload, and what of the payload would stay.
+
+    What projects outside ``scopes`` need is left out: that they have the same bytes is not told.
+    """
     sha256 = release.stored_payload
     pp, others = tables.payload_pack, tables.payload_pack.alias()
+    u, of_upload = tables.upload, _d.c.id == tables.upload.c.deployment_id
     named_elsewhere = or_(
-        select(_r.c.id).where(_r.c.stored_payload == sha256, _r.c.id != release.id).exists(),
-        select(tables.upload.c.deployment_id).where(tables.upload.c.stored_payload == sha256).exists(),
+        select(_r.c.id)
+        .where(_r.c.stored_payload == sha256, _r.c.id != release.id, within(scopes, _r.c.project))
+        .exists(),
+        select(u.c.deployment_id)
+        .join(_d, of_upload)
+        .where(u.c.stored_payload == sha256, within(scopes, _d.c.project, _d.c.environment))
+        .exists(),
     )
     needed_elsewhere = or_(
         named_elsewhere,
         select(others.c.pack_key)
-        .where(others.c.pack_key == _f.c.key, others.c.payload_sha256 != sha256)
+        .join(_r, _r.c.stored_payload == others.c.payload_sha256)
+        .where(others.c.pack_key == _f.c.key, others.c.payload_sha256 != sha256, within(scopes, _r.c.project))
         .exists(),
-        select(tables.pin.c.pack_key).where(tables.pin.c.pack_key == _f.c.key).exists(),
+        select(tables.pin.c.pack_key)
+        .join(_d, _d.c.id == tables.pin.c.deployment_id)
+        .where(tables.pin.c.pack_key == _f.c.key, within(scopes, _d.c.project, _d.c.environment))
+        .exists(),
     )
     size = func.sum(_f.c.size_bytes)
     row = await transaction.one(

@@ -110,10 +110,10 @@ async def replace_workflows(
     release_id: int,
     workflows: Sequence[WorkflowRow],
     contents: Mapping[str, bytes],
-) -> None:
+) -> int:
     """Write a release's workflows down in place of those that were; ``contents`` has what they name.
 
-    Those that were deleted come back. Rows that stay as they are are not touched.
+    Those that were deleted come back; gives how many were. Rows that stay as they are are not touched.
     """
     known = await transaction.all(select(_w).where(_w.c.release_id == release_id))
     before = {(row.path, row.name): _of(row) for row in known}
@@ -124,8 +124,10 @@ async def replace_workflows(
     for some in _portions(sorted(stale)):
         await transaction.execute(delete(_w).where(_w.c.release_id == release_id, _w.c.path.in_(some)))
     await add_workflows(transaction, release_id, new, contents)
-    if any(row.deleted for row in known):
+    deleted = sum(row.deleted for row in known)
+    if deleted:
         await _bring_back(transaction, _w.c.release_id == release_id)
+    return deleted
 
 
 class Page(NamedTuple):

@@ -36,7 +36,10 @@ class Placement(NamedTuple):
 
 
 class Assembler:
-    """Turns one upload's pieces, in order, into segments."""
+    """Turns one upload's pieces, in order, into segments.
+
+    Without ``tells_reuse`` all bytes that were sent count as stored, raw, whether or not they were there.
+    """
 
     def __init__(
         self,
@@ -47,6 +50,7 @@ class Assembler:
         *,
         pack_bytes: int,
         encoders: int,
+        tells_reuse: bool = True,
     ) -> None:
         self._workers = workers
         self._index = index
@@ -54,6 +58,7 @@ class Assembler:
         self._count = count
         self._pack_bytes = pack_bytes
         self._encoders = encoders
+        self._tells_reuse = tells_reuse
         self._segment = Segment()
         self._unstored: dict[ChunkDigest, Placement] = {}
 
@@ -78,8 +83,9 @@ class Assembler:
             if placement is None:
                 placement = self._add(piece, *stored_forms[piece.digest])
                 at_hand[piece.digest] = placement
+                self._count_bytes(piece, len(stored_forms[piece.digest][1]))
             else:
-                self._segment.reused_bytes += piece.raw_length
+                self._count_bytes(piece, 0)
             placements.append(placement)
             self._segment.chunks.append(placement.chunk)
             self._segment.raw_bytes += piece.raw_length
@@ -109,9 +115,17 @@ class Assembler:
         entry = segment.pack.add(piece.digest, codec, stored, piece.raw_length)
         placement = Placement(entry.placed(segment.pack_key), stored)
         segment.new_chunks.append(placement.chunk)
-        segment.stored_bytes += len(stored)
         self._unstored[piece.digest] = placement
         return placement
+
+    def _count_bytes(self, piece: Piece, newly_stored: int) -> None:
+        segment = self._segment
+        if self._tells_reuse or piece.raw is None:
+            segment.stored_bytes += newly_stored
+            segment.reused_bytes += 0 if newly_stored else piece.raw_length
+        else:
+            # As it came: neither its count nor how well it was compressed tells that it was there.
+            segment.stored_bytes += piece.raw_length
 
     def _segment_is_full(self) -> bool:
         chunks, raw_bytes = len(self._segment.chunks), self._segment.raw_bytes

@@ -104,6 +104,7 @@ class PayloadWriter:
             self._count,
             pack_bytes=settings.pack_bytes,
             encoders=settings.threads,
+            tells_reuse=own_chunks is None,
         )
         self.hold = Hold(
             catalogue,

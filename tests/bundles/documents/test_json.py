@@ -39,6 +39,15 @@ def test_a_duplicate_key_is_an_error() -> None:
     assert findings == [("KEY_DUPLICATE", None), ("KEY_DUPLICATE", None)]
 
 
+def test_many_duplicate_keys_take_no_more_time_than_others() -> None:
+    # Counted by pairs, these took hours.
+    pairs = ", ".join(f'"{number // 2}": 1' for number in range(600_000))
+    log = FindingLog()
+    document = read_json(f"{{{pairs}}}".encode(), "x.json", log, max_bytes=1 << 24)
+    assert document is not None
+    assert {finding.code for finding in log.findings()} == {"KEY_DUPLICATE"}
+
+
 @pytest.mark.parametrize(
     ("text", "finding"),
     [

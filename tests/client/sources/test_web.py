@@ -46,6 +46,19 @@ def test_plain_http_only_where_it_is_allowed(server: WebServer, into: Path, plai
     assert fetch(UrlSource(url), into, plain).path.read_bytes() == b"bytes"
 
 
+def test_a_name_that_was_private_when_it_was_judged_is_not_public_when_it_is_asked(
+    new_server: NewServer, names: dict[str, list[str]], public_address: str, plain: FetchOptions
+) -> None:
+    public = new_server(host=public_address)
+    names["host.test"] = ["127.0.0.1", public_address]
+    url = public.url("/x.tar", host="host.test")
+    web = Web(url, plain, Deadline(20))
+    web.check(url)
+    with pytest.raises(SourceUnavailable), web.get(url):
+        pass
+    assert not public.requests
+
+
 def test_https_speaks_to_the_server_by_its_name(
     new_server: NewServer, authority: Authority, names: dict[str, list[str]], into: Path
 ) -> None:

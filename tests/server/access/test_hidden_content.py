@@ -13,6 +13,7 @@ import pytest
 from longshore.v1 import deployment_pb2
 from longshore.v1 import deployment_service_pb2 as pb
 from tests.server.calls import deploy, deploy_to_end, refused
+from tests.server.contents import random_bytes
 from tests.server.manifests import pack
 from tests.server.running import RunningNode, StartNode, embedded
 
@@ -31,7 +32,9 @@ async def guarded(
     write_policy(
         policy_file,
         {"role": "admin", "principals": ["root"]},
-        {"role": "operator", "principals": ["bob"], "projects": ["mine*"]},
+        {"role": "admin", "principals": ["bob"], "projects": ["mine*"]},
+        {"role": "pusher", "principals": ["pusher"], "projects": ["bank"]},
+        pusher=["deployment.create", "deployment.read"],
     )
     async with start_node(access=access) as node:
         yield node
@@ -49,6 +52,45 @@ async def test_an_upload_does_not_tell_whether_others_have_its_content(
     told = [
         (await deploy(bob, content, project=project, **asked)).transfer
         for project, content in (("mine", known), ("mine-too", fresh))
+    ]
+    assert told[0] == told[1]
+
+
+async def test_a_deletion_does_not_tell_whether_others_have_its_content(
+    guarded: RunningNode, issuer: Issuer
+) -> None:
+    contents = [random_bytes(200_000, seed=seed) for seed in (1, 2)]
+    root, bob = (as_caller(guarded, issuer.token(name)) for name in ("root", "bob"))
+    asked: Any = {
+        "payload_format": deployment_pb2.PAYLOAD_FORMAT_FILE,
+        "file_name": "a.bin",
+        "stage_only": True,
+    }
+    await deploy(root, contents[0], project="bank", **asked)
+    told = []
+    for content in contents:
+        staged = await deploy(bob, content, project="mine", **asked)
+        await bob.deployments.CancelDeployment(pb.CancelDeploymentRequest(deployment_id=staged.deployment_id))
+        deleted = await bob.deployments.DeletePayload(
+            pb.DeletePayloadRequest(project="mine", version=staged.version, force=True)
+        )
+        told.append((deleted.freed_size_bytes > 0, deleted.shared_size_bytes))
+    assert told == [(True, 0)] * 2
+    trail = await bob.deployments.ListAuditEntries(pb.ListAuditEntriesRequest(project="mine"))
+    assert len({one.message for one in trail.entries if one.action == "payload.deleted"}) == 1
+
+
+@pytest.mark.parametrize("times", [1, 2])
+async def test_an_upload_does_not_tell_what_is_in_payloads_that_one_may_not_read(
+    guarded: RunningNode, issuer: Issuer, times: int
+) -> None:
+    known, fresh = (random_bytes(200_000, seed=seed) * times for seed in (3, 4))
+    root, pusher = (as_caller(guarded, issuer.token(name)) for name in ("root", "pusher"))
+    asked: Any = {"payload_format": deployment_pb2.PAYLOAD_FORMAT_FILE, "stage_only": True}
+    await deploy(root, known, project="bank", file_name="a.bin", **asked)
+    told = [
+        (await deploy(pusher, content, project="bank", file_name=f"{name}.bin", **asked)).transfer
+        for name, content in (("b", known), ("c", fresh))
     ]
     assert told[0] == told[1]
 
