@@ -13,9 +13,11 @@ Memory: the names of one directory a level; nothing else is kept.
 
 from __future__ import annotations
 
+import errno
 import os
+import re
 import stat
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -30,6 +32,8 @@ from .kinds import ROOT_MANIFESTS
 IGNORE_FILE = ".longshoreignore"
 _GIT = ".git"
 _MAX_IGNORE_FILE_BYTES = 1 << 20
+# A range that is none comes as the error of what patterns become.
+_NO_PATTERN = (ValueError, re.error)
 
 _Child = tuple[str, os.DirEntry[str]]
 """A path from the walked directory on, and what stands there."""
@@ -166,15 +170,36 @@ def reading(path: str) -> Iterator[None]:
 def _read_ignore_file(directory: Path) -> Ignored:
     location = directory / IGNORE_FILE
     try:
-        with location.open("rb") as file:
+        # Whose tree this is may be a stranger: no link is followed, and no pipe waited for.
+        descriptor = os.open(location, os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK | os.O_CLOEXEC)
+        with os.fdopen(descriptor, "rb") as file:
+            if not stat.S_ISREG(os.fstat(file.fileno()).st_mode):
+                raise ValueError("it is no file")
             text = file.read(_MAX_IGNORE_FILE_BYTES + 1).decode("utf-8-sig")
         if len(text) > _MAX_IGNORE_FILE_BYTES:
             raise ValueError(f"it is larger than {_MAX_IGNORE_FILE_BYTES} bytes")
-        return GitIgnoreSpec.from_lines(text.splitlines()).match_file
+        return _ignoring(text.splitlines())
     except FileNotFoundError:
         return lambda path: False
     except OSError as error:
-        reason = str(error.strerror)
+        reason = "it is a link" if error.errno == errno.ELOOP else str(error.strerror)
     except ValueError as error:
         reason = str(error)
     raise TreeUnreadable("IGNORE_FILE_INVALID", f"{IGNORE_FILE} cannot be used: {reason}", path=IGNORE_FILE)
+
+
+def _ignoring(lines: Sequence[str]) -> Ignored:
+    """What matches the patterns. Raises ``ValueError`` with the number of the first line that is none."""
+    try:
+        return GitIgnoreSpec.from_lines(lines).match_file
+    except _NO_PATTERN:
+        number = next(number for number, line in enumerate(lines, start=1) if not _is_pattern(line))
+        raise ValueError(f"line {number} is no pattern") from None
+
+
+def _is_pattern(line: str) -> bool:
+    try:
+        GitIgnoreSpec.from_lines([line])
+    except _NO_PATTERN:
+        return False
+    return True

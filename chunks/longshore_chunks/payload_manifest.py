@@ -90,6 +90,11 @@ class ManifestWriter:
         """The CRC32C of everything given back so far."""
         return self._crc32c
 
+    @property
+    def digest(self) -> bytes:
+        """The BLAKE3 of everything given back so far but the digest at the end, which it is."""
+        return self._hash.digest()
+
     def add(self, chunks: Iterable[PlacedChunk]) -> bytes:
         """The manifest's next bytes. Raises ``ValueError`` for chunks that the header does not allow."""
         batch = list(chunks)
@@ -149,6 +154,11 @@ class ManifestReader:
     def header(self) -> ManifestHeader | None:
         """What stands before the entries, as soon as it was fed; not yet covered by the digest."""
         return self._header
+
+    @property
+    def digest(self) -> bytes:
+        """The digest at the manifest's end, once ``finish`` has found it right."""
+        return self._hash.digest()
 
     def feed(self, piece: bytes | bytearray | memoryview) -> list[PlacedChunk]:
         """Take the next bytes and give back the chunks that they complete, in the payload's order."""

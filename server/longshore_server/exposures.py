@@ -18,6 +18,7 @@ from longshore_storage.blobs.urls import S3Location, parse_blob_url, parse_read_
 
 from .settings import Settings
 from .settings.addresses import is_loopback
+from .settings.effective import secrets_in
 from .settings.named_files import named_files
 
 _SECRET: Final = ("key_file", "secret_file", "password_file", "token_file", "headers_file")
@@ -30,8 +31,14 @@ class Exposure(NamedTuple):
     advice: str
 
 
-def exposures(settings: Settings) -> Iterator[Exposure]:
-    """All that is open, of settings that are sound. Raises ``Misconfigured`` for others."""
+def exposures(settings: Settings, config: Path | None) -> Iterator[Exposure]:
+    """All that is open, of settings that are sound and their file. Raises ``Misconfigured`` for others."""
+    if config is not None and _read_by_others(config) and (keys := secrets_in(settings, config)):
+        named = ", ".join(f"`{key}`" for key in keys)
+        yield Exposure(
+            f"{config} has secrets in it ({named}), and may be read by every user of this machine",
+            f"chmod 0600 {config}, or name a file for each of them that only the node's user reads",
+        )
     for key, path in named_files(settings):
         if key.endswith(_SECRET) and _read_by_others(path):
             yield Exposure(

@@ -30,6 +30,7 @@ from .chores import chores
 from .collecting import PayloadDeletion
 from .deploying.downloads import Downloads
 from .deploying.opening import open_uploads, payload_settings
+from .deploying.second_person import SecondPerson
 from .deploying.uploads import Uploads
 from .deploying.visibility import Visibility
 from .disk import DataFolder
@@ -203,6 +204,7 @@ async def running_node(settings: Settings, *, visibility: Visibility | None = No
                 Downloads(stores.catalogue, payloads),
                 PayloadDeletion(stores.catalogue, rollback_targets=settings.retention.rollback_targets),
                 hub,
+                SecondPerson(stores.catalogue, metrics.denied),
                 idle_timeout_s=settings.uploads.idle_timeout_s,
             ),
             CatalogServicer(stores.catalogue, wakeups, uploads.examiner),

@@ -196,6 +196,26 @@ def test_an_ignore_file_that_cannot_be_read_is_named(tmp_path: Path, content: by
     assert caught.value.reason == "IGNORE_FILE_INVALID"
 
 
+def test_an_ignore_file_that_is_a_link_or_a_pipe_is_not_read(tmp_path: Path) -> None:
+    secret = tmp_path / "secret"
+    secret.write_text("a token\\\n")
+    for make in (lambda path: path.symlink_to(secret), os.mkfifo, Path.mkdir):
+        tree = tmp_path / "tree"
+        tree.mkdir()
+        make(tree / ".longshoreignore")
+        with pytest.raises(TreeUnreadable) as caught:
+            packed(tree)
+        assert (caught.value.reason, "token" in str(caught.value)) == ("IGNORE_FILE_INVALID", False)
+        shutil.rmtree(tree)
+
+
+@pytest.mark.parametrize("line", ["secret\\", "[z-a]", "!"])
+def test_a_line_that_is_no_pattern_is_named_by_its_number(tmp_path: Path, line: str) -> None:
+    (tmp_path / ".longshoreignore").write_text(f"*.pyc\n{line}\n")
+    with pytest.raises(TreeUnreadable, match=r"\.longshoreignore cannot be used: line 2 is no pattern$"):
+        packed(tmp_path)
+
+
 def test_a_sole_directory_with_a_manifest_is_the_tree(tmp_path: Path) -> None:
     inner: Tree = {"package.json": File(b"{}"), "lib/a.js": File(b"1"), "l": Link("lib/a.js")}
     write_tree(tmp_path / "inner", inner)

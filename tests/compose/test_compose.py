@@ -284,6 +284,7 @@ def test_our_own_containers_may_do_little(services: dict[str, Service]) -> None:
     for name in ["migrate", *NODES]:
         service = services[name]
         assert service["cap_drop"] == ["ALL"], name
+        assert service["ulimits"] == {"core": 0}, name
         assert service["security_opt"] == ["no-new-privileges:true"], name
         assert service["read_only"] is True, name
         assert service["tmpfs"] == ["/tmp"], name

@@ -25,6 +25,7 @@ from longshore_server.deploying.requests import (
     UndeployRequest,
 )
 from longshore_server.deploying.rollbacks import Rollbacks
+from longshore_server.deploying.second_person import SecondPerson
 from longshore_server.deploying.terms import Terms
 from longshore_server.deploying.undeploying import Undeploys
 from longshore_server.rollout.step import Progress, RolloutStep
@@ -57,11 +58,12 @@ class Place:
     def __init__(self, catalogue: Catalogue, wakeups: Wakeups) -> None:
         self.catalogue = catalogue
         self.wakeups = wakeups
-        self.releases = ReleaseDeployments(catalogue, wakeups)
-        self.rollbacks = Rollbacks(catalogue, wakeups)
+        second_person = SecondPerson(catalogue)
+        self.releases = ReleaseDeployments(catalogue, wakeups, second_person)
+        self.rollbacks = Rollbacks(catalogue, wakeups, second_person)
         self.undeploys = Undeploys(catalogue, wakeups)
         self.cancellation = Cancellation(catalogue, wakeups)
-        self.gates = Gates(catalogue, wakeups)
+        self.gates = Gates(catalogue, wakeups, second_person)
         self.pausing = Pausing(catalogue, wakeups)
         self.settings = EnvironmentSettings(catalogue, wakeups)
 

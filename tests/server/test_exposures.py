@@ -34,7 +34,7 @@ def only_what_is_given(monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 def told(**values: Any) -> list[str]:
-    return [exposure.what for exposure in exposures(Settings(**values))]
+    return [exposure.what for exposure in exposures(Settings(**values), None)]
 
 
 @pytest.mark.parametrize("stores", [AWAY, LOCAL, {}], ids=["away", "local", "embedded"])
@@ -97,9 +97,52 @@ def test_secrets_and_keys_that_others_may_read(tmp_path: Path) -> None:
     assert told(**values) == []
 
 
+def test_secrets_in_a_file_of_settings_that_others_may_read(tmp_path: Path) -> None:
+    config = tmp_path / "longshore.yaml"
+    config.write_text(
+        yaml.safe_dump(
+            {
+                "data_dir": str(tmp_path),
+                "blobs": {
+                    "url": "s3+https://s3.example/longshore",
+                    "access_key": "k",
+                    "secret_key": "s" * 16,
+                },
+                "database": {"url": "postgresql://u:p@127.0.0.1/longshore"},
+                "coordination": LOCAL["coordination"],
+            }
+        )
+    )
+    config.chmod(0o644)
+    result = CliRunner().invoke(admin, ["config", "check", "--config", str(config)])
+    (line,) = result.stderr.splitlines()
+    told_of = line.removeprefix(f"warning: {config} has secrets in it (").partition(")")[0]
+    assert set(told_of.split(", ")) == {"`database.url`", "`blobs.secret_key`", "`coordination.password`"}
+    config.chmod(0o600)
+    assert not CliRunner().invoke(admin, ["config", "check", "--config", str(config)]).stderr
+    named = tmp_path / "secret"
+    named.touch(0o600)
+    named.write_text("s" * 16)
+    config.write_text(
+        yaml.safe_dump(
+            {
+                "data_dir": str(tmp_path),
+                "blobs": {
+                    "url": "s3+https://s3.example/longshore",
+                    "access_key": "k",
+                    "secret_key_file": str(named),
+                },
+            }
+        )
+    )
+    config.chmod(0o644)
+    assert not CliRunner().invoke(admin, ["config", "check", "--config", str(config)]).stderr
+
+
 def test_config_check_warns_and_the_node_could_start(tmp_path: Path) -> None:
     config = tmp_path / "longshore.yaml"
     stores = {**AWAY, "database": {"url": "postgresql://u@db.example/longshore"}}
+    config.touch(0o600)
     config.write_text(yaml.safe_dump({**stores, "data_dir": str(tmp_path)}))
     result = CliRunner().invoke(admin, ["config", "check", "--config", str(config)])
     assert (result.exit_code, result.stdout) == (0, "a node can start with these settings\n")

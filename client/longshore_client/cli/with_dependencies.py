@@ -195,7 +195,8 @@ class DependencyRun:
         with self._session.display() as shown:
             deployment = await self._coming(client, pack)
             if deployment is not None:
-                shown.say(f"{step.name} is on its way already, as deployment {deployment.deployment_id}")
+                ident = safe(deployment.deployment_id)
+                shown.say(f"{step.name} is on its way already, as deployment {ident}")
             else:
                 deployment = await client.deploy(
                     step.payload.path,

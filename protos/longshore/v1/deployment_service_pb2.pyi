@@ -63,8 +63,9 @@ class _WaitPolicyEnumTypeWrapper(_enum_type_wrapper._EnumTypeWrapper[_WaitPolicy
     WAIT_POLICY_RECORDED: _WaitPolicy.ValueType  # 1
     """As soon as it is recorded: QUEUED or STAGED."""
     WAIT_POLICY_ENDED: _WaitPolicy.ValueType  # 2
-    """When it has ended, or waits for a person. The answer tells the outcome: look at its `status`. A call that
-    is cut does not end the deployment; the same call again waits on.
+    """When it has ended, or waits for a person; at once where too many calls wait on this node already. The answer
+    tells the outcome: look at its `status`. A call that is cut does not end the deployment; the same call again
+    waits on.
     """
 
 class WaitPolicy(_WaitPolicy, metaclass=_WaitPolicyEnumTypeWrapper):
@@ -75,8 +76,9 @@ WAIT_POLICY_UNSPECIFIED: WaitPolicy.ValueType  # 0
 WAIT_POLICY_RECORDED: WaitPolicy.ValueType  # 1
 """As soon as it is recorded: QUEUED or STAGED."""
 WAIT_POLICY_ENDED: WaitPolicy.ValueType  # 2
-"""When it has ended, or waits for a person. The answer tells the outcome: look at its `status`. A call that
-is cut does not end the deployment; the same call again waits on.
+"""When it has ended, or waits for a person; at once where too many calls wait on this node already. The answer
+tells the outcome: look at its `status`. A call that is cut does not end the deployment; the same call again
+waits on.
 """
 Global___WaitPolicy: _TypeAlias = WaitPolicy  # noqa: Y015
 

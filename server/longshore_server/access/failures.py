@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import time
-from collections import OrderedDict
+from collections import Counter, OrderedDict
 from collections.abc import Callable
 from typing import Final
 
@@ -16,6 +16,7 @@ _LONGEST_WAIT_S: Final = 5.0
 _FORGOTTEN_AFTER_S: Final = 60.0
 _MOST_ADDRESSES: Final = 4096
 _MOST_WAITING: Final = 200
+_MOST_OF_ONE: Final = 20
 
 
 class Failures:
@@ -27,7 +28,7 @@ class Failures:
     def __init__(self, on_failure: Callable[[str], None] = lambda _: None) -> None:
         self._on_failure = on_failure
         self._counts: OrderedDict[str, tuple[int, float]] = OrderedDict()
-        self._waiting = 0
+        self._waiting: Counter[str] = Counter()
 
     async def wait(self, address: str) -> None:
         """Note a failure of the address, and return after its wait; refuses where many wait already."""
@@ -38,7 +39,7 @@ class Failures:
         if len(self._counts) > _MOST_ADDRESSES:
             self._counts.popitem(last=False)
         wait_s = min(_FIRST_WAIT_S * 2.0 ** min(count - 1, 10), _LONGEST_WAIT_S)
-        if self._waiting >= _MOST_WAITING:
+        if self._waiting.total() >= _MOST_WAITING or self._waiting[address] >= _MOST_OF_ONE:
             self._on_failure("refused")
             raise Refusal(
                 Reason.LIMIT_EXCEEDED,
@@ -46,11 +47,13 @@ class Failures:
                 retry_after_s=_LONGEST_WAIT_S,
             )
         self._on_failure("slowed")
-        self._waiting += 1
+        self._waiting[address] += 1
         try:
             await asyncio.sleep(wait_s)
         finally:
-            self._waiting -= 1
+            self._waiting[address] -= 1
+            if not self._waiting[address]:
+                del self._waiting[address]
 
 
 def address_of(peer: str) -> str:

@@ -61,7 +61,7 @@ def check(config: Path | None, data_dir: Path | None) -> None:
             click.echo(f"error: {problem}", err=True)
         if found:
             raise SystemExit(_EXIT_WRONG)
-        for exposure in exposures(settings):
+        for exposure in exposures(settings, config):
             click.echo(f"warning: {exposure.what}; {exposure.advice}", err=True)
         click.echo("a node can start with these settings")
 

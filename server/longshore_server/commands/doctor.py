@@ -29,7 +29,7 @@ def doctor(config: Path | None, data_dir: Path | None, output: str) -> None:
     found: list[Finding] = []
 
     async def run(settings: Settings) -> None:
-        async for finding in look_at_everything(settings):
+        async for finding in look_at_everything(settings, config):
             found.append(finding)
             if output == "json":
                 click.echo(json.dumps(asdict(finding)))

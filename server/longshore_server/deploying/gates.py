@@ -30,10 +30,10 @@ from .terms import Terms
 class Gates:
     """The use case PromoteDeployment."""
 
-    def __init__(self, catalogue: Catalogue, wakeups: Wakeups) -> None:
+    def __init__(self, catalogue: Catalogue, wakeups: Wakeups, second_person: SecondPerson) -> None:
         self._catalogue = catalogue
         self._once = Once(catalogue, wakeups)
-        self._second_person = SecondPerson(catalogue)
+        self._second_person = second_person
 
     async def promote(self, request: PromoteRequest, actor: Actor) -> Deployment:
         """Let a deployment pass the gate that the request names; again, it changes nothing.

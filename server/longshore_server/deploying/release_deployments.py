@@ -15,13 +15,15 @@ from .once import Once
 from .queueing import find_release, insert_in_place, lock_place
 from .requests import ReleaseRequest, RetryRequest
 from .rollbacks import check_is_way_back, taken_back_by
+from .second_person import SecondPerson
 
 
 class ReleaseDeployments:
     """The use cases DeployRelease and RetryDeployment."""
 
-    def __init__(self, catalogue: Catalogue, wakeups: Wakeups) -> None:
+    def __init__(self, catalogue: Catalogue, wakeups: Wakeups, second_person: SecondPerson) -> None:
         self._once = Once(catalogue, wakeups)
+        self._second_person = second_person
 
     async def deploy_release(self, request: ReleaseRequest, actor: Actor) -> Deployment:
         """Queue or stage an existing release; the same id again gives the same deployment."""
@@ -79,7 +81,8 @@ class ReleaseDeployments:
                 skip_tests=failed.skip_tests,
             )
 
-        deployment = await self._once.record(request.deployment_id, digest, record)
+        async with self._second_person.told(actor, deployment_id=request.retry_of):
+            deployment = await self._once.record(request.deployment_id, digest, record)
         assert deployment is not None
         return deployment
 

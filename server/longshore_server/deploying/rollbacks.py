@@ -35,9 +35,9 @@ from .second_person import SecondPerson
 class Rollbacks:
     """The use case Rollback."""
 
-    def __init__(self, catalogue: Catalogue, wakeups: Wakeups) -> None:
+    def __init__(self, catalogue: Catalogue, wakeups: Wakeups, second_person: SecondPerson) -> None:
         self._once = Once(catalogue, wakeups)
-        self._second_person = SecondPerson(catalogue)
+        self._second_person = second_person
 
     async def roll_back(self, request: RollbackRequest, actor: Actor) -> Deployment | None:
         """Queue a rollback in front of everything; None when there is nothing to do."""

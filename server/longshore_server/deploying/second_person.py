@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
 
 from longshore_server.access.denials import Denials
@@ -12,11 +12,11 @@ from longshore_storage.catalogue.rows import Actor
 
 
 class SecondPerson:
-    """Tells of those who would have done alone what takes two."""
+    """Tells of those who would have done alone what takes two; ``on_denied`` counts them, see ``Denials``."""
 
-    def __init__(self, catalogue: Catalogue) -> None:
+    def __init__(self, catalogue: Catalogue, on_denied: Callable[[str], None] = lambda _: None) -> None:
         self._catalogue = catalogue
-        self._denials = Denials(catalogue)
+        self._denials = Denials(catalogue, on_denied)
 
     @asynccontextmanager
     async def told(

@@ -15,11 +15,16 @@ _SHORTEST_WAIT_S: Final = 0.001
 _LONGEST_WAIT_S: Final = 7 * 86_400
 
 
+def check_count(steps: int, field_name: str) -> None:
+    """Raise ``Refusal`` for more canary steps than a strategy may have."""
+    if steps > _MOST_STEPS:
+        raise invalid(f"{field_name}.canary_steps", f"at most {_MOST_STEPS}, got {steps}")
+
+
 def check_strategy(field_name: str, strategy: Strategy) -> None:
     """Raise ``Refusal`` with the field of a strategy that is wrong."""
     steps = strategy.canary_steps
-    if len(steps) > _MOST_STEPS:
-        raise invalid(f"{field_name}.canary_steps", f"at most {_MOST_STEPS}, got {len(steps)}")
+    check_count(len(steps), field_name)
     for number, step in enumerate(steps):
         _check_step(f"{field_name}.canary_steps[{number}]", step)
         before = steps[number - 1] if number else CanaryStep()

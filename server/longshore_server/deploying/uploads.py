@@ -12,6 +12,8 @@ from contextlib import ExitStack, contextmanager
 
 import structlog
 
+from longshore_server.access import current_caller
+from longshore_server.access.callers import ANONYMOUS
 from longshore_server.draining import Draining
 from longshore_server.refusal import Reason, Refusal
 from longshore_server.wakeups import Kind
@@ -187,7 +189,8 @@ class Uploads:
         )
 
     def _book(self, booked: ExitStack) -> Place:
-        place = self._tools.payloads.places.book()
+        principal = current_caller().identity.principal
+        place = self._tools.payloads.places.book("" if principal == ANONYMOUS else principal)
         booked.callback(place.leave)
         return place
 

@@ -125,9 +125,11 @@ class DataFolder:
     def _take_lock(self) -> int:
         """A descriptor that holds the lock until it is closed, by us or by the system when we die."""
         descriptor = os.open(
-            self._path / "node.lock", os.O_RDWR | os.O_CREAT | os.O_NOFOLLOW | os.O_CLOEXEC, 0o644
+            self._path / "node.lock", os.O_RDWR | os.O_CREAT | os.O_NOFOLLOW | os.O_CLOEXEC, 0o600
         )
         try:
+            # Whoever may read a file may hold its lock.
+            os.fchmod(descriptor, 0o600)
             try:
                 fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
             except BlockingIOError:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import AsyncIterator
 from contextlib import AsyncExitStack
+from pathlib import Path
 
 from longshore_server.exposures import exposures
 from longshore_server.settings import Settings
@@ -26,8 +27,8 @@ from .services import (
 from .work import look_at_work
 
 
-async def look_at_everything(settings: Settings) -> AsyncIterator[Finding]:
-    """What was found, part by part, as it is found."""
+async def look_at_everything(settings: Settings, config: Path | None = None) -> AsyncIterator[Finding]:
+    """What was found, part by part, as it is found; ``config`` is the file that the settings are from."""
     for finding in look_at_data_folder(settings.data_dir):
         yield finding
     yield look_at_open_files()
@@ -37,7 +38,7 @@ async def look_at_everything(settings: Settings) -> AsyncIterator[Finding]:
             for finding in look_for_files(settings):
                 yield finding
                 return
-            for exposure in exposures(settings):
+            for exposure in exposures(settings, config):
                 yield Finding("settings", State.WARN, exposure.what, exposure.advice)
             catalogue = open_catalogue_of(settings, stack)
         except Misconfigured as error:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import AsyncGenerator, Callable, Collection, Iterator
-from contextlib import aclosing, contextmanager
+from contextlib import ExitStack, aclosing, contextmanager
 from contextvars import copy_context
 from typing import Final, NamedTuple
 
@@ -77,6 +77,7 @@ class ProgressHub:
             ticks_a_heartbeat=_TICKS_A_HEARTBEAT,
         )
         self.followers = shares_of_followers(most_followers)
+        self._waiting = shares_of_followers(most_followers)
 
     async def run(self) -> None:
         """Pass wake-ups on to the feeds and let their clock tick, until cancelled."""
@@ -136,12 +137,18 @@ class ProgressHub:
     async def settled(self, deployment: Deployment) -> None:
         """Return when a deployment that was just recorded has ended or waits for a person.
 
-        Takes no follower's place: refused now, the call would look as though nothing were recorded.
+        Returns at once where too many wait already: refused now, the call would look as though nothing were
+        recorded.
         """
-        messages = self._from(deployment, deployment.last_sequence, _has_settled)
-        async with aclosing(messages):
-            async for _ in messages:
-                pass
+        with ExitStack() as place:
+            try:
+                place.enter_context(self._waiting.counted())
+            except Refusal:
+                return
+            messages = self._from(deployment, deployment.last_sequence, _has_settled)
+            async with aclosing(messages):
+                async for _ in messages:
+                    pass
 
     async def watch(self, asked: DeploymentFilter, *, begin_with: int) -> AsyncGenerator[bytes, None]:
         """Yield messages with deployments as they change, for ever; see ``WatchDeployments``.

@@ -42,7 +42,8 @@ class Place(NamedTuple):
     None stands for any, an empty name for what belongs to none, and so for all. ``hidden`` is the refusal
     that somebody gets who may not even read there: as though it did not exist. ``also`` is what the call
     takes on top because of what it is about, each with the reason. Environments that are not ``named`` by the
-    request are not told to whoever may not read there.
+    request are not told to whoever may not read there. What is ``answered`` goes on all the same, for the
+    call itself leaves out what its caller may not read; only that he tried is written down.
     """
 
     project: str | None
@@ -51,6 +52,7 @@ class Place(NamedTuple):
     also: Mapping[Permission, str] = MappingProxyType({})
     in_one: bool = False
     named: bool = True
+    answered: bool = False
 
 
 class _Belonging(NamedTuple):
@@ -101,13 +103,13 @@ class Places:
 
 # None where what is named does not exist, which the call itself tells.
 Finder = Callable[[Places, Any], Awaitable[Place | None]]
-_ANYWHERE: Final = Place(None, (None,))
+ANYWHERE: Final = Place(None, (None,))
 _EVERYWHERE: Final = Place("", ("",))
 
 
 async def anywhere(places: Places, request: Any) -> Place | None:
     """The permission must hold somewhere; what is told is cut down to where it does."""
-    return _ANYWHERE
+    return ANYWHERE
 
 
 async def everywhere(places: Places, request: Any) -> Place | None:
@@ -189,7 +191,7 @@ def of_deployment(field: str = "deployment_id") -> Finder:
 
     async def find(places: Places, request: Any) -> Place | None:
         if not getattr(request, field):
-            return _ANYWHERE
+            return ANYWHERE
         ident = check_uuid(field, getattr(request, field))
         found = await places.of_deployment(ident)
         if found is None:
@@ -198,6 +200,26 @@ def of_deployment(field: str = "deployment_id") -> Finder:
         return Place(found.project, (found.environment,), deployment_not_found(ident))
 
     return find
+
+
+async def of_followed(places: Places, request: Any) -> Place | None:
+    """Where the deployment belongs that a request follows, which need not be there yet."""
+    found = await places.of_deployment(check_uuid("deployment_id", request.deployment_id))
+    if found is None:
+        return ANYWHERE
+    return Place(found.project, (found.environment,), answered=True)
+
+
+async def of_activations(places: Places, request: Any) -> Place | None:
+    """Where the deployment belongs, or the node, of which a request asks for the activations."""
+    if request.deployment_id or not request.node_name:
+        return await _OF_DEPLOYMENT(places, request)
+
+    async def look(transaction: Transaction) -> Place | None:
+        node = await nodes.find_node(transaction, request.node_name)
+        return ANYWHERE if node is None else Place(None, (node.environment,), answered=True)
+
+    return await places.read(look)
 
 
 async def of_upload(places: Places, request: Any) -> Place | None:
@@ -265,3 +287,4 @@ async def of_verification(places: Places, request: Any) -> Place | None:
 
 
 _IN_REQUEST: Final = in_request()
+_OF_DEPLOYMENT: Final = of_deployment()

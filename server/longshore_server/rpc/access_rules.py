@@ -18,8 +18,10 @@ from .access_places import (
     anywhere,
     everywhere,
     in_request,
+    of_activations,
     of_deployment,
     of_environment,
+    of_followed,
     of_listed,
     of_node,
     of_nodes,
@@ -70,10 +72,10 @@ RULES: Final[Mapping[str, Rule]] = MappingProxyType(
         # Lists and watches leave out what may not be read.
         "DeploymentService/ListDeployments": Rule(P.DEPLOYMENT_READ),
         "DeploymentService/WatchDeployments": Rule(P.DEPLOYMENT_READ),
-        "DeploymentService/ListActivations": Rule(P.DEPLOYMENT_READ, of_deployment()),
+        "DeploymentService/ListActivations": Rule(P.DEPLOYMENT_READ, of_activations),
         "DeploymentService/ListFindings": Rule(P.DEPLOYMENT_READ, of_deployment()),
-        # The deployment may not be there yet: looked at when it is.
-        "DeploymentService/StreamProgress": Rule(P.DEPLOYMENT_READ),
+        # The deployment may not be there yet: looked at once more when it is.
+        "DeploymentService/StreamProgress": Rule(P.DEPLOYMENT_READ, of_followed),
         "DeploymentService/FindMissingChunks": Rule(P.DEPLOYMENT_CREATE, of_upload),
         "DeploymentService/DownloadPayload": Rule(P.PAYLOAD_READ, of_payload),
         "DeploymentService/DeletePayload": Rule(P.PAYLOAD_DELETE, of_payload_everywhere),

@@ -12,7 +12,7 @@ from longshore_server.access.callers import EVERYBODY, current_caller, set_calle
 from longshore_storage.catalogue import Catalogue
 from longshore_storage.catalogue.rows import Actor
 
-from .access_places import Place, Places
+from .access_places import ANYWHERE, Place, Places
 from .access_rules import RULES, SKIPPING
 
 _PACKAGE = "/longshore.v1."
@@ -93,12 +93,17 @@ class CheckedAdmission:
         # As things are now, and not as they were when a long call began.
         identity = current_caller().identity
         rights = await self._doors.rights_now(identity) if again else self._doors.rights_of(identity)
+        if place.answered and not rights.allow(permission, None, None):
+            # As for what is not there.
+            place = ANYWHERE
         lacking = [one for one in place.environments if not rights.allow(permission, place.project, one)]
         if not lacking or (place.in_one and len(lacking) < len(place.environments)):
             return
         readable = rights.allow(Permission.DEPLOYMENT_READ, place.project, lacking[0])
         told = lacking[0] if place.named or readable else None
         refusal = await self._doors.deny(actor, permission, place.project, told, why=why)
+        if place.answered:
+            return
         raise place.hidden if place.hidden is not None and not readable else refusal
 
 

@@ -19,6 +19,7 @@ from longshore_server.deploying.requests import (
     check_release_name,
     check_session_id,
 )
+from longshore_server.deploying.second_person import SecondPerson
 from longshore_server.deploying.uploads import Uploads
 from longshore_server.progress import ProgressHub
 from longshore_server.progress.hub import LONGEST_WAIT_FOR_CREATION_S
@@ -49,10 +50,11 @@ class DeploymentServicer(RecordingCalls):
         downloads: Downloads,
         deletion: PayloadDeletion,
         hub: ProgressHub,
+        second_person: SecondPerson,
         *,
         idle_timeout_s: float,
     ) -> None:
-        super().__init__(catalogue, wakeups, uploads, hub, idle_timeout_s=idle_timeout_s)
+        super().__init__(catalogue, wakeups, uploads, hub, second_person, idle_timeout_s=idle_timeout_s)
         self._downloads = downloads
         self._deletion = deletion
 

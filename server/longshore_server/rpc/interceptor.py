@@ -32,6 +32,7 @@ from .admission import Admission
 from .reading import read_only, reading
 from .statuses import MOST_MESSAGE_CHARACTERS, code_of, status_of, trailing_metadata
 from .unguarded import Unguarded
+from .wire_limits import LARGEST_REQUEST_BYTES, LARGEST_REQUESTS, RECEIVE_LIMIT_BYTES
 from .writing import write
 
 _log = structlog.get_logger(__name__)
@@ -117,7 +118,10 @@ class CallInterceptor(grpc.aio.ServerInterceptor):
     def _wrap(self, method: str, handler: grpc.RpcMethodHandler[Any, Any]) -> grpc.RpcMethodHandler[Any, Any]:
         if not method.startswith(_OURS):
             return self._unguarded.wrap(handler)
-        deserializer = reading(handler.request_deserializer)
+        most_bytes = LARGEST_REQUESTS.get(method, LARGEST_REQUEST_BYTES)
+        if handler.request_streaming:
+            most_bytes = RECEIVE_LIMIT_BYTES
+        deserializer = reading(handler.request_deserializer, most_bytes=most_bytes)
         if handler.response_streaming:
             inner = handler.unary_stream or handler.stream_stream
             wrapped = self._streaming(method, inner)
@@ -139,9 +143,10 @@ class CallInterceptor(grpc.aio.ServerInterceptor):
         async def handle(request: Any, context: Any) -> Any:
             with self._running:
                 async with _Call(method, context, self._metrics) as call:
+                    # In front of everything that may take its time.
+                    given = read_only(request)
                     await call.admit(self._admission)
                     _streams.set(self._streams)
-                    given = read_only(request)
                     _look_at(given)
                     checked = await self._admission.check(method, given, current_actor())
                     return await inner(checked, context)
@@ -154,10 +159,10 @@ class CallInterceptor(grpc.aio.ServerInterceptor):
         async def handle(request: Any, context: Any) -> None:
             with self._running:
                 async with _Call(method, context, self._metrics, streams=True) as call:
+                    given = read_only(request)
                     await call.admit(self._admission)
                     _streams.set(self._streams)
                     with while_allowed():
-                        given = read_only(request)
                         _look_at(given)
                         checked = await self._admission.check(method, given, current_actor())
                         async with aclosing(inner(checked, context)) as responses:

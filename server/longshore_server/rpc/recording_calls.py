@@ -21,6 +21,7 @@ from longshore_server.deploying.requests import (
     check_deployment_id,
 )
 from longshore_server.deploying.rollbacks import Rollbacks
+from longshore_server.deploying.second_person import SecondPerson
 from longshore_server.deploying.undeploying import Undeploys
 from longshore_server.deploying.uploads import Uploads
 from longshore_server.deploying.validating import Validated
@@ -46,15 +47,16 @@ class RecordingCalls(DeploymentServiceServicer):
         wakeups: Wakeups,
         uploads: Uploads,
         hub: ProgressHub,
+        second_person: SecondPerson,
         *,
         idle_timeout_s: float,
     ) -> None:
         self._catalogue = catalogue
         self._uploads = uploads
-        self._releases = ReleaseDeployments(catalogue, wakeups)
-        self._rollbacks = Rollbacks(catalogue, wakeups)
+        self._releases = ReleaseDeployments(catalogue, wakeups, second_person)
+        self._rollbacks = Rollbacks(catalogue, wakeups, second_person)
         self._undeploys = Undeploys(catalogue, wakeups)
-        self._gates = Gates(catalogue, wakeups)
+        self._gates = Gates(catalogue, wakeups, second_person)
         self._cancellation = Cancellation(catalogue, wakeups)
         self._pausing = Pausing(catalogue, wakeups)
         self._hub = hub

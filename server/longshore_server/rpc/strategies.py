@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 from longshore.v1 import deployment_pb2 as pb
+from longshore_server.deploying.strategies import check_count
 from longshore_server.refusal import invalid
 from longshore_storage.catalogue.lifecycle import FailurePolicy
 from longshore_storage.catalogue.strategy import CanaryStep, Strategy
@@ -24,6 +25,8 @@ def strategy_in(message: Any, field_name: str) -> Strategy | None:
     at_once = given.WhichOneof("most_at_once")
     if at_once is not None and getattr(given, at_once) < 1:
         raise invalid(f"{field_name}.{at_once}", "must be at least 1")
+    # Before anything is made of each.
+    check_count(len(given.canary_steps), field_name)
     return Strategy(
         canary_steps=tuple(_step_of(step) for step in given.canary_steps),
         max_nodes_at_once=given.max_nodes_at_once,

@@ -6,5 +6,10 @@ LARGEST_METADATA_BYTES = 16 << 10
 # gRPC's own default, which stubs in other languages keep; what lies between the two is room for framing.
 RECEIVE_LIMIT_BYTES = 4 << 20
 LARGEST_DATA_BYTES = 2 << 20
+# Of what asks once. gRPC keeps a request for as long as its call, and some calls stay: what is longer is not
+# even read, whoever sends it.
+LARGEST_REQUEST_BYTES = 32 << 10
+# Of the rpcs of whom more is asked: 10,000 digests.
+LARGEST_REQUESTS = {"/longshore.v1.DeploymentService/FindMissingChunks": 512 << 10}
 MOST_DIGESTS = 10_000
 MOST_CHUNKS_IN_A_MESSAGE = 10_000

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import os
 import re
 from collections.abc import Iterator, Mapping
@@ -43,6 +44,28 @@ def effective(settings: Settings, config: Path | None, options: Mapping[str, Any
             value = value[name]
         source = _source(path, in_file, config, variables, options)
         found.append(Effective(".".join(path), _without_secrets(value), source))
+    return found
+
+
+def secrets_in(settings: Settings, config: Path) -> list[str]:
+    """The keys of the settings that stand in the file and are secret, or have a login in them."""
+    in_file = yaml.safe_load(config.read_bytes())
+    values = settings.model_dump(mode="json")
+    found = []
+    for path in _leaves(type(settings), ()):
+        section, value = in_file, values
+        for name in path[:-1]:
+            section = section.get(name) if isinstance(section, dict) else None
+            value = value[name]
+        if isinstance(section, dict) and path[-1] in section:
+            written = section[path[-1]]
+            if isinstance(written, str) and "://" in written:
+                # Hidden in any case; it is a secret only with a login in it.
+                secret = _LOGIN.search(written) is not None
+            else:
+                secret = _HIDDEN in json.dumps(_without_secrets(value[path[-1]]))
+            if secret:
+                found.append(".".join(path))
     return found
 
 

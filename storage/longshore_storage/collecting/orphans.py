@@ -26,7 +26,9 @@ SLICES: Final = tuple(
     f"{folder}/{digit}" for folder in ("manifests", "packs") for digit in "0123456789abcdef"
 )
 # What else stands there was not made by Longshore.
-_OURS: Final = re.compile(r"(?:manifests|packs)/([0-9a-f]{2})/\1[0-9a-f]{30}")
+_OURS: Final = re.compile(
+    r"packs/([0-9a-f]{2})/\1[0-9a-f]{30}|manifests/([0-9a-f]{2})/\2[0-9a-f]{30}-[0-9a-f]{64}"
+)
 _BATCH: Final = 1000
 
 

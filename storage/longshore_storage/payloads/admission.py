@@ -8,19 +8,23 @@ has one waits for no other, so that no ring of waiting can form.
 from __future__ import annotations
 
 import asyncio
-from collections import deque
+from collections import Counter, deque
 
 from .errors import TooManyUploads
 
 
 class Places:
-    """The places of one node: ``at_once`` can be taken, and ``waiting`` more be booked."""
+    """The places of one node: ``at_once`` can be taken, and ``waiting`` more be booked.
+
+    Half of them are all that one owner may book, if he has a name.
+    """
 
     def __init__(self, at_once: int, waiting: int) -> None:
         self._at_once = at_once
         self._most_waiting = waiting
         self._taken = self._given_up = 0
         self._queue: deque[Place] = deque()
+        self._by_owner: Counter[str] = Counter()
         self.booked = 0
 
     @property
@@ -28,12 +32,20 @@ class Places:
         """How many wait in the queue."""
         return len(self._queue)
 
-    def book(self) -> Place:
+    def book(self, owner: str = "") -> Place:
         """Let an upload in. Raises ``TooManyUploads`` when as many are in as may take bytes and wait."""
-        if self.booked >= self._at_once + self._most_waiting:
-            raise TooManyUploads(self._at_once, self._most_waiting)
+        most = self._at_once + self._most_waiting
+        if self.booked >= most:
+            raise TooManyUploads(
+                f"{self._at_once} uploads take bytes on this node and {self._most_waiting} more wait for "
+                "their turn"
+            )
+        share = (most + 1) // 2
+        if owner and self._by_owner[owner] >= share:
+            raise TooManyUploads(f"{share} of this node's uploads are {owner}'s: more are not one's alone")
         self.booked += 1
-        return Place(self)
+        self._by_owner[owner] += 1
+        return Place(self, owner)
 
     def _join(self, place: Place) -> None:
         self._queue.append(place)
@@ -41,6 +53,9 @@ class Places:
 
     def _leave(self, place: Place) -> None:
         self.booked -= 1
+        self._by_owner[place.owner] -= 1
+        if not self._by_owner[place.owner]:
+            del self._by_owner[place.owner]
         if place.is_taken:
             self._taken -= 1
             self._let_in()
@@ -56,8 +71,9 @@ class Places:
 class Place:
     """One upload's place, made by ``Places.book``. What is not left stays booked."""
 
-    def __init__(self, places: Places) -> None:
+    def __init__(self, places: Places, owner: str) -> None:
         self._places = places
+        self.owner = owner
         self._turn = asyncio.Event()
         self._joined = self._gives_up = self._left = False
 

@@ -123,12 +123,7 @@ class Sha256Mismatch(UploadRefused):
 
 
 class TooManyUploads(PayloadError):
-    """``at_once`` uploads take bytes and ``waiting`` wait: no more are let in for now."""
-
-    def __init__(self, at_once: int, waiting: int) -> None:
-        super().__init__(f"{at_once} uploads take bytes on this node and {waiting} more wait for their turn")
-        self.at_once = at_once
-        self.waiting = waiting
+    """As many uploads take bytes and wait as may, of all together or of one owner: no more are let in now."""
 
 
 class UploadLost(PayloadError):

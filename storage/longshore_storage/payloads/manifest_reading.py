@@ -86,6 +86,8 @@ class StoredManifest:
         found = (header.payload_sha256.hex(), header.size_bytes)
         if found != (self._sha256 or found[0], found[1] if self._size_bytes is None else self._size_bytes):
             raise CorruptBlob(self.key, f"it is the manifest of another payload than {self._sha256}")
+        if self.key.rpartition("-")[2] != reader.digest.hex():
+            raise CorruptBlob(self.key, "it is not the manifest that was put there")
         self.header = header
 
     async def _read_through(self) -> None:

@@ -18,6 +18,7 @@ from longshore.v1 import cluster_service_pb2 as cluster
 from longshore.v1 import deployment_service_pb2 as pb
 from longshore_server.access import Permission
 from longshore_server.rpc.access_rules import RULES
+from longshore_storage.catalogue.audit_trail import list_audit
 from tests.server.calls import deploy_to_end, header, new_id, refused
 from tests.server.manifests import pack, workflow
 from tests.server.running import RunningNode, StartNode, embedded
@@ -199,6 +200,22 @@ async def test_of_an_environment_that_one_may_not_read(stage: Stage) -> None:
             answers.add(told.message.replace(name, "IT"))
     # One of each permission that was lacking, and one about the node.
     assert len(answers) == 3
+
+
+async def test_whoever_tries_is_written_down(stage: Stage) -> None:
+    outsider, stager = (as_caller(stage.node, stage.issuer.token(name)) for name in ("outsider", "stager"))
+    followed = pb.StreamProgressRequest(deployment_id=stage.deployment_id)
+    with refused(S.NOT_FOUND, "DEPLOYMENT_NOT_FOUND"):
+        await outsider.deployments.StreamProgress(followed).read()
+    name = stage.node.node.identity.name
+    with refused(S.NOT_FOUND, "NODE_NOT_FOUND"):
+        await stager.deployments.ListActivations(pb.ListActivationsRequest(node_name=name))
+    async with stage.node.catalogue.reading() as transaction:
+        denied = await list_audit(transaction, before_id=None, limit=2)
+    assert [(one.principal, one.reason, one.project, one.environment) for one in denied] == [
+        ("stager", "deployment.read", "", "default"),
+        ("outsider", "deployment.read", "bank", "default"),
+    ]
 
 
 async def test_of_a_node_in_an_environment_that_one_may_not_read(stage: Stage) -> None:

@@ -7,9 +7,11 @@ from typing import Any
 
 import grpc
 from google.protobuf.field_mask_pb2 import FieldMask
+from sqlalchemy import update
 
 from longshore.v1 import catalog_service_pb2 as catalog
 from longshore.v1 import deployment_service_pb2 as pb
+from longshore_storage.catalogue import tables
 from longshore_storage.catalogue.audit_trail import list_audit
 from tests.server.calls import deploy, new_id, refused, status_name, until
 from tests.server.contents import canonical_tar, small_tree
@@ -173,6 +175,34 @@ async def _require_in(caller: Stubs, required: bool, name: str = "default") -> c
         )
     )
     return answer.environment
+
+
+async def test_who_tries_again_alone_what_takes_two_is_told_of(
+    start_node: StartNode, access: dict[str, Any], issuer: Issuer, policy_file: Path
+) -> None:
+    write_policy(policy_file, {"role": "operator", "principals": ["alice"]})
+    async with start_node(access=access) as node:
+        alice = as_caller(node, issuer.token("alice"))
+        first = await deploy(alice, canonical_tar(small_tree()))
+        await until(alice, first.deployment_id, lambda one: status_name(one.status) == "SUCCEEDED")
+        await _require_second_person(alice)
+        staged = await deploy(alice, canonical_tar(small_tree("two")))
+        await alice.deployments.CancelDeployment(
+            pb.CancelDeploymentRequest(deployment_id=staged.deployment_id)
+        )
+        async with node.catalogue.transaction() as transaction:
+            await transaction.execute(
+                update(tables.deployment)
+                .where(tables.deployment.c.id == staged.deployment_id)
+                .values(kind="ROLLBACK")
+            )
+        again = pb.RetryDeploymentRequest(deployment_id=new_id(), retry_of=staged.deployment_id)
+        with refused(S.PERMISSION_DENIED, "SECOND_PERSON_REQUIRED"):
+            await alice.deployments.RetryDeployment(again)
+        async with node.catalogue.reading() as transaction:
+            (denied, *_) = await list_audit(transaction, principal="alice", limit=1)
+        assert (denied.action, denied.reason) == ("access.denied", "SECOND_PERSON_REQUIRED")
+        assert (denied.project, denied.environment) == ("netops", "default")
 
 
 async def _require_second_person(caller: Stubs) -> None:

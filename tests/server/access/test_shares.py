@@ -10,7 +10,7 @@ import grpc
 from longshore.v1 import cluster_service_pb2 as cluster
 from longshore.v1 import deployment_pb2 as D  # noqa: N812
 from longshore.v1 import deployment_service_pb2 as pb
-from tests.server.calls import deploy_to_end, refused
+from tests.server.calls import UploadCall, deploy, deploy_to_end, header, new_id, refused
 from tests.server.contents import random_bytes
 from tests.server.running import StartNode, embedded
 
@@ -20,6 +20,7 @@ from .policies import write_policy
 
 S = grpc.StatusCode
 MIB = 1 << 20
+FILE: Any = {"payload_format": D.PAYLOAD_FORMAT_FILE, "file_name": "big"}
 
 
 @embedded
@@ -61,8 +62,7 @@ async def test_of_downloads(start_node: StartNode, access: dict[str, Any], issue
             alice,
             random_bytes(24 * MIB, seed=1),
             project="big",
-            payload_format=D.PAYLOAD_FORMAT_FILE,
-            file_name="big",
+            **FILE,
         )
         asked = pb.DownloadPayloadRequest(project="big", version=made.version)
         # Nobody reads on.
@@ -81,6 +81,45 @@ async def test_of_downloads(start_node: StartNode, access: dict[str, Any], issue
         assert read == 24 * MIB
         for call in held:
             call.cancel()
+
+
+@embedded
+async def test_of_uploads(start_node: StartNode, access: dict[str, Any], issuer: Issuer) -> None:
+    write_policy(access["policy_file"], {"role": "admin", "principals": ["alice", "bob"]})
+    async with start_node(access=access, uploads={"at_once": 2, "waiting": 2}) as node:
+        alice, bob = (as_caller(node, issuer.token(name)) for name in ("alice", "bob"))
+        async with UploadCall(alice, header()), UploadCall(alice, header()):
+            with refused(S.RESOURCE_EXHAUSTED, "TOO_MANY_UPLOADS") as told:
+                async with UploadCall(alice, header()):
+                    pass
+            assert told.message.startswith("2 of this node's uploads are alice's")
+            await deploy_to_end(bob, random_bytes(MIB, seed=2), project="other", **FILE)
+
+
+@embedded
+async def test_of_calls_that_wait(start_node: StartNode, access: dict[str, Any], issuer: Issuer) -> None:
+    write_policy(access["policy_file"], {"role": "admin", "principals": ["alice"]})
+    async with start_node(
+        access=access, progress={"most_followers": 4}, node={"roles": "receive,control"}
+    ) as node:
+        alice = as_caller(node, issuer.token("alice"))
+        waits_for_a_node = await deploy(alice, random_bytes(1000, seed=1), project="big", **FILE)
+        asked = pb.DeployReleaseRequest(
+            deployment_id=new_id(),
+            project="big",
+            version=waits_for_a_node.version,
+            wait_policy=pb.WAIT_POLICY_ENDED,
+        )
+        held = [asyncio.ensure_future(alice.deployments.DeployRelease(asked)) for _ in range(3)]
+        async with asyncio.timeout(20):
+            done, waiting = await asyncio.wait(held, return_when=asyncio.FIRST_COMPLETED)
+        (answered,) = done
+        assert answered.result().deployment.status == D.DEPLOYMENT_STATUS_QUEUED
+        cancelled = pb.CancelDeploymentRequest(deployment_id=asked.deployment_id)
+        await alice.deployments.CancelDeployment(cancelled)
+        async with asyncio.timeout(20):
+            for call in waiting:
+                assert (await call).deployment.status == D.DEPLOYMENT_STATUS_CANCELLED
 
 
 async def _is_refused(call: Any) -> bool:

@@ -75,6 +75,7 @@ def test_lock_of_another_process_ends_with_it(place: Path) -> None:
         holder.wait()
         with DataFolder.open(place):
             assert (place / "node.lock").read_text() == f"{os.getpid()}\n"
+            assert (place / "node.lock").stat().st_mode & 0o777 == 0o600
 
 
 def test_holder_that_has_not_said_its_number_is_another_process(folder: DataFolder) -> None:

@@ -19,7 +19,8 @@ BODY = b"whatever"
 
 def a_key(folder: str, begin: str = "") -> str:
     name = begin + uuid.uuid4().hex[len(begin) :]
-    return f"{folder}/{name[:2]}/{name}"
+    digest = f"-{uuid.uuid4().hex * 2}" if folder == "manifests" else ""
+    return f"{folder}/{name[:2]}/{name}{digest}"
 
 
 async def put(store: Store, key: str) -> None:

@@ -27,6 +27,18 @@ async def test_as_many_are_let_in_as_may_take_bytes_and_wait() -> None:
     assert places.booked == 3
 
 
+async def test_half_of_the_places_are_all_that_one_owner_may_book() -> None:
+    places = Places(2, 1)
+    booked = [places.book("alice"), places.book("alice")]
+    with pytest.raises(TooManyUploads, match="2 of this node's uploads are alice's"):
+        places.book("alice")
+    places.book("bob")
+    with pytest.raises(TooManyUploads, match="take bytes on this node"):
+        places.book("carol")
+    booked[0].leave()
+    places.book("alice")
+
+
 async def test_a_place_is_taken_when_it_is_needed_and_in_that_order() -> None:
     places = Places(1, 3)
     booked = [places.book() for _ in range(4)]

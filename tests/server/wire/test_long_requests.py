@@ -1,0 +1,75 @@
+"""What asks once is short: what is longer is refused before anybody is asked, and nothing keeps it."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import grpc
+from google.protobuf.field_mask_pb2 import FieldMask
+
+from longshore.v1 import catalog_service_pb2 as catalog
+from longshore.v1 import deployment_pb2 as D  # noqa: N812
+from longshore.v1 import deployment_service_pb2 as pb
+from longshore_server.rpc.wire_limits import LARGEST_REQUEST_BYTES
+from tests.server.calls import UploadCall, header, new_id, refused
+from tests.server.running import RunningNode, embedded
+
+pytestmark = embedded
+S = grpc.StatusCode
+LONG = "x" * (LARGEST_REQUEST_BYTES + 1)
+
+
+async def test_what_is_too_long_is_not_read(node: RunningNode) -> None:
+    calls: list[tuple[Any, Any]] = [
+        (node.deployments.ListDeployments, pb.ListDeploymentsRequest(project=LONG)),
+        (node.deployments.DeployRelease, pb.DeployReleaseRequest(deployment_id=LONG)),
+        (node.deployments.WatchDeployments, pb.WatchDeploymentsRequest(version=LONG)),
+        (node.catalog.GetProject, catalog.GetProjectRequest(project=LONG)),
+    ]
+    for call, request in calls:
+        with refused(S.INVALID_ARGUMENT, "INVALID_REQUEST") as told:
+            answer = call(request)
+            await (answer.read() if hasattr(answer, "read") else answer)
+        assert "longer than any that this call has a use for" in told.message
+
+
+async def test_a_header_that_is_too_long(node: RunningNode) -> None:
+    with refused(S.INVALID_ARGUMENT, "INVALID_REQUEST") as told:
+        async with UploadCall(node, header(labels={"long": LONG})):
+            pass
+    assert "has more than 32 KiB" in told.message
+
+
+async def test_ten_thousand_digests_are_not_too_long(node: RunningNode) -> None:
+    asked = pb.FindMissingChunksRequest(
+        deployment_id=new_id(), digests=[number.to_bytes(32, "big") for number in range(10_000)]
+    )
+    with refused(S.NOT_FOUND, "DEPLOYMENT_NOT_FOUND"):
+        await node.deployments.FindMissingChunks(asked)
+
+
+async def test_it_is_refused_before_anybody_is_asked_who_he_is(node: RunningNode) -> None:
+    with refused(S.INVALID_ARGUMENT, "INVALID_REQUEST"):
+        await node.deployments.GetDeployment(
+            pb.GetDeploymentRequest(deployment_id=LONG), metadata=(("authorization", "Bearer nonsense"),)
+        )
+
+
+async def test_canary_steps_are_counted_before_anything_is_made_of_them(node: RunningNode) -> None:
+    strategy = D.RolloutStrategy(canary_steps=[D.CanaryStep(nodes=1)] * 5_000)
+    with refused(S.INVALID_ARGUMENT, "INVALID_REQUEST") as told:
+        await node.deployments.Undeploy(
+            pb.UndeployRequest(deployment_id=new_id(), project="netops", strategy=strategy)
+        )
+    assert told.message == "strategy.canary_steps: at most 20, got 5000"
+
+
+async def test_a_mask_with_many_paths(node: RunningNode) -> None:
+    paths = ["second_person"] * 4_000
+    with refused(S.INVALID_ARGUMENT, "INVALID_REQUEST"):
+        await node.catalog.UpdateProjectEnvironment(
+            catalog.UpdateProjectEnvironmentRequest(
+                project_environment=catalog.ProjectEnvironment(project="netops"),
+                update_mask=FieldMask(paths=paths),
+            )
+        )
