@@ -2,36 +2,43 @@
 
 Owns the line between the archive's faults and the source's: damage is ``ArchiveUnreadable``, while a
 failure of the source (a store that is away, say) reaches the caller as it is. Every unpacked byte passes
-the meter, headers and padding included. Memory: a buffer, and the decompressor's window, which is bounded.
+the meter, headers and padding included, and no more of an archive is read than its unpacked bytes are worth:
+what gives nothing takes time all the same. Memory: a buffer, and the decompressor's window, which is bounded.
 """
 
 from __future__ import annotations
 
-import gzip
 import io
 import lzma
 import os
+import sys
 import zlib
 from typing import TYPE_CHECKING, BinaryIO, cast
 
 import zstandard
 
 from .errors import ArchiveUnreadable
-from .formats import XZ_MEMORY_BYTES, ZSTD_WINDOW_BYTES, PayloadFormat
+from .formats import ZSTD_WINDOW_BYTES, PayloadFormat
+from .joined_streams import gzip_members, xz_streams
 from .limits import Meter
 
 if TYPE_CHECKING:
-    from _typeshed import ReadableBuffer, WriteableBuffer
+    from _typeshed import WriteableBuffer
 
 BLOCK_BYTES = 1 << 20
+# Content that cannot be compressed takes hardly more packed than unpacked.
+_PACKED_BY_UNPACKED = 2
+# What is read ahead, and seek tables and the like.
+_FRUITLESS_BYTES = 4 << 20
 
 
 class ArchiveSource(io.RawIOBase):
-    """The caller's file: what was read of it is counted, and its own failure is remembered."""
+    """The caller's file: what was read of it is counted and bounded, its own failure is remembered."""
 
     def __init__(self, source: BinaryIO) -> None:
         super().__init__()
         self._source = source
+        self._most_bytes = sys.maxsize
         self.read_bytes = 0
         self.failure: Exception | None = None
 
@@ -44,7 +51,13 @@ class ArchiveSource(io.RawIOBase):
         return self._source.seekable()
 
     def readinto(self, buffer: WriteableBuffer) -> int:
-        """Read from the caller's file."""
+        """Read from the caller's file. Raises ``ArchiveUnreadable`` where ``expect`` has set a bound."""
+        if self.read_bytes > self._most_bytes:
+            raise ArchiveUnreadable(
+                "ARCHIVE_CORRUPT",
+                f"{self.read_bytes} bytes of the archive unpack to next to nothing, as no program packs: "
+                "make it anew",
+            )
         view = memoryview(buffer)
         try:
             data = self._source.read(len(view))
@@ -54,6 +67,10 @@ class ArchiveSource(io.RawIOBase):
         view[: len(data)] = data
         self.read_bytes += len(data)
         return len(data)
+
+    def expect(self, unpacked_bytes: int) -> None:
+        """From now on no more may be read than an honest archive takes for so many bytes."""
+        self._most_bytes = _FRUITLESS_BYTES + _PACKED_BY_UNPACKED * unpacked_bytes
 
     def seek(self, offset: int, whence: int = os.SEEK_SET) -> int:
         """Seek in the caller's file."""
@@ -76,9 +93,9 @@ def unpacked_stream(source: ArchiveSource, payload_format: PayloadFormat, meter:
     inner: BinaryIO
     match payload_format:
         case PayloadFormat.TAR_GZ:
-            inner = cast("BinaryIO", gzip.GzipFile(fileobj=source))
+            inner = cast("BinaryIO", gzip_members(source, meter))
         case PayloadFormat.TAR_XZ:
-            inner = cast("BinaryIO", _XzStream(source))
+            inner = cast("BinaryIO", xz_streams(source, meter))
         case PayloadFormat.TAR_ZST:
             decompressor = zstandard.ZstdDecompressor(max_window_size=ZSTD_WINDOW_BYTES)
             inner = decompressor.stream_reader(
@@ -97,6 +114,8 @@ class _MeteredStream(io.RawIOBase):
         self._inner = inner
         self._source = source
         self._meter = meter
+        self._unpacked_bytes = 0
+        source.expect(0)
 
     def readable(self) -> bool:
         return True
@@ -105,7 +124,7 @@ class _MeteredStream(io.RawIOBase):
         view = memoryview(buffer)
         try:
             data = self._inner.read(len(view))
-        except (EOFError, gzip.BadGzipFile, zlib.error, lzma.LZMAError, zstandard.ZstdError) as error:
+        except (EOFError, zlib.error, lzma.LZMAError, zstandard.ZstdError) as error:
             if self._source.failure is not None:
                 raise
             if isinstance(error, EOFError):
@@ -116,49 +135,7 @@ class _MeteredStream(io.RawIOBase):
                 "ARCHIVE_CORRUPT", f"the archive cannot be decompressed ({error}): make or send it again"
             ) from error
         self._meter.count_bytes(len(data))
+        self._unpacked_bytes += len(data)
+        self._source.expect(self._unpacked_bytes)
         view[: len(data)] = data
         return len(data)
-
-
-class _XzStream(io.RawIOBase):
-    """xz with bounded memory, which ``lzma.LZMAFile`` does not offer; several streams and padding too."""
-
-    def __init__(self, source: ArchiveSource) -> None:
-        super().__init__()
-        self._source = source
-        self._decompressor = self._new_decompressor()
-
-    def readable(self) -> bool:
-        return True
-
-    def readinto(self, buffer: WriteableBuffer) -> int:
-        view = memoryview(buffer)
-        while True:
-            pending: ReadableBuffer = b""
-            if self._decompressor.eof:
-                pending = self._next_stream()
-                if not pending:
-                    return 0
-                self._decompressor = self._new_decompressor()
-            elif self._decompressor.needs_input:
-                pending = self._source.read(BLOCK_BYTES) or b""
-                if not pending:
-                    raise EOFError
-            data = self._decompressor.decompress(pending, len(view))
-            if data:
-                view[: len(data)] = data
-                return len(data)
-
-    def _next_stream(self) -> bytes:
-        rest = self._decompressor.unused_data
-        while True:
-            rest = rest.lstrip(b"\0")
-            if rest:
-                return rest
-            rest = self._source.read(BLOCK_BYTES) or b""
-            if not rest:
-                return b""
-
-    @staticmethod
-    def _new_decompressor() -> lzma.LZMADecompressor:
-        return lzma.LZMADecompressor(lzma.FORMAT_XZ, memlimit=XZ_MEMORY_BYTES)

@@ -36,7 +36,7 @@ class Archive:
             self._entries = read_zip(counted, self.meter)
         else:
             self.meter = Meter(limits, lambda: counted.read_bytes)
-            self._entries = read_tar(unpacked_stream(counted, payload_format, self.meter))
+            self._entries = read_tar(unpacked_stream(counted, payload_format, self.meter), self.meter)
 
     def entries(self) -> Iterator[ArchiveEntry]:
         """The entries; each one's content is to be read before the next is asked for.

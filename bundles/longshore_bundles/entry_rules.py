@@ -11,10 +11,10 @@ from __future__ import annotations
 import re
 import unicodedata
 from enum import Enum, auto
-from hashlib import blake2b
 
 from .errors import EntryRefused
 from .findings import printable
+from .path_table import PathTable
 
 MAX_PATH_BYTES = 3072
 """Longest path inside a tree, so that it still fits behind a node's own folders (PATH_MAX is 4096)."""
@@ -119,11 +119,11 @@ def case_folded_path(path: str) -> str:
 class SeenPaths:
     """The paths of an archive so far: finds duplicates, conflicts and collisions in any order of entries.
 
-    About 200 bytes an entry, however long the paths are: they are kept as digests.
+    About 30 bytes an entry, however long the paths are.
     """
 
     def __init__(self) -> None:
-        self._kinds: dict[bytes, tuple[EntryKind, bytes]] = {}
+        self._paths = PathTable()
         self._checked_parent = ""
 
     def add(self, path: str, kind: EntryKind) -> int:
@@ -145,24 +145,28 @@ class SeenPaths:
 
     def is_file(self, path: str) -> bool:
         """Whether ``path`` was taken in as a regular file."""
-        found = self._kinds.get(_digest(case_folded_path(path)))
-        return found is not None and found == (EntryKind.FILE, _digest(path))
+        digest = self._paths.digest
+        found = self._paths.find(digest(case_folded_path(path)))
+        return found is not None and found == (digest(path), EntryKind.FILE.value)
 
     def _add(self, path: str, kind: EntryKind, entry: str) -> bool:
         """Whether the path is new."""
-        folded, exact = _digest(case_folded_path(path)), _digest(path)
-        known = self._kinds.get(folded)
+        folded_path = case_folded_path(path)
+        exact = self._paths.digest(path)
+        folded = exact if folded_path == path else self._paths.digest(folded_path)
+        known = self._paths.find(folded)
         if known is None:
-            self._kinds[folded] = (kind, exact)
+            self._paths.add(folded, exact, kind.value)
             return True
         shown = printable(path)
-        if known[1] != exact:
+        known_exact, known_kind = known
+        if known_exact != exact:
             raise EntryRefused(
                 "CASE_COLLISION",
                 f"{shown!r} differs from another path only in case or in how Unicode composes it: rename one",
                 path=entry,
             )
-        if (known[0] is EntryKind.DIRECTORY) is not (kind is EntryKind.DIRECTORY):
+        if (known_kind == EntryKind.DIRECTORY.value) is not (kind is EntryKind.DIRECTORY):
             raise EntryRefused(
                 "PATH_CONFLICT",
                 f"{shown!r} is a directory in one entry and none in another: make the archive anew",
@@ -173,7 +177,3 @@ class SeenPaths:
                 "PATH_DUPLICATE", f"{shown!r} is in the archive twice: make the archive anew", path=entry
             )
         return False
-
-
-def _digest(path: str) -> bytes:
-    return blake2b(path.encode(), digest_size=12).digest()

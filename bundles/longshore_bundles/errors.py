@@ -12,7 +12,8 @@ BundleError
 │   └── TreeChanged     it changed while it was read: PATH_CHANGED
 ├── ArchiveUnreadable   an archive cannot be read any further
 │                       ARCHIVE_CORRUPT, ARCHIVE_TRUNCATED, ARCHIVE_UNSUPPORTED, ARCHIVE_TRAILING_DATA
-├── LimitExceeded       TOO_MANY_ENTRIES, TOTAL_TOO_LARGE, FILE_TOO_LARGE, RATIO_TOO_HIGH, HEADER_TOO_LARGE
+├── LimitExceeded       TOO_MANY_ENTRIES, TOTAL_TOO_LARGE, FILE_TOO_LARGE, RATIO_TOO_HIGH, HEADER_TOO_LARGE,
+│                       TOO_MANY_HEADERS
 └── ContentRefused      CONTENT_REFUSED: an archive was not unpacked; ``findings`` say why, one by one
 
 An ``OSError`` of the disk that is written to (no space left, say) and whatever the caller's source

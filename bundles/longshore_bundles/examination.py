@@ -34,15 +34,21 @@ class Examination:
     """The pass over one archive, and what it brought to light. Call ``run`` once, then read the rest.
 
     ``log`` says what is unsafe or damaged, ``content_log`` (once ``bundle`` was asked for) what the bundle's
-    own files say wrongly. A hard link is written as a copy of the file it names, which must have come before
-    it: a canonical tree has none.
+    own files say wrongly. ``file_digests`` takes up what whoever installs the tree keeps. A hard link
+    is written as a copy of the file it names, which must have come before it: a canonical tree has none.
     """
 
     def __init__(
-        self, archive: Archive, writer: TreeWriter | None = None, *, reads_bundle: bool = True
+        self,
+        archive: Archive,
+        writer: TreeWriter | None = None,
+        file_digests: FileDigests | None = None,
+        *,
+        reads_bundle: bool = True,
     ) -> None:
         self._archive = archive
         self._writer = writer
+        self._file_digests = file_digests
         self._seen = SeenPaths()
         self._top = SoleTop()
         self._digest = CanonicalDigest()
@@ -52,7 +58,6 @@ class Examination:
         self._keeper = FileKeeper() if reads_bundle else None
         self.log = FindingLog()
         self.content_log = FindingLog()
-        self.file_digests = FileDigests()
         self.entry_count = 0
         self.unpacked_bytes = 0
 
@@ -148,14 +153,15 @@ class Examination:
         digests = list(self._digests(path))
         for digest, name in digests:
             digest.begin_file(name, size, executable=executable)
-        file_digest = blake3()
+        file_digest = blake3() if self._file_digests is not None else None
         is_kept = self._keeper is not None and self._keeper.wants(path)
         content = bytearray()
         seen_bytes = 0
         for block in blocks:
             seen_bytes += len(block)
             self._archive.meter.check_file(path, seen_bytes)
-            file_digest.update(block)
+            if file_digest is not None:
+                file_digest.update(block)
             for digest, _ in digests:
                 digest.update(block)
             if is_kept and len(content) <= MAX_DOCUMENT_BYTES:
@@ -166,7 +172,8 @@ class Examination:
         if self._keeper is not None:
             self._keeper.add(path, bytes(content), executable=executable)
         self.unpacked_bytes += seen_bytes
-        self.file_digests.add(path, file_digest.digest())
+        if self._file_digests is not None and file_digest is not None:
+            self._file_digests.add(path, file_digest.digest())
 
     def _write_file(self, path: str, blocks: Iterator[bytes], *, executable: bool) -> None:
         if self._writer is not None:
@@ -223,4 +230,5 @@ class Examination:
         top = self.stripped_directory
         if top:
             self.log.add_all(self._stripped_log)
-            self.file_digests.move_root(top)
+            if self._file_digests is not None:
+                self._file_digests.move_root(top)

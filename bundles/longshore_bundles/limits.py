@@ -19,11 +19,14 @@ class UnpackLimits:
     """How much an archive may unpack to.
 
     ``max_entries`` counts directories that no entry names too: they are made, and remembered, all the same.
+    ``max_headers`` counts what takes work and is no entry: a tar's extended headers with their records, and
+    the streams (of xz) or members (of gzip) that a compressed one consists of.
     ``max_ratio`` bounds unpacked bytes by bytes of the archive, once more than ``ratio_free_bytes`` are
     unpacked: small archives of zeros do no harm.
     """
 
     max_entries: int = 500_000
+    max_headers: int = 4_000_000
     max_total_bytes: int = 256 * _GIB
     max_file_bytes: int = 256 * _GIB
     max_ratio: int = 200
@@ -43,6 +46,7 @@ class Meter:
         self.limits = limits
         self._source_bytes = source_bytes
         self._entries = 0
+        self._headers = 0
         self._total_bytes = 0
 
     def count_entry(self) -> None:
@@ -53,6 +57,16 @@ class Meter:
                 "TOO_MANY_ENTRIES",
                 f"the archive has more than {self.limits.max_entries} entries: split it, or put what belongs "
                 "together into an archive of its own inside",
+            )
+
+    def count_header(self) -> None:
+        """Count a header, one of its records, or a stream. Raises ``LimitExceeded``."""
+        self._headers += 1
+        if self._headers > self.limits.max_headers:
+            raise LimitExceeded(
+                "TOO_MANY_HEADERS",
+                f"the archive has more than {self.limits.max_headers} headers beside its entries, or parts "
+                "that were compressed apart: make it anew, in one piece and without extended attributes",
             )
 
     def count_bytes(self, count: int) -> None:

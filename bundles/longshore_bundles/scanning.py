@@ -70,7 +70,7 @@ def scan_by_unpacking(
     """Look an archive through by unpacking it below ``scratch``; gives and raises what ``scan`` does."""
     with tempfile.TemporaryDirectory(prefix="scan-", dir=scratch) as folder:
         try:
-            return unpack(source, Path(folder, "tree"), payload_format, limits).scan
+            return unpack(source, Path(folder, "tree"), payload_format, limits, keeps_digests=False).scan
         except ContentRefused as refused:
             return BundleScan(
                 payload_format,

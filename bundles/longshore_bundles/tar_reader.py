@@ -18,6 +18,7 @@ from .archive_entry import ArchiveEntry
 from .entry_rules import EntryKind
 from .errors import ArchiveUnreadable, EntryRefused, LimitExceeded
 from .findings import printable
+from .limits import Meter
 from .tar_header import BLOCK_BYTES, padding
 
 _READ_BYTES = 1 << 20
@@ -47,16 +48,18 @@ class _Overrides:
         return bool(self.pax) or self.gnu_name is not None or self.gnu_target is not None
 
 
-def read_tar(stream: BinaryIO) -> Iterator[ArchiveEntry]:
-    """The entries of the tar in ``stream``, which is read to its end.
+def read_tar(stream: BinaryIO, meter: Meter) -> Iterator[ArchiveEntry]:
+    """The entries of the tar in ``stream``, which is read to its end; ``meter`` counts what is no entry.
 
     Raises ``ArchiveUnreadable``, ``LimitExceeded``.
     """
     overrides = _Overrides()
     while (block := _read_header(stream)) is not None:
         header = _parse_header(block)
+        if header.type not in _KINDS:
+            meter.count_header()
         if header.type in (*_PAX_TYPES, tarfile.XGLTYPE):
-            records = _pax_records(_extended_header(stream, header))
+            records = _pax_records(_extended_header(stream, header), meter)
             if header.type == tarfile.XGLTYPE:
                 _check_global(records)
             else:
@@ -116,11 +119,12 @@ def _extended_header(stream: BinaryIO, header: tarfile.TarInfo) -> bytes:
     return data[: header.size]
 
 
-def _pax_records(data: bytes) -> dict[str, bytes]:
+def _pax_records(data: bytes, meter: Meter) -> dict[str, bytes]:
     """The records ``LENGTH KEY=VALUE\\n`` of a pax header, whose lengths must fit exactly."""
     records: dict[str, bytes] = {}
     position = 0
     while position < len(data):
+        meter.count_header()
         length_end = data.find(b" ", position, position + _MAX_NUMBER_DIGITS)
         digits = data[position:length_end] if length_end != -1 else b""
         end = position + _number(digits)

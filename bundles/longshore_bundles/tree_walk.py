@@ -22,6 +22,7 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
+import re2
 from pathspec import GitIgnoreSpec
 
 from .entry_rules import EntryKind, case_folded_path, check_link, clean_path
@@ -31,9 +32,10 @@ from .kinds import ROOT_MANIFESTS
 
 IGNORE_FILE = ".longshoreignore"
 _GIT = ".git"
-_MAX_IGNORE_FILE_BYTES = 1 << 20
+_MAX_IGNORE_FILE_BYTES = 64 << 10
+_LONGEST_PATTERN = 1000
 # A range that is none comes as the error of what patterns become.
-_NO_PATTERN = (ValueError, re.error)
+_NO_PATTERN = (ValueError, re.error, re2.error)
 
 _Child = tuple[str, os.DirEntry[str]]
 """A path from the walked directory on, and what stands there."""
@@ -191,15 +193,24 @@ def _read_ignore_file(directory: Path) -> Ignored:
 def _ignoring(lines: Sequence[str]) -> Ignored:
     """What matches the patterns. Raises ``ValueError`` with the number of the first line that is none."""
     try:
-        return GitIgnoreSpec.from_lines(lines).match_file
+        return _patterns(lines).match_file
     except _NO_PATTERN:
-        number = next(number for number, line in enumerate(lines, start=1) if not _is_pattern(line))
-        raise ValueError(f"line {number} is no pattern") from None
+        for number, line in enumerate(lines, start=1):
+            if not _is_pattern(line):
+                raise ValueError(f"line {number} is no pattern") from None
+        raise ValueError("its patterns are too many") from None
+
+
+def _patterns(lines: Sequence[str]) -> GitIgnoreSpec:
+    if max(map(len, lines), default=0) > _LONGEST_PATTERN:
+        raise ValueError("a line is too long")
+    # Takes time by the length of a name, where Python's own would take it by its power of the stars.
+    return GitIgnoreSpec.from_lines(lines, backend="re2")
 
 
 def _is_pattern(line: str) -> bool:
     try:
-        GitIgnoreSpec.from_lines([line])
+        _patterns([line])
     except _NO_PATTERN:
         return False
     return True

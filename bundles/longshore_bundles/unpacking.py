@@ -46,13 +46,14 @@ def unpack(
     *,
     file_name: str = "",
     reads_bundle: bool = True,
+    keeps_digests: bool = True,
 ) -> UnpackResult:
     """Unpack the payload from the source's position on into ``destination``, which must not exist.
 
     Files get mode 0644 or 0755, whatever the archive says besides. A FILE is written as ``file_name``,
     0644. Only a zip needs a source that can seek. Nothing is synced to the disk. With ``reads_bundle`` turned
     off the scan does not say what the payload is: its manifest and workflows are not read. What they say
-    wrongly refuses nothing here; it is among the findings.
+    wrongly refuses nothing here; it is among the findings. With ``keeps_digests`` turned off there are none.
 
     Raises ``ContentRefused`` with the findings, ``InvalidName`` for the file's name, what the source
     raises, and ``OSError`` of the destination; then nothing is left of it.
@@ -60,12 +61,14 @@ def unpack(
     if payload_format is PayloadFormat.FILE:
         check_file_name(file_name)
     writer = TreeWriter(destination)
+    digests = FileDigests()
     try:
         try:
             if payload_format is PayloadFormat.FILE:
                 return _write_single_file(source, writer, file_name)
             archive = open_archive(source, payload_format, limits)
-            examination = Examination(archive, writer, reads_bundle=reads_bundle)
+            kept = digests if keeps_digests else None
+            examination = Examination(archive, writer, kept, reads_bundle=reads_bundle)
             examination.run()
         finally:
             writer.close()
@@ -75,7 +78,7 @@ def unpack(
         content_sha256 = examination.content_sha256
         if content_sha256 is None:
             content_sha256 = directory_checksum(destination, honour_ignore_file=False)
-        return UnpackResult(scan_of(examination, payload_format, content_sha256), examination.file_digests)
+        return UnpackResult(scan_of(examination, payload_format, content_sha256), digests)
     except BaseException:
         shutil.rmtree(destination, ignore_errors=True)
         raise

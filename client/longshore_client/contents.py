@@ -13,9 +13,11 @@ from typing import BinaryIO, NoReturn, cast
 
 import longshore_bundles
 from longshore_bundles import (
+    DEFAULT_LIMITS,
     DETECT_BYTES,
     BundleError,
     BundleScan,
+    UnpackLimits,
     detect_format,
     directory_checksum,
     scan,
@@ -32,6 +34,10 @@ from .directory_stream import DirectoryStream
 from .errors import PayloadRefused, ProjectUnknown
 from .models import Finding, PayloadFormat, Severity
 from .payloads import readable, unreadable
+
+_FETCHED_BYTES = 16 << 30
+FETCHED_LIMITS = UnpackLimits(max_total_bytes=_FETCHED_BYTES, max_file_bytes=_FETCHED_BYTES)
+"""For what others serve: it is unpacked on this machine to be looked through."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -107,7 +113,7 @@ def project_named_in(path: Path) -> str:
     return _unknown(f"no manifest in {path} names one")
 
 
-def scanned(path: Path) -> BundleScan:
+def scanned(path: Path, limits: UnpackLimits = DEFAULT_LIMITS) -> BundleScan:
     """Look through a directory, an archive or a file; what is wrong with it is in the result.
 
     Raises ``PayloadUnreadable``, ``PayloadChanged``.
@@ -119,7 +125,7 @@ def scanned(path: Path) -> BundleScan:
         with path.open("rb") as file:
             head = file.read(DETECT_BYTES)
             file.seek(0)
-            return scan(file, detect_format(head, path.name), scratch=Path(scratch))
+            return scan(file, detect_format(head, path.name), limits, scratch=Path(scratch))
 
 
 def root_of(directory: Path) -> Path:

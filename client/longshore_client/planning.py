@@ -18,7 +18,7 @@ from longshore_bundles import Dependency
 from longshore_bundles.packs import PackManifest
 
 from .abandonable_thread import in_abandonable_thread
-from .contents import findings_of, scanned
+from .contents import FETCHED_LIMITS, findings_of, scanned
 from .errors import DependencyUnsatisfied, PayloadRefused, ProjectNotFound
 from .needed import Needed
 from .source_errors import SourceError, SourceNotFound
@@ -203,7 +203,7 @@ def _not_together(ref: str, needed: Needed, why: str) -> DependencyUnsatisfied:
 
 def _needs_of(ref: str, fetched: Fetched, needed: Needed) -> Sequence[Dependency]:
     """What a pack that was fetched needs. Raises ``PayloadRefused`` for one that cannot be deployed."""
-    scan = scanned(fetched.path)
+    scan = scanned(fetched.path, FETCHED_LIMITS)
     if not scan.accepted:
         raise PayloadRefused(
             f"{ref} {fetched.version}, needed by {needed.by_whom}, would be refused",

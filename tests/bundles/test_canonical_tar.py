@@ -209,11 +209,18 @@ def test_an_ignore_file_that_is_a_link_or_a_pipe_is_not_read(tmp_path: Path) -> 
         shutil.rmtree(tree)
 
 
-@pytest.mark.parametrize("line", ["secret\\", "[z-a]", "!"])
+@pytest.mark.parametrize("line", ["secret\\", "[z-a]", "!", "x" * 1001])
 def test_a_line_that_is_no_pattern_is_named_by_its_number(tmp_path: Path, line: str) -> None:
     (tmp_path / ".longshoreignore").write_text(f"*.pyc\n{line}\n")
     with pytest.raises(TreeUnreadable, match=r"\.longshoreignore cannot be used: line 2 is no pattern$"):
         packed(tmp_path)
+
+
+def test_patterns_of_many_stars_take_no_time(tmp_path: Path) -> None:
+    # With six stars and a hundred letters it was a minute and a half.
+    (tmp_path / ".longshoreignore").write_text("*a" * 40 + "*b\n")
+    (tmp_path / ("a" * 250)).touch()
+    assert packed(tmp_path) == packed(tmp_path, honour_ignore_file=False)
 
 
 def test_a_sole_directory_with_a_manifest_is_the_tree(tmp_path: Path) -> None:

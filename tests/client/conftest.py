@@ -15,7 +15,7 @@ from longshore_client.cli.program import run_program
 from tests.faults.conftest import nursery as nursery
 from tests.faults.invariants import Stores
 from tests.faults.nodes import Nursery
-from tests.faults.stores import migrate, variables
+from tests.faults.stores import variables
 from tests.services.processes import ServerProcess, serve
 
 from .command_line import Ran, Run
@@ -43,12 +43,9 @@ def server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[ServerProcess]:
 
 
 @pytest.fixture
-async def fleet(
-    nursery: Nursery, postgres_database: str, s3_url: str, etcd_url: str, tmp_path: Path
-) -> Fleet:
+def fleet(nursery: Nursery, migrated_postgres: str, s3_url: str, etcd_url: str, tmp_path: Path) -> Fleet:
     """No node yet, and stores for all that will be started."""
-    await migrate(postgres_database)
-    return Fleet(nursery, tmp_path, variables(Stores(postgres_database, s3_url), etcd_url))
+    return Fleet(nursery, tmp_path, variables(Stores(migrated_postgres, s3_url), etcd_url))
 
 
 @pytest.fixture

@@ -10,7 +10,7 @@ import pytest
 
 from .invariants import Stores
 from .nodes import Nursery, node_nursery
-from .stores import migrate, variables
+from .stores import variables
 
 
 @pytest.fixture(scope="session")
@@ -32,10 +32,9 @@ def place(tmp_path: Path) -> Iterator[Path]:
 
 
 @pytest.fixture
-async def stores(postgres_database: str, s3_url: str) -> Stores:
+def stores(migrated_postgres: str, s3_url: str) -> Stores:
     """PostgreSQL with our schema, and a bucket."""
-    await migrate(postgres_database)
-    return Stores(postgres_database, s3_url)
+    return Stores(migrated_postgres, s3_url)
 
 
 @pytest.fixture

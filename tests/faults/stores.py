@@ -2,20 +2,11 @@
 
 from __future__ import annotations
 
-from longshore_storage.catalogue import open_catalogue
+from tests.services.migrated import migrate as migrate
 
 from .invariants import Stores
 
 LEASE_S = 2
-
-
-async def migrate(database_url: str) -> None:
-    """What ``longshore admin migrate`` does."""
-    catalogue = open_catalogue(database_url)
-    try:
-        await catalogue.migrate()
-    finally:
-        await catalogue.close()
 
 
 def variables(stores: Stores, etcd_url: str) -> dict[str, str]:

@@ -15,6 +15,7 @@ from longshore_server.node import running_node
 from longshore_server.settings import load_settings
 from longshore_storage.catalogue import Catalogue, open_catalogue
 from tests.server.running import RunningNode, Serve, StartNode
+from tests.services.migrated import MigratedFile
 from tests.services.processes import ServerProcess, serve
 
 
@@ -24,14 +25,14 @@ def stores(request: pytest.FixtureRequest) -> dict[str, Any]:
     if request.param == "embedded":
         return {}
     return {
-        "database": {"url": request.getfixturevalue("postgres_database")},
+        "database": {"url": request.getfixturevalue("migrated_postgres")},
         "blobs": {"url": request.getfixturevalue("s3_url")},
         "coordination": {"url": request.getfixturevalue("etcd_url"), "lease_s": 3},
     }
 
 
 @pytest.fixture
-def start_node(tmp_path: Path, stores: dict[str, Any]) -> StartNode:
+def start_node(tmp_path: Path, stores: dict[str, Any], migrated_file: MigratedFile) -> StartNode:
     """Start a node: ``async with start_node("a") as running``."""
 
     @asynccontextmanager
@@ -49,10 +50,9 @@ def start_node(tmp_path: Path, stores: dict[str, Any]) -> StartNode:
                 "node": {"name": name, **options.get("node", {})},
             },
         )
-        if not settings.embedded_database:
-            catalogue = open_catalogue(settings.database_url)
-            await catalogue.migrate()
-            await catalogue.close()
+        if settings.embedded_database and not settings.data_dir.exists():
+            settings.data_dir.mkdir(mode=0o700)
+            migrated_file.copy(settings.data_dir / "longshore.db")
         async with (
             running_node(settings, visibility=visibility) as node,
             grpc.aio.insecure_channel(node.address) as channel,
@@ -74,40 +74,39 @@ async def node(start_node: StartNode) -> AsyncIterator[RunningNode]:
 
 @pytest.fixture(params=["sqlite", "postgresql"])
 def database_url(request: pytest.FixtureRequest, tmp_path: Path) -> str:
-    """An empty database of each kind in turn."""
+    """A database of each kind in turn, with our schema and nothing in it."""
     if request.param == "sqlite":
-        return f"sqlite:///{tmp_path}/longshore.db"
-    return str(request.getfixturevalue("postgres_database"))
+        file: MigratedFile = request.getfixturevalue("migrated_file")
+        return file.copy(tmp_path / "longshore.db")
+    return str(request.getfixturevalue("migrated_postgres"))
 
 
 @pytest.fixture
 async def catalogue(database_url: str) -> AsyncIterator[Catalogue]:
-    """A migrated catalogue with nothing in it."""
+    """A catalogue with nothing in it."""
     catalogue = open_catalogue(database_url)
     try:
-        await catalogue.migrate()
         yield catalogue
     finally:
         await catalogue.close()
 
 
 @pytest.fixture
-async def database(postgres_database: str) -> AsyncIterator[Catalogue]:
-    catalogue = open_catalogue(postgres_database)
-    await catalogue.migrate()
+async def database(migrated_postgres: str) -> AsyncIterator[Catalogue]:
+    catalogue = open_catalogue(migrated_postgres)
     yield catalogue
     await catalogue.close()
 
 
 @pytest.fixture
-def start(database: Catalogue, postgres_database: str, s3_url: str, etcd_url: str, tmp_path: Path) -> Serve:
+def start(database: Catalogue, migrated_postgres: str, s3_url: str, etcd_url: str, tmp_path: Path) -> Serve:
     """Start a node as a process: its data folder is its name's."""
 
     def serve_as(name: str, **env: str) -> AbstractAsyncContextManager[ServerProcess]:
         return serve(
             data_dir=tmp_path / name,
             env={
-                "LONGSHORE_DATABASE__URL": postgres_database,
+                "LONGSHORE_DATABASE__URL": migrated_postgres,
                 "LONGSHORE_BLOBS__URL": s3_url,
                 "LONGSHORE_COORDINATION__URL": etcd_url,
                 "LONGSHORE_COORDINATION__LEASE_S": "2",

@@ -7,6 +7,7 @@ import json
 import os
 import signal
 from pathlib import Path
+from typing import Any
 
 import grpc
 import pytest
@@ -64,7 +65,7 @@ async def test_whatever_is_asked_for_no_line_is_long(tmp_path: Path) -> None:
         grpc.aio.insecure_channel(server.address) as channel,
     ):
         stubs = Stubs(channel)
-        for call, request in (
+        asked: list[tuple[Any, Any]] = [
             (stubs.deployments.ListActivations, pb.ListActivationsRequest(node_name=long)),
             (stubs.deployments.GetDeployment, pb.GetDeploymentRequest(deployment_id=long)),
             (
@@ -81,7 +82,8 @@ async def test_whatever_is_asked_for_no_line_is_long(tmp_path: Path) -> None:
                     update_mask=FieldMask(paths=[long]),
                 ),
             ),
-        ):
+        ]
+        for call, request in asked:
             with pytest.raises(grpc.aio.AioRpcError):
                 await call(request)
         assert max(map(len, server.stderr.splitlines())) < 20_000

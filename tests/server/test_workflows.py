@@ -14,13 +14,13 @@ from tests.bundles.trees import File, Tree
 
 from .calls import deploy, deploy_to_end, ended, new_id, refused
 from .manifests import pack, workflow
-from .running import RunningNode
+from .running import RunningNode, Stubs
 
 S = grpc.StatusCode
 BROKEN = workflow(after="nowhere")
 
 
-async def refs(node: RunningNode, **values: Any) -> list[str]:
+async def refs(node: RunningNode | Stubs, **values: Any) -> list[str]:
     listed = await node.catalog.ListWorkflows(catalog.ListWorkflowsRequest(**values))
     return [one.ref for one in listed.workflows]
 

@@ -27,7 +27,7 @@ from .toxiproxy import ToxiproxyService
 @pytest.fixture(scope="session")
 def services_folder() -> Iterator[Path]:
     """Where the session's services keep data and logs; gone afterwards."""
-    with session_folder() as folder:
+    with session_folder(in_memory=True) as folder:
         yield folder
 
 

@@ -3,6 +3,9 @@
 PostgreSQL does not run as root and is started as another user then, so the folder must not lie under a
 home that is closed to others. A session holds a lock on its folder; what a killed session has left behind
 is recognised by its free lock and removed by the next one.
+
+Of what services store for tests nothing has to outlive a machine: where the system has memory to spare, the
+folder may be there, and nobody waits for a disk that all the others write to as well.
 """
 
 from __future__ import annotations
@@ -17,12 +20,18 @@ from contextlib import contextmanager
 from pathlib import Path
 
 _LOCK_NAME = "session.lock"
+_MEMORY = Path("/dev/shm")
+# A session's services store 2 GB at the very most, and there may be two; a container may have 64 MB there.
+_SPARE_BYTES = 4 << 30
 
 
 @contextmanager
-def session_folder() -> Iterator[Path]:
-    """A fresh folder with mode 0711, removed at the end; folders of dead sessions are removed first."""
-    root = _root()
+def session_folder(*, in_memory: bool = False) -> Iterator[Path]:
+    """A fresh folder with mode 0711, removed at the end; folders of dead sessions are removed first.
+
+    With ``in_memory`` it is on no disk, if this machine can spare the memory.
+    """
+    root = _root(in_memory=in_memory)
     with (root / "lock").open("w") as door:
         fcntl.flock(door, fcntl.LOCK_EX)
         _sweep(root)
@@ -37,8 +46,9 @@ def session_folder() -> Iterator[Path]:
             shutil.rmtree(folder, ignore_errors=True)
 
 
-def _root() -> Path:
-    for place in dict.fromkeys((tempfile.gettempdir(), "/tmp", "/var/tmp")):
+def _root(*, in_memory: bool) -> Path:
+    memory = [str(_MEMORY)] if in_memory and _is_roomy(_MEMORY) else []
+    for place in dict.fromkeys((*memory, tempfile.gettempdir(), "/tmp", "/var/tmp")):
         if _open_to_others(Path(place).resolve()):
             break
     root = Path(place) / f"longshore-services-{os.getuid()}"
@@ -47,6 +57,15 @@ def _root() -> Path:
     if found.st_uid != os.getuid() or not stat.S_ISDIR(found.st_mode):
         raise RuntimeError(f"{root} belongs to somebody else: remove it, or set TMPDIR")
     return root
+
+
+def _is_roomy(folder: Path) -> bool:
+    """Whether a session's services have room there, and may start what they put there."""
+    try:
+        there = os.statvfs(folder)
+    except OSError:
+        return False
+    return there.f_bavail * there.f_frsize >= _SPARE_BYTES and not there.f_flag & os.ST_NOEXEC
 
 
 def _open_to_others(folder: Path) -> bool:

@@ -30,7 +30,7 @@ _SETTINGS = {
     # What a commit promises stays promised: synchronous_commit is left on.
     "fsync": "off",
     "full_page_writes": "off",
-    # In the data folder, so that a killed server leaves nothing in /dev/shm.
+    # In the data folder, so that a killed server leaves nothing that the next session does not find.
     "dynamic_shared_memory_type": "mmap",
     "log_line_prefix": "%m [%p] %d ",
 }

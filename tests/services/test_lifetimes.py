@@ -11,6 +11,7 @@ from pathlib import Path
 
 import pytest
 
+from tests.services import folders
 from tests.services.child import Account, Child, Command, StartError
 from tests.services.etcd_cluster import EtcdCluster
 from tests.services.folders import session_folder
@@ -78,7 +79,7 @@ def test_no_service_survives_pytest(
     else:
         wait_for(lambda: processes_in(folder) == set())
         assert folder.exists()
-        with session_folder():
+        with session_folder(in_memory=True):
             assert not folder.exists(), "the next session clears up"
 
 
@@ -89,6 +90,12 @@ def test_a_session_leaves_the_folder_of_another_alone() -> None:
             assert one != other
         assert one.exists()
     assert not one.exists()
+
+
+def test_where_memory_is_short_services_store_on_a_disk(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(folders, "_SPARE_BYTES", 1 << 62)
+    with session_folder() as on_disk, session_folder(in_memory=True) as other:
+        assert other.parent == on_disk.parent
 
 
 def python(folder: Path, text: str, account: Account | None = None) -> Child:

@@ -8,11 +8,21 @@ import pytest
 from longshore_storage.blobs import open_blob_store
 from longshore_storage.catalogue import Catalogue, open_catalogue
 from longshore_storage.ports import BlobStore
+from tests.services.migrated import MigratedFile
 
 
 @pytest.fixture(params=["sqlite", "postgresql"])
 def database_url(request: pytest.FixtureRequest, tmp_path: Path) -> str:
-    """An empty database of each kind in turn."""
+    """A database of each kind in turn, with our schema and nothing in it."""
+    if request.param == "sqlite":
+        file: MigratedFile = request.getfixturevalue("migrated_file")
+        return file.copy(tmp_path / "longshore.db")
+    return str(request.getfixturevalue("migrated_postgres"))
+
+
+@pytest.fixture(params=["sqlite", "postgresql"])
+def empty_database_url(request: pytest.FixtureRequest, tmp_path: Path) -> str:
+    """A database of each kind in turn, without a schema."""
     if request.param == "sqlite":
         return f"sqlite:///{tmp_path}/longshore.db"
     return str(request.getfixturevalue("postgres_database"))
@@ -20,10 +30,9 @@ def database_url(request: pytest.FixtureRequest, tmp_path: Path) -> str:
 
 @pytest.fixture
 async def catalogue(database_url: str) -> AsyncIterator[Catalogue]:
-    """A migrated catalogue; at the end no connection may be checked out."""
+    """A catalogue with nothing in it; at the end no connection may be checked out."""
     catalogue = open_catalogue(database_url)
     try:
-        await catalogue.migrate()
         yield catalogue
         assert connections_in_use(catalogue) == 0
     finally:

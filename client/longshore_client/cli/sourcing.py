@@ -79,10 +79,10 @@ def sourced(
 def found(fetched: Fetched) -> Sourced:
     """A payload that was fetched, and what it is deployed as."""
     from longshore_bundles.identity import usable_version
-    from longshore_client.contents import scanned
+    from longshore_client.contents import FETCHED_LIMITS, scanned
 
     # What a package calls itself counts; a wheel has no manifest of ours, and many archives of sources none.
-    manifest = scanned(fetched.path).manifest if fetched.name else None
+    manifest = scanned(fetched.path, FETCHED_LIMITS).manifest if fetched.name else None
     return Sourced(
         fetched.path,
         fetched.as_source(),

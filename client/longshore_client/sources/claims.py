@@ -14,7 +14,7 @@ from pathlib import Path
 import longshore_bundles
 from longshore_bundles.component import BundleManifest
 from longshore_bundles.findings import printable
-from longshore_client.contents import scanned
+from longshore_client.contents import FETCHED_LIMITS, scanned
 from longshore_client.models import PayloadFormat
 from longshore_client.payloads import readable
 from longshore_client.source_errors import SourceDamaged
@@ -59,7 +59,7 @@ def hold_to_claim(path: Path, claim: Claim, into: Path, payload_format: PayloadF
 
 def _manifest(path: Path, payload_format: PayloadFormat | None) -> BundleManifest | None:
     if payload_format is None:
-        return scanned(path).manifest
+        return scanned(path, FETCHED_LIMITS).manifest
     with readable(path), path.open("rb") as file, tempfile.TemporaryDirectory(prefix="longshore-") as scratch:
         as_format = longshore_bundles.PayloadFormat(payload_format.value)
-        return longshore_bundles.scan(file, as_format, scratch=Path(scratch)).manifest
+        return longshore_bundles.scan(file, as_format, FETCHED_LIMITS, scratch=Path(scratch)).manifest

@@ -6,6 +6,7 @@ import asyncio
 import os
 import shutil
 import sys
+from collections import Counter
 from pathlib import Path
 from typing import Final
 
@@ -26,6 +27,8 @@ _log = structlog.get_logger(__name__)
 
 _AT_ONCE: Final = 2
 _MOST_WAITING: Final = 32
+# One hook's pushes must not keep those of others out.
+_MOST_OF_ONE: Final = 8
 _TIMEOUT_S: Final = 1800.0
 _PROGRAM: Final = "longshore"
 _LONGEST_MESSAGE: Final = 500
@@ -58,6 +61,7 @@ class PushDeployments:
         self._places = asyncio.Semaphore(_AT_ONCE)
         self._turns = {hook.name: asyncio.Lock() for hook in settings.hooks}
         self._running: dict[str, asyncio.Task[None]] = {}
+        self._by_hook: Counter[str] = Counter()
 
     async def start(self, hook: PushHookSettings, push: Push, peer: str) -> bool:
         """See that a push is deployed; False where it is, or was, already.
@@ -69,10 +73,16 @@ class PushDeployments:
             known = await get_accepted(transaction, ident) is not None
         if known or ident in self._running:
             return False
-        if len(self._running) >= _MOST_WAITING:
+        if len(self._running) >= _MOST_WAITING or self._by_hook[hook.name] >= _MOST_OF_ONE:
             raise TooManyPushes
+        self._by_hook[hook.name] += 1
         task = self._running[ident] = asyncio.create_task(self._deploy(hook, push, peer))
-        task.add_done_callback(lambda _: self._running.pop(ident, None))
+
+        def ended(_: object) -> None:
+            self._running.pop(ident, None)
+            self._by_hook[hook.name] -= 1
+
+        task.add_done_callback(ended)
         return True
 
     async def close(self) -> None:

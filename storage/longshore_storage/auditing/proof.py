@@ -8,9 +8,10 @@ from __future__ import annotations
 
 import hashlib
 import json
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import fields
 from datetime import UTC, datetime
+from json.encoder import encode_basestring as _quoted
 from typing import Any, Final
 
 from longshore_storage.catalogue.rows import AuditEntry, AuditSeal
@@ -22,10 +23,7 @@ _JSON: Final = json.JSONEncoder(ensure_ascii=False, sort_keys=True, separators=(
 
 def canonical(entry: AuditEntry) -> bytes:
     """An entry's bytes, the same for ever; time in UTC with six digits."""
-    # Of every entry there is, beside calls that are to be answered: `asdict` took four times as long.
-    values = {name: getattr(entry, name) for name in _FIELDS}
-    values["time"] = _moment(entry.time)
-    return _json(values)
+    return _line([getattr(entry, name) for name in _FIELDS])
 
 
 def digest(entry: AuditEntry) -> str:
@@ -33,12 +31,14 @@ def digest(entry: AuditEntry) -> str:
     return hashlib.sha256(canonical(entry)).hexdigest()
 
 
+def row_digest(row: Sequence[Any]) -> str:
+    """The digest of an entry that is not made: of its row, with columns in the order of its fields."""
+    return hashlib.sha256(_line(row)).hexdigest()
+
+
 def rows_sha256(digests: Iterable[str]) -> str:
     """The sha256 of the entries' digests, 32 bytes each, in the order of their ids."""
-    whole = hashlib.sha256()
-    for one in digests:
-        whole.update(bytes.fromhex(one))
-    return whole.hexdigest()
+    return hashlib.sha256(b"".join(map(bytes.fromhex, digests))).hexdigest()
 
 
 def head_document(seal: AuditSeal, chain: str) -> bytes:
@@ -79,8 +79,35 @@ def make_seal(digests: Mapping[int, str], previous: AuditSeal | None, chain: str
     return AuditSeal(**fields, head=head(AuditSeal(**fields, head=""), chain))
 
 
+def _line(row: Sequence[Any]) -> bytes:
+    # Of every entry there is, beside calls that are to be answered: JSON's encoder takes six times as long.
+    entry_id, time, *texts = row
+    (
+        principal,
+        peer,
+        request_id,
+        action,
+        project,
+        environment,
+        deployment_id,
+        version,
+        from_status,
+        to_status,
+        result,
+        reason,
+        message,
+    ) = map(_quoted, texts)
+    return (
+        f'{{"action":{action},"deployment_id":{deployment_id},"environment":{environment}'
+        f',"from_status":{from_status},"id":{entry_id},"message":{message},"peer":{peer}'
+        f',"principal":{principal},"project":{project},"reason":{reason},"request_id":{request_id}'
+        f',"result":{result},"time":"{_moment(time)}","to_status":{to_status},"version":{version}}}'
+    ).encode()
+
+
 def _moment(time: datetime) -> str:
-    return time.astimezone(UTC).replace(tzinfo=None).isoformat(timespec="microseconds") + "Z"
+    # Without the "+00:00".
+    return time.astimezone(UTC).isoformat(timespec="microseconds")[:-6] + "Z"
 
 
 def _json(values: Mapping[str, Any]) -> bytes:

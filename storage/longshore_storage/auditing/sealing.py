@@ -13,24 +13,24 @@ import time
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import timedelta
-from typing import Final
+from typing import Any, Final
 
 import structlog
 
 from longshore_storage.catalogue import Catalogue, audit_seals
-from longshore_storage.catalogue.audit_seals import BEGIN
-from longshore_storage.catalogue.rows import Actor, AuditEntry, AuditSeal
+from longshore_storage.catalogue.audit_seals import BEGIN, Unsettled
+from longshore_storage.catalogue.rows import Actor, AuditSeal
 from longshore_storage.errors import ConstraintViolated, StorageError
 from longshore_storage.ports import BlobStore
 
 from .anchors import put_anchor
-from .proof import digest, make_seal, rows_sha256
+from .proof import make_seal, row_digest, rows_sha256
 
 _log = structlog.get_logger(__name__)
 
 BATCH: Final = 1000
-# Some milliseconds of a core, in which nothing else is done.
-_PAGE: Final = 100
+# A millisecond or two of a core, in which nothing else is done.
+_PAGE: Final = 250
 _PAUSE_S: Final = 0.005
 _ANCHORED_AT_ONCE: Final = 100
 _REMOVED_AT_ONCE: Final = 10
@@ -75,28 +75,29 @@ class Sealing:
         report = SealingReport()
         async with self._catalogue.reading() as transaction:
             chain = await audit_seals.chain_id(transaction)
+            highest = await audit_seals.highest_id(transaction)
+            previous = await audit_seals.last_seal(transaction)
         if not chain:
             async with self._catalogue.transaction() as transaction:
                 chain = await audit_seals.name_chain(transaction)
-        through = await self._settled()
-        reachable = True
-        while (sealed := await self._seal_next(chain, through)) is not None:
+        through = await self._settled(highest)
+        reachable, is_last = True, False
+        while not is_last and (sealed := await self._seal_next(chain, previous, through)) is not None:
             seal, digests = sealed
             report.batches += 1
             report.entries += seal.entry_count
             self._sealed()
             # What cannot be anchored just now is sealed all the same.
             reachable = reachable and await self._anchor_new(chain, seal, digests, report)
+            previous, is_last = seal, seal.entry_count < BATCH
         await self._anchor_rest(chain, report)
         if self._keep_for is not None:
             await self._remove(self._keep_for, report)
         return report
 
-    async def _settled(self) -> int:
+    async def _settled(self, highest: Unsettled) -> int:
         """The id up to which no entry can appear any more; 0 where that is not known in time."""
         given_up_at = time.monotonic() + _LONGEST_WAIT_S
-        async with self._catalogue.reading() as transaction:
-            highest = await audit_seals.highest_id(transaction)
         writers = highest.writers
         while writers:
             if time.monotonic() > given_up_at:
@@ -107,10 +108,10 @@ class Sealing:
                 writers = await audit_seals.still_writing(transaction, writers)
         return highest.last_id
 
-    async def _seal_next(self, chain: str, through: int) -> tuple[AuditSeal, Mapping[int, str]] | None:
+    async def _seal_next(
+        self, chain: str, previous: AuditSeal | None, through: int
+    ) -> tuple[AuditSeal, Mapping[int, str]] | None:
         """Seal the next batch, with its entries' digests; None where nothing is left or another one seals."""
-        async with self._catalogue.reading() as transaction:
-            previous = await audit_seals.last_seal(transaction)
         digests = await self._read_digests(previous, through)
         if not digests:
             return None
@@ -126,14 +127,14 @@ class Sealing:
         """The digests by id of the entries of the batch that follows ``previous``."""
         after = previous.last_id if previous else BEGIN
         digests: dict[int, str] = {}
-        while limit := min(_PAGE, BATCH - len(digests)):
-            async with self._catalogue.reading() as transaction:
-                entries = await audit_seals.entries_after(transaction, after, through=through, limit=limit)
-            digests.update(zip([entry.id for entry in entries], _digests(entries), strict=True))
-            if len(entries) < limit:
-                break
-            after = entries[-1].id
-            await asyncio.sleep(_PAUSE_S)
+        async with self._catalogue.reading() as transaction:
+            while limit := min(_PAGE, BATCH - len(digests)):
+                rows = await audit_seals.rows_after(transaction, after, through=through, limit=limit)
+                digests.update(zip([row[0] for row in rows], _digests(rows), strict=True))
+                if len(rows) < limit:
+                    break
+                after = rows[-1][0]
+                await asyncio.sleep(_PAUSE_S)
         return digests
 
     async def _anchor_new(
@@ -187,5 +188,5 @@ class Sealing:
                 return
 
 
-def _digests(entries: Sequence[AuditEntry]) -> Sequence[str]:
-    return [digest(entry) for entry in entries]
+def _digests(rows: Sequence[Sequence[Any]]) -> Sequence[str]:
+    return [row_digest(row) for row in rows]

@@ -13,13 +13,13 @@ from typing import Final
 
 from longshore_storage.catalogue import Catalogue, audit_seals
 from longshore_storage.catalogue.audit_seals import BEGIN
-from longshore_storage.catalogue.rows import AuditEntry, AuditSeal
+from longshore_storage.catalogue.rows import AuditSeal
 from longshore_storage.ports import BlobStore
 
 from .anchors import Anchor, anchored_digests, is_anchored, list_anchors
 from .findings import Fault, Finding, Verified
 from .forks import Restoration, forked, forked_chains
-from .proof import digest, head, rows_sha256
+from .proof import head, row_digest, rows_sha256
 from .removals import Removals
 
 # A clock that was set back.
@@ -182,13 +182,11 @@ class _Verifying:
         digests: dict[int, str] = {}
         while True:
             async with self._catalogue.reading() as transaction:
-                page: Sequence[AuditEntry] = await audit_seals.entries_after(
-                    transaction, after, through=seal.last_id, limit=_PAGE
-                )
-            digests |= {entry.id: digest(entry) for entry in page}
+                page = await audit_seals.rows_after(transaction, after, through=seal.last_id, limit=_PAGE)
+            digests |= {row[0]: row_digest(row) for row in page}
             if len(page) < _PAGE:
                 return digests
-            after = page[-1].id
+            after = page[-1][0]
 
     async def _removed(self, seal: AuditSeal, after: int) -> Sequence[Finding]:
         found = [

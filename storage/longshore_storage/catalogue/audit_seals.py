@@ -14,13 +14,14 @@ import uuid
 from collections.abc import Collection, Sequence
 from dataclasses import asdict, dataclass
 from datetime import datetime
-from typing import Final
+from typing import Any, Final
 
-from sqlalchemy import delete, func, insert, select, text, update
+from sqlalchemy import String, bindparam, column, delete, func, insert, select, text, update
 
 from . import tables
 from .audit_trail import audit_values
 from .catalogue import Transaction
+from .prepared import Prepared
 from .projects import insert_if_absent
 from .rows import Actor, AuditEntry, AuditSeal
 
@@ -31,11 +32,33 @@ BEGIN: Final = -(1 << 63)
 """Below every id that a row can have, also one that somebody has made up."""
 _CHAIN: Final = "audit"
 _REMOVED_BATCHES: Final = re.compile(r"batches (\d{1,18}) to (\d{1,18}), ")
-_WRITERS = text(
-    "SELECT virtualtransaction FROM pg_locks WHERE locktype = 'relation' AND granted"
-    " AND relation = CAST('audit_entry' AS regclass)"
-    " AND database = (SELECT oid FROM pg_database WHERE datname = current_database())"
-    " AND mode = 'RowExclusiveLock'"
+_WRITERS = Prepared(
+    text(
+        "SELECT virtualtransaction FROM pg_locks WHERE locktype = 'relation' AND granted"
+        " AND relation = CAST('audit_entry' AS regclass)"
+        " AND database = (SELECT oid FROM pg_database WHERE datname = current_database())"
+        " AND mode = 'RowExclusiveLock'"
+    ).columns(column("virtualtransaction", String))
+)
+_HIGHEST_ID = Prepared(select(func.coalesce(func.max(_a.c.id), 0).label("last_id")))
+_CHAIN_ID = Prepared(select(tables.identity.c.id).where(tables.identity.c.name == _CHAIN))
+_LAST_SEAL = Prepared(select(_s).order_by(_s.c.number.desc()).limit(1))
+_UNANCHORED = Prepared(
+    select(_s).where(_s.c.anchor_time.is_(None)).order_by(_s.c.number).limit(bindparam("most")),
+    is_long=True,
+)
+_INSERT_SEAL = Prepared(insert(_s), _s.c.keys())
+_MARK_ANCHORED = Prepared(
+    update(_s)
+    .where(_s.c.number == bindparam("of"), _s.c.anchor_time.is_(None))
+    .values(anchor_time=bindparam("now"))
+)
+_ROWS_AFTER = Prepared(
+    select(_a)
+    .where(_a.c.id > bindparam("after"), _a.c.id <= bindparam("through"))
+    .order_by(_a.c.id)
+    .limit(bindparam("most")),
+    is_long=True,
 )
 
 
@@ -49,7 +72,7 @@ class Unsettled:
 
 async def highest_id(transaction: Transaction) -> Unsettled:
     """Look where the trail ends; it is settled when none of the ``writers`` is ``still_writing``."""
-    row = await transaction.one(select(func.coalesce(func.max(_a.c.id), 0).label("last_id")))
+    row = await transaction.one(_HIGHEST_ID)
     assert row is not None
     return Unsettled(row.last_id, await _writers(transaction))
 
@@ -67,8 +90,7 @@ async def _writers(transaction: Transaction) -> Collection[str]:
 
 async def chain_id(transaction: Transaction) -> str:
     """The name of this catalogue's chain of seals; empty before the first seal."""
-    i = tables.identity
-    row = await transaction.one(select(i.c.id).where(i.c.name == _CHAIN))
+    row = await transaction.one(_CHAIN_ID)
     return row.id if row else ""
 
 
@@ -86,6 +108,13 @@ async def entries_after(
     if through is not None:
         statement = statement.where(_a.c.id <= through)
     return [AuditEntry.of(row) for row in await transaction.all(statement)]
+
+
+async def rows_after(
+    transaction: Transaction, after: int, *, through: int, limit: int
+) -> Sequence[Sequence[Any]]:
+    """The same as rows, their columns in the order of an entry's fields: a third of the time."""
+    return await transaction.all(_ROWS_AFTER, {"after": after, "through": through, "most": limit})
 
 
 async def entries_between(
@@ -121,7 +150,7 @@ async def count_unsealed(transaction: Transaction) -> int:
 
 async def last_seal(transaction: Transaction) -> AuditSeal | None:
     """The newest seal."""
-    row = await transaction.one(select(_s).order_by(_s.c.number.desc()).limit(1))
+    row = await transaction.one(_LAST_SEAL)
     return AuditSeal.of(row) if row else None
 
 
@@ -145,24 +174,18 @@ async def seals_after(transaction: Transaction, number: int, *, limit: int) -> S
 
 async def unanchored_seals(transaction: Transaction, *, limit: int) -> Sequence[AuditSeal]:
     """The first seals whose head is not known to be in the blob store."""
-    rows = await transaction.all(
-        select(_s).where(_s.c.anchor_time.is_(None)).order_by(_s.c.number).limit(limit)
-    )
+    rows = await transaction.all(_UNANCHORED, {"most": limit})
     return [AuditSeal.of(row) for row in rows]
 
 
 async def insert_seal(transaction: Transaction, seal: AuditSeal) -> None:
     """Insert the next seal. Raises ``ConstraintViolated`` where somebody else was faster."""
-    await transaction.execute(insert(_s), asdict(seal))
+    await transaction.execute(_INSERT_SEAL, asdict(seal))
 
 
 async def mark_anchored(transaction: Transaction, number: int) -> None:
     """Note that a seal's head is in the blob store."""
-    await transaction.execute(
-        update(_s)
-        .where(_s.c.number == number, _s.c.anchor_time.is_(None))
-        .values(anchor_time=await transaction.now())
-    )
+    await transaction.execute(_MARK_ANCHORED, {"of": number, "now": await transaction.now()})
 
 
 async def lock_old_seals(transaction: Transaction, *, before: datetime, limit: int) -> Sequence[AuditSeal]:

@@ -124,7 +124,7 @@ async def replace_workflows(
     for some in _portions(sorted(stale)):
         await transaction.execute(delete(_w).where(_w.c.release_id == release_id, _w.c.path.in_(some)))
     await add_workflows(transaction, release_id, new, contents)
-    deleted = sum(row.deleted for row in known)
+    deleted: int = sum(row.deleted for row in known)
     if deleted:
         await _bring_back(transaction, _w.c.release_id == release_id)
     return deleted

@@ -14,6 +14,7 @@ from typing import Any
 
 import pytest
 
+from longshore_bundles import UnpackLimits
 from longshore_client.sources import (
     Checksum,
     FetchOptions,
@@ -21,6 +22,7 @@ from longshore_client.sources import (
     NpmSource,
     PypiSource,
     SourceDamaged,
+    claims,
     fetch,
 )
 
@@ -165,6 +167,19 @@ def test_a_project_of_pypi_that_is_the_same(
     toml = f"[project]\n{project}\n".encode()
     _pypi(server, "zope_widget-1.0rc1.tar.gz", archive_of({"zope_widget-1.0rc1/pyproject.toml": toml}))
     assert fetch(PypiSource("zope.widget", "1.0rc1"), into, plain).path.exists()
+
+
+def test_what_others_serve_is_unpacked_within_a_limit(
+    server: WebServer, into: Path, plain: FetchOptions, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    members = {"widget-1.0/pyproject.toml": b"[project]\nname = 'other'\n", "widget-1.0/large": bytes(5000)}
+    _pypi(server, "zope_widget-1.0.tar.gz", archive_of(members))
+    assert "its own pyproject.toml says" in _damaged(PypiSource("zope.widget", "1.0"), into, plain)
+    for path in into.iterdir():
+        path.unlink()
+    # What is too large is not unpacked, so nobody here knows what it is; a server says what is wrong with it.
+    monkeypatch.setattr(claims, "FETCHED_LIMITS", UnpackLimits(max_total_bytes=1000, max_file_bytes=1000))
+    assert fetch(PypiSource("zope.widget", "1.0"), into, plain).path.exists()
 
 
 def test_a_wheel_that_is_unpacked_is_looked_into(server: WebServer, into: Path, plain: FetchOptions) -> None:

@@ -15,7 +15,7 @@ from contextlib import ExitStack
 from pathlib import Path
 
 from tests.cluster.history.checker import violations
-from tests.cluster.history.records import decode
+from tests.cluster.history.encoding import decode
 from tests.services.binaries import ETCD, MINIO, TOXIPROXY, ServiceMissingError, find
 from tests.services.etcd_cluster import EtcdCluster
 from tests.services.folders import session_folder

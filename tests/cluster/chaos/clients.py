@@ -23,14 +23,13 @@ from longshore_client import (
     Terms,
     new_deployment_id,
 )
-from tests.cluster.history.records import Acknowledged, Asked, Refused
 
-from .asking import POLICY, is_unknown
-from .bundles import make_bundle
+from .asking import POLICY
+from .bundles import content_of, make_bundle
+from .calling import Caller, Started
 from .recording import Recorder
 from .world import DOMAIN, ENVIRONMENTS, PROJECTS, World
 
-_MOST_TRIES: Final = 8
 _PAUSE_S: Final = 0.3
 _REMEMBERED: Final = 12
 _WATCHED_S: Final = 10.0
@@ -40,8 +39,6 @@ CALLS: Final = (
     *("deploy", "deploy release", "rollback", "retry", "undeploy"),
     *("promote", "pause", "resume", "cancel"),
 )
-# The calls that are about a deployment which is there.
-_ABOUT: Final = frozenset({"promote", "pause", "resume", "cancel"})
 _CANARY: Final = RolloutStrategy(canary_steps=(CanaryStep(nodes=1),))
 _STRATEGIES: Final = (
     None,
@@ -54,9 +51,6 @@ _STRATEGIES: Final = (
 _STRICT: Final = (None, RolloutStrategy(max_nodes_at_once=1), RolloutStrategy(failure_domain_label=DOMAIN))
 _POLICIES: Final = (None, FailurePolicy.KEEP)
 _SLOWLY: Final = RolloutStrategy(canary_steps=(CanaryStep(nodes=1, wait_time=timedelta(seconds=4)),))
-
-Call = Callable[[Client, str], Awaitable[Deployment | None]]
-Started = Callable[[str], None]
 
 
 class Worker:
@@ -73,10 +67,9 @@ class Worker:
     ) -> None:
         self._name = name
         self._world = world
-        self._recorder = recorder
         self._chance = chance
         self._folder = folder
-        self._on_start = on_start
+        self._caller = Caller(name, world, recorder, chance, on_start)
         # Its own latest deployments: project, environment, id, version.
         self._recent: list[tuple[str, str, str, str]] = []
         self._stopping = False
@@ -89,6 +82,8 @@ class Worker:
             self._pause: 6,
             self._promote_elsewhere: 12,
             self._roll_back: 16,
+            self._roll_back_to: 10,
+            self._send_again: 8,
             self._cancel_latest: 4,
             self._retry: 6,
             self._undeploy: 6,
@@ -128,10 +123,45 @@ class Worker:
                 terms=terms or Terms(labels={"client": self._name}),
             )
 
-        deployed = await self._ask("deploy", call, project, environment, deployment_id, bundle.content)
+        deployed = await self._caller.ask("deploy", call, project, environment, deployment_id, bundle.content)
         if deployed is not None:
             self._recent[-1] = (project, environment, deployment_id, deployed.version)
         return deployed
+
+    async def send_again(
+        self, project: str, environment: str, version: str, deployment_id: str, terms: Terms
+    ) -> Deployment | None:
+        """Send what was released by a deployment once more."""
+        source = self._folder / deployment_id
+
+        def call(client: Client, deployment_id: str) -> Awaitable[Deployment]:
+            return client.deploy(
+                source,
+                project=project,
+                environment=environment,
+                version=version,
+                deployment_id=deployment_id,
+                terms=terms,
+            )
+
+        content = await asyncio.to_thread(content_of, source)
+        return await self._caller.ask("deploy", call, project, environment, content=content, version=version)
+
+    async def send_for_bytes(self, project: str, environment: str, version: str, deployment_id: str) -> None:
+        """Send it once more and let nothing of it go live."""
+        staged = await self.send_again(project, environment, version, deployment_id, Terms(stage_only=True))
+        if staged is not None:
+            await self._cancel(project, environment, staged.deployment_id)
+
+    async def _send_again(self, project: str, environment: str) -> None:
+        """What is stored still, was reclaimed, or is damaged: nobody who has it needs to know."""
+        known = [
+            (other, deployment_id, version) for other, _, deployment_id, version in self._recent if version
+        ]
+        if known:
+            project, deployment_id, version = self._chance.choice(known)
+            terms = self._terms(_STRATEGIES)
+            await self.send_again(project, environment, version, deployment_id, terms)
 
     async def _deploy_and_go(self, project: str, environment: str) -> None:
         await self.deploy(project, environment, self._terms(_STRATEGIES))
@@ -170,7 +200,7 @@ class Worker:
 
     async def _promote(self, waiting: Deployment) -> None:
         if gate_id := waiting.waiting_gate_id:
-            await self._ask(
+            await self._caller.ask(
                 "promote",
                 lambda client, deployment_id: client.promote(deployment_id, gate_id),
                 waiting.project,
@@ -185,16 +215,16 @@ class Worker:
             return
         await self._followed(deployed, lambda status: status is DeploymentStatus.ROLLING_OUT)
         where = (project, environment, deployed.deployment_id)
-        if await self._ask("pause", lambda client, each: client.pause(each, reason="a look"), *where):
+        if await self._caller.ask("pause", lambda client, each: client.pause(each, reason="a look"), *where):
             await asyncio.sleep(self._chance.uniform(0, 2))
-            await self._ask("resume", lambda client, each: client.resume(each), *where)
+            await self._caller.ask("resume", lambda client, each: client.resume(each), *where)
 
     async def _followed(
         self, deployed: Deployment, is_there: Callable[[DeploymentStatus], bool]
     ) -> Deployment:
         """Follow for a while: until it is there, waits for a person, or has ended; how it stands then."""
         try:
-            async with asyncio.timeout(_WATCHED_S), Client(self._servers(), policy=POLICY) as client:
+            async with asyncio.timeout(_WATCHED_S), Client(self._caller.servers(), policy=POLICY) as client:
                 updates = client.follow(deployed.deployment_id, until_waiting=True)
                 async with aclosing(updates):
                     async for update in updates:
@@ -209,17 +239,33 @@ class Worker:
         known = [(other, version) for other, _, _, version in self._recent if version]
         if known:
             project, version = self._chance.choice(known)
-            await self._ask(
+            await self._caller.ask(
                 "deploy release",
                 lambda client, deployment_id: client.deploy_release(
                     project, version, environment=environment, deployment_id=deployment_id
                 ),
                 project,
                 environment,
+                version=version,
+            )
+
+    async def _roll_back_to(self, project: str, environment: str) -> None:
+        """To a release that was live there or never was, and may be reclaimed by now."""
+        known = [(other, place, version) for other, place, _, version in self._recent if version]
+        if known:
+            project, environment, version = self._chance.choice(known)
+            await self._caller.ask(
+                "rollback",
+                lambda client, deployment_id: client.rollback(
+                    project, environment=environment, version=version, deployment_id=deployment_id
+                ),
+                project,
+                environment,
+                version=version,
             )
 
     async def _roll_back(self, project: str, environment: str) -> None:
-        await self._ask(
+        await self._caller.ask(
             "rollback",
             lambda client, deployment_id: client.rollback(
                 project, environment=environment, deployment_id=deployment_id
@@ -229,7 +275,7 @@ class Worker:
         )
 
     async def _undeploy(self, project: str, environment: str) -> None:
-        await self._ask(
+        await self._caller.ask(
             "undeploy",
             lambda client, deployment_id: client.undeploy(
                 project, environment=environment, deployment_id=deployment_id
@@ -244,7 +290,7 @@ class Worker:
             await self._cancel(project, environment, deployment_id)
 
     async def _cancel(self, project: str, environment: str, deployment_id: str) -> None:
-        await self._ask(
+        await self._caller.ask(
             "cancel",
             lambda client, deployment_id: client.cancel(deployment_id, reason="a mistake"),
             project,
@@ -257,46 +303,9 @@ class Worker:
         staged = await self.deploy(project, environment, Terms(stage_only=True))
         if staged is not None:
             await self._cancel(project, environment, staged.deployment_id)
-            await self._ask(
+            await self._caller.ask(
                 "retry",
                 lambda client, deployment_id: client.retry(staged.deployment_id, deployment_id=deployment_id),
                 project,
                 environment,
             )
-
-    async def _ask(
-        self,
-        name: str,
-        call: Call,
-        project: str,
-        environment: str,
-        deployment_id: str = "",
-        content: str = "",
-    ) -> Deployment | None:
-        """Make a call, again with the same id while its outcome is unknown; None where it was refused."""
-        if name not in _ABOUT:
-            deployment_id = deployment_id or new_deployment_id()
-            self._on_start(deployment_id)
-        told = {"client": self._name, "call": name, "deployment_id": deployment_id}
-        self._recorder.add(Asked, **told, project=project, environment=environment, content=content)
-        for _ in range(_MOST_TRIES):
-            try:
-                async with Client(self._servers(), policy=POLICY) as client:
-                    answer = await call(client, deployment_id)
-            except LongshoreError as error:
-                unknown = is_unknown(error)
-                words = f"{type(error).__name__}: {error.message}"
-                self._recorder.add(Refused, **told, reason=error.reason, error=words, unknown=unknown)
-                if not unknown:
-                    return None
-                await asyncio.sleep(self._chance.uniform(0, 1))
-                continue
-            if answer is not None:
-                self._recorder.add(Acknowledged, **told, version=answer.version, status=answer.status.value)
-            return answer
-        return None
-
-    def _servers(self) -> str:
-        """One node, or several in some order."""
-        addresses = [node.address for node in self._world.nodes]
-        return ",".join(self._chance.sample(addresses, self._chance.randint(1, len(addresses))))

@@ -13,6 +13,7 @@ from typing import Final
 from tests.cluster.history.records import FaultSeen
 from tests.services.etcd_cluster import EtcdMember
 
+from .damage import HIDDEN, HOW, Damage
 from .nodes import Node
 from .people import forget
 from .plan import SERVICES, Fault
@@ -28,8 +29,9 @@ _FURTHEST: Final = timedelta(minutes=20)
 class Faults:
     """Injects faults into a world."""
 
-    def __init__(self, world: World, recorder: Recorder) -> None:
+    def __init__(self, world: World, recorder: Recorder, damage: Damage) -> None:
         self._world = world
+        self._damage = damage
         self._recorder = recorder
         # One process is not to be killed, stopped and restarted by several faults at once.
         self._held: defaultdict[str, asyncio.Lock] = defaultdict(asyncio.Lock)
@@ -47,6 +49,7 @@ class Faults:
             "etcd wiped": self._wiped,
             "minio restarted": self._restarted,
             "postgres restarted": self._restarted,
+            **{f"object {how}": self._object_hurt for how in HOW},
             "clock set": self._clock_set,
             "disk full": self._disk_full,
         }
@@ -177,6 +180,15 @@ class Faults:
             yield
         finally:
             await asyncio.to_thread(service.start)
+
+    @asynccontextmanager
+    async def _object_hurt(self, fault: Fault) -> AsyncIterator[None]:
+        """What is hidden comes back; everything else stays as it is then."""
+        how = fault.kind.removeprefix("object ")
+        key = await self._damage.hurt(how, fault.target, fault.strength)
+        yield
+        if key and how == HIDDEN:
+            await self._damage.give_back(key)
 
     @asynccontextmanager
     async def _clock_set(self, fault: Fault) -> AsyncIterator[None]:

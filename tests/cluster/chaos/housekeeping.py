@@ -1,8 +1,8 @@
-"""Whoever runs the service: backs up, scrubs, seals the audit trail and shortens it, and drops old events.
+"""Whoever runs the service: backs up, scrubs, collects, seals the audit trail and shortens it, drops events.
 
 What is a program is one, and is killed now and then. All of it goes past the proxies of the nodes, to
 services that may be down: what then fails is done again. At the end every backup is read, the trail is
-verified, and a last scrub finds every byte as it was put.
+verified, and a last scrub finds every byte as it was put, once what was hurt and nobody healed is put back.
 """
 
 from __future__ import annotations
@@ -30,15 +30,18 @@ from tests.cluster.history.records import Decided, LeftBehind, Refused, TroubleS
 
 from .nodes import LONGSHORE
 from .recording import Recorder
-from .world import World
+from .world import COLLECTING, World
 
-CALLS: Final = ("back up", "scrub", "seal", "shorten the trail", "drop events")
+SCRUB: Final = "scrub"
+CALLS: Final = ("back up", SCRUB, "collect", "seal", "shorten the trail", "drop events")
 _NAME: Final = "housekeeper"
 _KILLED: Final = 0.3
 _KILLED_WITHIN_S: Final = 3.0
 _PAUSE_S: Final = (0.2, 1.5)
 _AT_MOST_S: Final = 60.0
 _LAST_WITHIN_S: Final = 180.0
+# The last line of a scrub that came to its end, whatever it found.
+_SCRUBBED: Final = "damaged now"
 # Nothing that a run still looks at is so old: who follows comes to the end sooner.
 _KEEP_ENTRIES_FOR: Final = timedelta(seconds=20)
 _KEEP_EVENTS_FOR: Final = timedelta(seconds=60)
@@ -71,7 +74,10 @@ class Housekeeper:
 
     async def run(self) -> None:
         """Do each of them as often, in some order, until told to stop."""
-        every = [self._back_up, self._scrub, self._seal, self._shorten, self._drop_events]
+        every = [
+            *(self._back_up, self._scrub, self._collect),
+            *(self._seal, self._shorten, self._drop_events),
+        ]
         things: list[Callable[[], Awaitable[None]]] = []
         while not self._over:
             things = things or self._chance.sample(every, len(every))
@@ -81,6 +87,13 @@ class Housekeeper:
     def stop(self) -> None:
         """End after what is under way."""
         self._over = True
+
+    async def scrub_all(self) -> None:
+        """Have everything that is stored read, so that all damage is known. Raises ``TimeoutError``."""
+        async with asyncio.timeout(_LAST_WITHIN_S):
+            while (told := await self._program(("scrub",))) is not None and not told.endswith(_SCRUBBED):
+                self._refused(SCRUB, told)
+        self._recorder.add(Decided, client=_NAME, call=SCRUB, target="")
 
     async def look_back(self) -> None:
         """Note what is wrong with what was done, now that all is whole again."""
@@ -103,7 +116,10 @@ class Housekeeper:
         await self._run("back up", "backup", str(self._folder / f"{self._backups}.backup"))
 
     async def _scrub(self) -> None:
-        await self._run("scrub", "scrub", *self._chance.choice([(), ("--resume",)]))
+        await self._run(SCRUB, "scrub", *self._chance.choice([(), ("--resume",)]))
+
+    async def _collect(self) -> None:
+        await self._run("collect", "gc")
 
     async def _seal(self) -> None:
         await self._run("seal", "audit", "seal")
@@ -145,7 +161,7 @@ class Housekeeper:
         is_killed = call in self._done and self._chance.random() < _KILLED
         within_s = self._chance.uniform(0, _KILLED_WITHIN_S) if is_killed else _AT_MOST_S
         told = await self._program(command, within_s=within_s)
-        if told is None:
+        if told is None or (call == SCRUB and told.endswith(_SCRUBBED)):
             self._done.add(call)
             self._recorder.add(Decided, client=_NAME, call=call, target="")
         else:
@@ -169,6 +185,7 @@ class Housekeeper:
             cwd=self._folder,
             env={
                 **inherited,
+                **COLLECTING,
                 "LONGSHORE_DATABASE__URL": world.database_url,
                 "LONGSHORE_BLOBS__URL": world.blobs_url,
                 "LONGSHORE_BLOBS__RETRY_FOR_S": "4",

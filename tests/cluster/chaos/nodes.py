@@ -150,6 +150,14 @@ class Node(Service):
         except FileNotFoundError:
             return None
 
+    def has_installed(self, project: str, version: str) -> bool:
+        """Whether a tree of a release lies there, live or not."""
+        name = f"{project}@{version}"
+        return any(
+            path.is_dir() and path.name.partition("+")[0] == name
+            for path in (self.seen / "installed").glob(f"{name}*")
+        )
+
     def close(self) -> None:
         super().close()
         self._port.close()

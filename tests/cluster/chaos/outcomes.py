@@ -106,6 +106,7 @@ def rollouts(state: State, now_s: float) -> Iterator[Record]:
             row.tries,
             _seconds(row.start_time),
             _seconds(row.end_time),
+            row.message,
         )
 
 

@@ -7,9 +7,11 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from typing import Final
 
+from .damage import HIDDEN, HOW, WHAT
 from .world import LEASE_S, World
 
 BEYOND_THE_LEASE_S: Final = (LEASE_S + 1.0, LEASE_S + 3.5)
+_AT_ONCE_S: Final = (0.1, 0.5)
 _SHORT_S: Final = (0.5, 2.5)
 _MEDIUM_S: Final = (1.0, 5.0)
 SERVICES: Final = ("postgres", "minio", "etcd")
@@ -17,7 +19,10 @@ SERVICES: Final = ("postgres", "minio", "etcd")
 
 @dataclass(frozen=True, slots=True)
 class Fault:
-    """``target`` is a node, a link (``node1-etcd``) or a service; what ``strength`` (0 to 1) is differs."""
+    """``target`` is a node, a link (``node1-etcd``), a service, or which objects of the store.
+
+    What ``strength`` (0 to 1) is differs.
+    """
 
     kind: str
     target: str
@@ -48,9 +53,10 @@ def kinds(world: World) -> list[Kind]:
         *(Kind(f"{service} silent", links[service], BEYOND_THE_LEASE_S) for service in SERVICES),
         *(Kind(f"{service} delayed", links[service], _MEDIUM_S) for service in SERVICES),
         Kind("etcd member killed", members, _MEDIUM_S),
-        Kind("etcd leader moved", ["etcd"], (0.1, 0.5)),
+        Kind("etcd leader moved", ["etcd"], _AT_ONCE_S),
         Kind("etcd wiped", ["etcd"], (0.1, 1.0)),
         Kind("minio restarted", ["minio"], _SHORT_S),
+        *(Kind(f"object {how}", WHAT, _MEDIUM_S if how == HIDDEN else _AT_ONCE_S) for how in HOW),
         Kind("postgres restarted", ["postgres"], _SHORT_S),
         Kind("clock set", [world.shifted.name], _MEDIUM_S),
     ]

@@ -8,7 +8,8 @@ from collections.abc import Iterable
 from pathlib import Path
 from typing import Any, Final
 
-from tests.cluster.history.records import Acknowledged, Decided, FaultSeen, Record, Refused, encode
+from tests.cluster.history.encoding import encode
+from tests.cluster.history.records import Acknowledged, Decided, FaultSeen, Record, Refused
 
 OK: Final = "ok"
 REFUSED: Final = "refused"
@@ -22,6 +23,7 @@ class Recorder:
         self.history = list(history)
         self.logs: dict[str, str] = {}
         self._began_at = time.monotonic()
+        self._began_time_s = time.time()
 
     @property
     def now_s(self) -> float:
@@ -29,6 +31,10 @@ class Recorder:
 
     def add(self, kind: type[Record], **fields: Any) -> None:
         self.history.append(kind(at=round(self.now_s, 3), **fields))
+
+    def at(self, time_s: float) -> float:
+        """A moment of this machine's clock (Unix time) as ``now_s`` was then."""
+        return round(time_s - self._began_time_s, 3)
 
     def outcomes(self) -> dict[str, Counter[str]]:
         """How many tries of each call had which outcome: ``ok``, ``refused``, ``unknown``."""

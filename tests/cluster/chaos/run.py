@@ -18,20 +18,24 @@ from tests.cluster.history.records import DeploymentEnd, FaultSeen, LeftBehind, 
 from tests.cluster.history.violation import Violation
 from tests.faults.stores import migrate
 
-from . import clients, housekeeping, people
+from . import clients, housekeeping, people, readers
 from .asking import POLICY
 from .clients import Worker
+from .damage import Damage
 from .faults import Faults
 from .followers import Follower
 from .housekeeping import Housekeeper, let_young_batches_go
+from .mending import Mending
 from .observer import Observer
 from .people import Caretaker
 from .plan import kinds, plan
+from .readers import Reader
+from .reclaiming import write_down_references
 from .recording import OK, Recorder
 from .settling import Settling
 from .world import ENVIRONMENTS, PROJECTS, Services, World, made_world
 
-CALLS: Final = (*clients.CALLS, *people.CALLS, *housekeeping.CALLS)
+CALLS: Final = (*clients.CALLS, *people.CALLS, *readers.CALLS, *housekeeping.CALLS)
 """Every call that a run sees answered at least once."""
 
 _START_S: Final = 90
@@ -72,6 +76,7 @@ async def chaos(run: Run, services: Services, folder: Path, say: Say) -> Found:
     with made_world(services, folder, nodes=run.nodes) as world:
         await migrate(world.database_url)
         await let_young_batches_go(world.database_url)
+        await write_down_references(world.database_url)
         await asyncio.gather(*(node.until_listening(deadline_s=_START_S) for node in world.nodes))
         await _Theatre(run, world, recorder, folder, say).play()
     return Found(recorder, violations(recorder.history))
@@ -92,6 +97,8 @@ class _Theatre:
             for number in range(1, run.workers + 1)
         ]
         self._caretaker = Caretaker(world, recorder, self._random("caretaker"))
+        self._reader = Reader(world, recorder, self._random("reader"))
+        self._damage = Damage(world, recorder)
         kept = folder / "kept"
         kept.mkdir()
         self._housekeeper = Housekeeper(world, recorder, self._random("housekeeper"), kept)
@@ -107,12 +114,14 @@ class _Theatre:
                 for worker in self._workers:
                     working.create_task(worker.run())
                 working.create_task(self._caretaker.run())
+                working.create_task(self._reader.run())
                 working.create_task(self._housekeeper.run())
                 async with _beside(self._tell()):
                     await self._break_things()
                 for worker in self._workers:
                     worker.stop()
                 self._caretaker.stop()
+                self._reader.stop()
                 self._housekeeper.stop()
                 await self._mend()
             await self._end()
@@ -123,7 +132,8 @@ class _Theatre:
 
     async def _break_things(self) -> None:
         """Let faults come, several at once, until it is time and every kind has come often enough."""
-        faults, schedule = Faults(self._world, self._recorder), plan(self._run.seed, kinds(self._world))
+        faults = Faults(self._world, self._recorder, self._damage)
+        schedule = plan(self._run.seed, kinds(self._world))
         lanes = [
             asyncio.create_task(
                 faults.run(schedule, pause_s=self._run.pause_s, chance=self._random(f"lane{lane}"))
@@ -165,11 +175,21 @@ class _Theatre:
         kept = await settling.wait()
         self._recorder.history += [one for one in kept if isinstance(one, NodeEnd | LeftBehind)]
         self._say("all is quiet")
+        mending = Mending(
+            self._world,
+            self._recorder,
+            self._housekeeper,
+            self._workers[0],
+            self._damage,
+            self._random("mending"),
+        )
+        await self._see_to("what can heal heals", mending.heal())
         await self._deploy_once_more()
         self._recorder.history += await settling.wait()
         await self._see_to("every node tells every event", self._tell_again())
         await self._see_to("collecting ends", settling.collect())
         await settling.read_releases()
+        await self._see_to("what was hurt is put back", mending.put_back())
         await self._housekeeper.look_back()
 
     async def _see_to(self, what: str, work: Coroutine[None, None, None]) -> None:

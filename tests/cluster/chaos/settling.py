@@ -23,6 +23,8 @@ from tests.services.etcd_cluster import key_range
 from .asking import POLICY
 from .nodes import version_of
 from .outcomes import Expected, newest_activations, rollouts
+from .readers import read_payload
+from .reclaiming import references
 from .recording import Recorder
 from .world import PROJECTS, World
 
@@ -131,23 +133,33 @@ class Settling:
 
     async def read_releases(self) -> None:
         """Note every release, and whether its payload can be read through a node."""
-        state = await read_state(self._stores)
         nodes = self._world.nodes
-        for number, row in enumerate(state["release"]):
-            readable = True
-            try:
-                async with Client(nodes[number % len(nodes)].address) as client:
-                    async for _ in client.read_payload(row.project, row.version):
-                        pass
-            except LongshoreError:
-                readable = False
+        state, before, found = await read_state(self._stores), None, {}
+        # Retention may let go of one while it is read.
+        while before != (now := _stored(state)):
+            before = now
+            for number, row in enumerate(state["release"]):
+                address = nodes[number % len(nodes)].address
+                found[row.id] = await read_payload(address, row.project, row.version)
+            state = await read_state(self._stores)
+        damage = {row.sha256: row.damage for row in state["payload"]}
+        for row in state["release"]:
+            sha256, reason, _ = found[row.id]
             self._recorder.add(
                 ReleaseEnd,
                 project=row.project,
                 version=row.version,
                 deployment_id=row.deployment_id,
-                readable=readable,
+                readable=sha256 == row.payload_sha256,
+                sha256=row.payload_sha256,
+                stored=row.stored_payload is not None,
+                damage=damage.get(row.stored_payload, ""),
+                reason=reason,
+                installed_on=tuple(
+                    node.name for node in nodes if node.has_installed(row.project, row.version)
+                ),
             )
+        self._recorder.history += await references(self._world.database_url, self._recorder)
 
     async def _at_most_s(self) -> float:
         """The longest that anything may take, with the pause before a node tries again what it failed at."""
@@ -198,6 +210,11 @@ class Settling:
         answer = self._world.services.etcd.call("kv/range", {**key_range(under), "count_only": True})
         if count := int(answer.get("count", 0)):
             yield "etcd", f"{count} locks or places in their queues"
+
+
+def _stored(state: State) -> list[tuple[int, str]]:
+    """Which release has a payload."""
+    return sorted((row.id, row.stored_payload) for row in state["release"] if row.stored_payload)
 
 
 def _left_in_rows(state: State) -> Iterator[tuple[str, str]]:

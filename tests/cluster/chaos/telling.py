@@ -3,8 +3,20 @@
 from __future__ import annotations
 
 from collections import Counter
+from collections.abc import Mapping
 
-from tests.cluster.history.records import CoveredNode, DeploymentEnd, NodeEnd, RolloutEnd, only
+from tests.cluster.history.records import (
+    CoveredNode,
+    DeploymentEnd,
+    NodeEnd,
+    ObjectHurt,
+    PayloadRead,
+    Reclaimed,
+    ReleaseEnd,
+    Restored,
+    RolloutEnd,
+    only,
+)
 
 from .run import Found
 
@@ -20,6 +32,7 @@ def told(found: Found) -> str:
         "faults: " + ", ".join(f"{count} {name}" for name, count in sorted(recorder.faults().items())),
         f"deployments: {', '.join(f'{count} {status}' for status, count in sorted(ends.items()))}",
         f"rollouts: {_rollouts_told(found)}",
+        f"stored: {_stored_told(found)}",
         f"calls: {recorder.calls_told()}",
         *(str(violation) for violation in wrong[:_SHOWN]),
         f"{len(wrong)} violations",
@@ -40,4 +53,22 @@ def _rollouts_told(found: Found) -> str:
         "ended by keeping nodes": len(kept),
         "nodes kept to the end": sum(bool(end.kept_by) for end in only(history, NodeEnd)),
     }
-    return ", ".join([f"{len(ends)} in all", *(f"{count} {name}" for name, count in counts.items())])
+    return _counted(len(ends), "in all", counts)
+
+
+def _stored_told(found: Found) -> str:
+    """How much there was of what rules about stored bytes look at."""
+    history = found.recorder.history
+    reads, ends = only(history, PayloadRead), only(history, ReleaseEnd)
+    counts = {
+        "payloads reclaimed": len(only(history, Reclaimed)),
+        "restored": len(only(history, Restored)),
+        "read whole": sum(bool(read.sha256) for read in reads),
+        "refused to readers": sum(bool(read.reason) for read in reads),
+        "damaged to the end": sum(bool(end.damage) for end in ends),
+    }
+    return _counted(len(only(history, ObjectHurt)), "objects hurt", counts)
+
+
+def _counted(count: int, name: str, counts: Mapping[str, int]) -> str:
+    return ", ".join(f"{count} {name}" for name, count in {name: count, **counts}.items())

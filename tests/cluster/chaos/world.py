@@ -27,6 +27,16 @@ DOMAIN: Final = "zone"
 DOMAINS: Final = ("a", "b")
 LEASE_S: Final = 2
 SILENCE_S: Final = 20
+# So many of a project's releases keep their payload for an environment, and so many that were live there.
+KEPT_RELEASES: Final = 5
+KEPT_TARGETS: Final = 2
+# What holds for whoever collects, nodes or not.
+COLLECTING: Final = {
+    "LONGSHORE_COLLECTING__GRACE_S": "15",
+    "LONGSHORE_COLLECTING__KEEP_UNNAMED_S": "3",
+    "LONGSHORE_RETENTION__KEEP_RELEASES": str(KEPT_RELEASES),
+    "LONGSHORE_RETENTION__ROLLBACK_TARGETS": str(KEPT_TARGETS),
+}
 
 _CLOCK: Final = Path(__file__).parents[2] / "faults/shifted_clock"
 _DISK_MIB: Final = 64
@@ -45,8 +55,7 @@ _SETTINGS: Final = {
     "LONGSHORE_BLOBS__RETRY_FOR_S": "4",
     "LONGSHORE_UPLOADS__IDLE_TIMEOUT_S": "5",
     "LONGSHORE_COLLECTING__EVERY_S": "5",
-    "LONGSHORE_COLLECTING__GRACE_S": "15",
-    "LONGSHORE_COLLECTING__KEEP_UNNAMED_S": "3",
+    **COLLECTING,
     "LONGSHORE_COMPACTING__EVERY_S": "7",
     "LONGSHORE_AUDIT__SEAL_EVERY_S": "2",
     "LONGSHORE_NODE__KEPT_RELEASES": "2",

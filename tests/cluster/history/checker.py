@@ -18,6 +18,16 @@ from .node_rules import (
     nodes_serve_releases,
     nothing_is_left_behind,
 )
+from .payload_rules import (
+    damage_heals,
+    damage_is_refused,
+    damage_was_done,
+    no_turn_lacks_its_payload,
+    payloads_are_served_whole,
+    reclaimed_is_refused,
+    what_is_kept_is_not_refused,
+    what_is_needed_is_kept,
+)
 from .progress_rules import nodes_tell_the_same, numbers_have_no_gaps, one_terminal_event_is_the_last
 from .promise_rules import (
     cancelled_is_not_live,
@@ -56,6 +66,14 @@ RULES: Final[tuple[Rule, ...]] = (
     whoever_is_kept_was_named,
     rollouts_account_for_their_nodes,
     one_failure_domain_at_a_time,
+    payloads_are_served_whole,
+    damage_was_done,
+    damage_is_refused,
+    damage_heals,
+    what_is_needed_is_kept,
+    reclaimed_is_refused,
+    what_is_kept_is_not_refused,
+    no_turn_lacks_its_payload,
     nothing_is_left_behind,
     nodes_bear_every_fault,
 )

@@ -24,7 +24,7 @@ from .violation import Violation, broken
 _Turn = tuple[str, str, str, int]
 
 # What no service that is away, and nothing that a caller does, explains.
-_OWN_FAULTS: Final = frozenset({"INTERNAL", "STORED_DATA_CORRUPT"})
+_OWN_FAULT: Final = "INTERNAL"
 
 
 def nodes_serve_releases(history: Sequence[Record]) -> Iterator[Violation]:
@@ -96,7 +96,7 @@ def nodes_bear_every_fault(history: Sequence[Record]) -> Iterator[Violation]:
     for trouble in only(history, TroubleSeen):
         yield broken(f"{trouble.node}: {trouble.what}", trouble)
     for refused in only(history, Refused):
-        if refused.reason in _OWN_FAULTS:
+        if refused.reason == _OWN_FAULT:
             yield broken(f"a call met a fault of the server's own: {refused.error}", refused)
 
 

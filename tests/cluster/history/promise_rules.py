@@ -51,7 +51,10 @@ def versions_are_acknowledged_once(history: Sequence[Record]) -> Iterator[Violat
 
 
 def nothing_acknowledged_is_lost(history: Sequence[Record]) -> Iterator[Violation]:
-    """What was acknowledged is there when all is quiet, as it was told, and its bytes can be read."""
+    """What was acknowledged is there when all is quiet, as it was told, and its bytes can be read.
+
+    But what retention let go of, and what was hurt and cannot be healed.
+    """
     ends = {end.deployment_id: end for end in only(history, DeploymentEnd)}
     releases = {(release.project, release.version): release for release in only(history, ReleaseEnd)}
     for answer in only(history, Acknowledged):
@@ -64,7 +67,7 @@ def nothing_acknowledged_is_lost(history: Sequence[Record]) -> Iterator[Violatio
             release = releases.get((end.project, end.version))
             if release is None:
                 yield broken("an acknowledged release is not there any more", answer)
-            elif not release.readable:
+            elif not release.readable and release.stored and not release.damage:
                 yield broken("the payload of an acknowledged release cannot be read", answer, release)
 
 

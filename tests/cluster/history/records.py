@@ -7,8 +7,7 @@ made. Statuses are the words of the contract in lower case, versions and ids tex
 from __future__ import annotations
 
 import dataclasses
-import json
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable
 from dataclasses import dataclass
 from typing import Final, TypeVar
 
@@ -30,7 +29,10 @@ class Record:
 
 @dataclass(frozen=True, slots=True)
 class Asked(Record):
-    """A client made a call that changes something; ``content`` is the digest of the tree it sent."""
+    """A client made a call that changes something.
+
+    ``content`` is the digest of the tree it sent, ``version`` the release that it named.
+    """
 
     client: str
     call: str
@@ -38,6 +40,7 @@ class Asked(Record):
     project: str
     environment: str
     content: str = ""
+    version: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -128,6 +131,46 @@ class FaultSeen(Record):
 
 
 @dataclass(frozen=True, slots=True)
+class ObjectHurt(Record):
+    """From now on an object of the blob store may be another than was put, or gone."""
+
+    key: str
+    how: str
+
+
+@dataclass(frozen=True, slots=True)
+class PayloadRead(Record):
+    """A release's payload was downloaded: the ``sha256`` of all that came, or why not all did."""
+
+    node: str
+    project: str
+    version: str
+    sha256: str
+    reason: str
+    error: str
+
+
+@dataclass(frozen=True, slots=True)
+class Reclaimed(Record):
+    """A release let go of its payload, at this moment by the database; ``needed`` is by whom it still was.
+
+    In words; empty where nobody needed it.
+    """
+
+    project: str
+    version: str
+    needed: str
+
+
+@dataclass(frozen=True, slots=True)
+class Restored(Record):
+    """A release whose payload was reclaimed has it again, from this moment on by the database."""
+
+    project: str
+    version: str
+
+
+@dataclass(frozen=True, slots=True)
 class TroubleSeen(Record):
     """A node ended by itself, or its log tells of a fault of its own."""
 
@@ -151,12 +194,21 @@ class DeploymentEnd(Record):
 
 @dataclass(frozen=True, slots=True)
 class ReleaseEnd(Record):
-    """A release's row when all was quiet; ``readable`` when its stored bytes have its sha256."""
+    """A release's row when all was quiet; ``readable`` when its stored bytes have its sha256.
+
+    Else ``reason`` is what its reading was refused with. It is not ``stored`` where it was reclaimed;
+    ``damage`` is what is noted of its payload, ``installed_on`` names the nodes that have its tree.
+    """
 
     project: str
     version: str
     deployment_id: str
     readable: bool
+    sha256: str = ""
+    stored: bool = True
+    damage: str = ""
+    reason: str = ""
+    installed_on: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -200,7 +252,7 @@ class TurnEnd(Record):
 
     ``told`` is the status that the deployment's events have told, so how it stood when that ended; since then
     the node may have tried again. It was at work from ``began_s`` to ``ended_s`` by the database's clock, 0
-    where it never began.
+    where it never began. ``message`` is why it failed.
     """
 
     node: str
@@ -214,6 +266,7 @@ class TurnEnd(Record):
     tries: int
     began_s: float
     ended_s: float
+    message: str = ""
 
     @property
     def went_well(self) -> bool:
@@ -247,33 +300,7 @@ class LeftBehind(Record):
 
 _Kind = TypeVar("_Kind", bound=Record)
 
-_KINDS: Final[dict[str, type[Record]]] = {
-    kind.__name__: kind
-    for kind in (
-        *(Asked, Acknowledged, Refused, Decided, EventSeen),
-        *(TreeSeen, IntentSeen, PlaceSeen, FaultSeen, TroubleSeen),
-        *(DeploymentEnd, ReleaseEnd, RolloutEnd, CoveredNode, TurnEnd, NodeEnd, LeftBehind),
-    )
-}
-
 
 def only(history: Iterable[Record], kind: type[_Kind]) -> list[_Kind]:
     """The records of one kind, in order."""
     return [record for record in history if isinstance(record, kind)]
-
-
-def encode(record: Record) -> str:
-    """One line of JSON."""
-    return json.dumps({"record": type(record).__name__, **dataclasses.asdict(record)})
-
-
-def decode(lines: Iterable[str]) -> Sequence[Record]:
-    """The other way round. Raises ``KeyError`` and ``ValueError`` for what is no history."""
-    found = []
-    for line in lines:
-        told = json.loads(line)
-        kind = _KINDS[told.pop("record")]
-        for name, value in told.items():
-            told[name] = tuple(value) if isinstance(value, list) else value
-        found.append(kind(**told))
-    return found

@@ -3,11 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass, replace
+from dataclasses import replace
 
 import pytest
 
+from .bad import Bad, also, in_place_of, without
+from .bad_payloads import BAD_PAYLOADS
 from .checker import RULES, violations
+from .encoding import decode, encode
 from .live_rules import live_in_generation_order, live_is_the_newest_success, one_rollout_at_a_time
 from .made_up import (
     A_WENT_BACK,
@@ -30,6 +33,7 @@ from .made_up import (
     tree,
     turn,
 )
+from .made_up_payloads import STORED
 from .node_rules import (
     a_generation_is_one_release,
     generations_never_fall,
@@ -54,43 +58,12 @@ from .records import (
     Record,
     Refused,
     TroubleSeen,
-    decode,
-    encode,
 )
 from .rollout_rules import (
     one_failure_domain_at_a_time,
     rollouts_account_for_their_nodes,
     whoever_is_kept_was_named,
 )
-from .violation import Rule
-
-
-@dataclass(frozen=True)
-class Bad:
-    """A history that breaks ``rule``; it tells of it by ``told``."""
-
-    rule: Rule
-    records: Sequence[Record]
-    told: tuple[Record, ...]
-    words: str
-
-
-def also(rule: Rule, words: str, *added: Record, beside: Sequence[Record] = ()) -> Bad:
-    """The good history and more."""
-    return Bad(rule, (*GOOD, *added), (*beside, *added), words)
-
-
-def in_place_of(
-    rule: Rule, words: str, was: Record, now: Record, *beside: Record, history: Sequence[Record] = GOOD
-) -> Bad:
-    """A good history with one other record in it."""
-    return Bad(rule, [now if record == was else record for record in history], (*beside, now), words)
-
-
-def without(rule: Rule, words: str, missing: Record, *told: Record, history: Sequence[Record] = GOOD) -> Bad:
-    """A good history but for one record."""
-    return Bad(rule, [record for record in history if record != missing], told, words)
-
 
 D1_ENDED = ended("d1", "succeeded", "1.0.0", 1)
 TOLD_THE_END = event(3, "succeeded", follower="f3")
@@ -410,6 +383,7 @@ BAD = [
         turn("d4", "a", 3, "1.0.4", "failed", at=(20, 21)),
         history=KEPT,
     ),
+    *BAD_PAYLOADS,
     also(
         nothing_is_left_behind,
         "lock rollout/default/web was left in etcd",
@@ -424,7 +398,7 @@ BAD = [
 ]
 
 
-@pytest.mark.parametrize("history", [(), GOOD, KEPT, TAKEN_BACK, PARTIAL, compacted(through=2)])
+@pytest.mark.parametrize("history", [(), GOOD, KEPT, TAKEN_BACK, PARTIAL, STORED, compacted(through=2)])
 def test_a_good_history_has_no_violation(history: Sequence[Record]) -> None:
     assert violations(history) == []
 
@@ -443,5 +417,5 @@ def test_every_rule_has_a_history_that_it_catches() -> None:
 
 
 def test_a_history_is_read_as_it_was_written() -> None:
-    written = [*GOOD, *KEPT, LeftBehind(9, "etcd", "a lock"), place(2, "d2", "1.0.1", "d4", "d5")]
+    written = [*GOOD, *KEPT, *STORED, LeftBehind(9, "etcd", "a lock"), place(2, "d2", "1.0.1", "d4", "d5")]
     assert decode(map(encode, written)) == written

@@ -221,11 +221,12 @@ async def test_whoever_tries_is_written_down(stage: Stage) -> None:
 async def test_of_a_node_in_an_environment_that_one_may_not_read(stage: Stage) -> None:
     for who in ("stager", "spectator"):
         caller = as_caller(stage.node, stage.issuer.token(who))
-        for call, make in (
+        asked: list[tuple[Any, Any]] = [
             (caller.cluster.CordonNode, cluster.CordonNodeRequest),
             (caller.cluster.DrainNode, cluster.DrainNodeRequest),
             (caller.cluster.RemoveNode, cluster.RemoveNodeRequest),
-        ):
+        ]
+        for call, make in asked:
             answers = set()
             for name in (stage.node.node.identity.name, "none"):
                 with refused(S.PERMISSION_DENIED, "PERMISSION_DENIED") as told:

@@ -18,6 +18,7 @@ from sqlalchemy import select, update
 
 from longshore.v1 import deployment_pb2
 from longshore.v1 import deployment_service_pb2 as pb
+from longshore_server.notifying import delivery
 from longshore_server.notifying.delivery import AT_ONCE, GIVEN_UP_AFTER
 from longshore_server.notifying.posting import NotDelivered, Posting
 from longshore_storage.catalogue import tables
@@ -129,8 +130,10 @@ async def test_who_wants_less_gets_less(start_node: StartNode, receiver: Receive
 
 @embedded
 async def test_what_fails_is_tried_again_and_redirects_are_not_followed(
-    start_node: StartNode, receiver: Receiver, tmp_path: Path
+    start_node: StartNode, receiver: Receiver, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
+    # Nothing here is about how long the pauses are.
+    monkeypatch.setattr(delivery, "_FIRST_PAUSE_S", 0.2)
     receiver.answers = [503, 302]
     async with start_node(notifications=[receiver.settings(tmp_path)], metrics=ANYWHERE) as node:
         await deploy_to_end(node, canonical_tar(small_tree("one")))

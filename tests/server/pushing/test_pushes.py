@@ -151,6 +151,28 @@ async def test_pushes_of_a_hook_are_deployed_one_after_the_other(
     assert most == 1
 
 
+async def test_the_pushes_of_one_hook_leave_room_for_those_of_others(
+    start_node: StartNode, repository: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    goes_on = asyncio.Event()
+
+    async def looked(source: str, ref: str, commit: str) -> bool:
+        await goes_on.wait()
+        return False
+
+    monkeypatch.setattr(deploying, "is_what_ref_is", looked)
+    push = settings(tmp_path, repository)
+    (web,) = push["hooks"]
+    async with start_node(push={**push, "hooks": [web, {**web, "name": "other"}]}) as node:
+        taken = [(await pushed(node, f"{number:040x}"))[0] for number in range(1, 10)]
+        body = body_of(after="f" * 40)
+        other = await post(node, body, headers_of("github", body), "/hooks/other")
+        goes_on.set()
+        await audited_until(node, "push.overtaken", 9)
+    assert taken == [202] * 8 + [503]
+    assert other[0] == 202
+
+
 async def test_one_that_fails_is_told_in_the_audit_trail_and_may_come_again(
     start_node: StartNode, repository: Path, tmp_path: Path
 ) -> None:

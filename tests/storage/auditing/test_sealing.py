@@ -7,6 +7,7 @@ import hashlib
 import itertools
 import json
 from collections.abc import Sequence
+from typing import Any
 
 import pytest
 from sqlalchemy import text
@@ -16,7 +17,7 @@ from longshore_storage.auditing.proof import canonical, digest, head_document
 from longshore_storage.catalogue import Transaction, audit_seals
 from longshore_storage.catalogue.audit_seals import chain_id, count_unsealed
 from longshore_storage.catalogue.audit_trail import record_audit
-from longshore_storage.catalogue.rows import AuditEntry, AuditSeal
+from longshore_storage.catalogue.rows import AuditSeal
 from longshore_storage.errors import BlobStoreUnavailable
 
 from .trails import ANNA, Trail
@@ -182,9 +183,9 @@ class TestNobodyWaits:
         hashed = asyncio.Event()
         digests = sealing._digests
 
-        def noted(entries: Sequence[AuditEntry]) -> Sequence[str]:
+        def noted(rows: Sequence[Sequence[Any]]) -> Sequence[str]:
             loop.call_soon_threadsafe(hashed.set)
-            return digests(entries)
+            return digests(rows)
 
         loop = asyncio.get_running_loop()
         monkeypatch.setattr(sealing, "_digests", noted)

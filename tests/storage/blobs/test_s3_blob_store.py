@@ -13,6 +13,7 @@ from pathlib import Path
 
 import pytest
 import structlog
+import urllib3
 from minio import Minio
 
 from longshore_storage.blobs import open_blob_store
@@ -59,7 +60,10 @@ class MinioElsewhere(MinioService):
         return dataclasses.replace(command, env={**command.env, "MINIO_REGION": "eu-central-1"})
 
     def client(self) -> Minio:
-        return Minio(self.endpoint, self.access_key, self.secret_key, secure=False, region="eu-central-1")
+        # As the others' client: one that tries again waits for minutes where the server does not answer yet.
+        pool = urllib3.PoolManager(timeout=urllib3.Timeout(5), retries=False)
+        keys = (self.access_key, self.secret_key)
+        return Minio(self.endpoint, *keys, secure=False, region="eu-central-1", http_client=pool)
 
 
 @pytest.fixture(scope="module")

@@ -33,21 +33,24 @@ Shape = Mapping[str, _Table]
 
 def shape_of(connection: Connection) -> Shape:
     """Everything that a database has, as it says itself."""
+    # One question about all tables, where there is one, and not hundreds.
     found, tables = inspect(connection), dict[str, _Table]()
+    columns, indexes = found.get_multi_columns(), found.get_multi_indexes()
+    keys, foreigns = found.get_multi_pk_constraint(), found.get_multi_foreign_keys()
+    uniques, checks = found.get_multi_unique_constraints(), found.get_multi_check_constraints()
     for name in found.get_table_names():
-        table = tables[name] = _Table()
-        for column in found.get_columns(name):
+        table, place = tables.setdefault(name, _Table()), (None, name)
+        for column in columns[place]:
             table.columns[column["name"]] = (str(column["type"]), column["nullable"], column["default"])
-        key = found.get_pk_constraint(name)
-        table.strict["the primary key"] = str(key["constrained_columns"])
-        for unique in found.get_unique_constraints(name):
+        table.strict["the primary key"] = str(keys[place]["constrained_columns"])
+        for unique in uniques[place]:
             table.strict[str(unique["name"])] = f"UNIQUE {unique['column_names']}"
-        for foreign in found.get_foreign_keys(name):
+        for foreign in foreigns[place]:
             told = {part: foreign.get(part) for part in ("constrained_columns", "referred_table", "options")}
             table.strict[str(foreign["name"])] = f"FOREIGN KEY {told}"
-        for check in found.get_check_constraints(name):
+        for check in checks[place]:
             table.strict[str(check["name"])] = check["sqltext"]
-        for index in found.get_indexes(name):
+        for index in indexes[place]:
             where = {option: str(value) for option, value in index.get("dialect_options", {}).items()}
             kind = table.strict if index["unique"] else table.plain
             kind[str(index["name"])] = f"INDEX {index['column_names']} {where}"

@@ -235,8 +235,8 @@ class TestSchema:
         assert await catalogue.migrate() == revisions.newest().name
         await catalogue.check()
 
-    async def test_two_migrating_at_once(self, database_url: str) -> None:
-        first, second = open_catalogue(database_url), open_catalogue(database_url)
+    async def test_two_migrating_at_once(self, empty_database_url: str) -> None:
+        first, second = open_catalogue(empty_database_url), open_catalogue(empty_database_url)
         try:
             reached = await asyncio.gather(first.migrate(), second.migrate())
             assert set(reached) == {revisions.newest().name}
@@ -273,8 +273,8 @@ class TestSchema:
             assert await connection.run_sync(differences) == []
 
     @pytest.fixture
-    async def empty(self, database_url: str) -> AsyncIterator[Catalogue]:
-        catalogue = open_catalogue(database_url)
+    async def empty(self, empty_database_url: str) -> AsyncIterator[Catalogue]:
+        catalogue = open_catalogue(empty_database_url)
         yield catalogue
         assert connections_in_use(catalogue) == 0
         await catalogue.close()

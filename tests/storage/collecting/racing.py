@@ -30,10 +30,9 @@ DIGESTS = [chunk_digest(raw) for raw in RAWS]
 
 
 @pytest.fixture
-async def catalogue(postgres_database: str) -> AsyncIterator[Catalogue]:
-    catalogue = open_catalogue(postgres_database)
+async def catalogue(migrated_postgres: str) -> AsyncIterator[Catalogue]:
+    catalogue = open_catalogue(migrated_postgres)
     try:
-        await catalogue.migrate()
         yield catalogue
     finally:
         await catalogue.close()

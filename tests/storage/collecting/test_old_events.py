@@ -27,10 +27,9 @@ HOOK_RUNS = 5
 
 @pytest.fixture
 async def catalogue(database_url: str) -> AsyncIterator[Catalogue]:
-    """A migrated catalogue with nothing in it."""
+    """A catalogue with nothing in it."""
     catalogue = open_catalogue(database_url)
     try:
-        await catalogue.migrate()
         yield catalogue
         assert connections_in_use(catalogue) == 0
     finally:

@@ -6,6 +6,7 @@ from pathlib import Path
 import pytest
 
 from longshore_storage.catalogue import Catalogue
+from tests.services.migrated import MigratedFile
 
 from .hurt_world import HurtWorld, opened_world
 
@@ -14,8 +15,9 @@ from .hurt_world import HurtWorld, opened_world
 def database_url(request: pytest.FixtureRequest, tmp_path: Path) -> str:
     """SQLite beside files, or PostgreSQL beside S3."""
     if request.param == "embedded":
-        return f"sqlite:///{tmp_path}/longshore.db"
-    return str(request.getfixturevalue("postgres_database"))
+        file: MigratedFile = request.getfixturevalue("migrated_file")
+        return file.copy(tmp_path / "longshore.db")
+    return str(request.getfixturevalue("migrated_postgres"))
 
 
 @pytest.fixture

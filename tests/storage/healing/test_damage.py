@@ -6,6 +6,7 @@ import asyncio
 from collections.abc import Awaitable, Callable
 
 import pytest
+from blake3 import blake3
 
 from longshore_chunks import chunk_digest
 from longshore_storage.catalogue import damage, packs, tables
@@ -58,6 +59,16 @@ async def lose_the_manifest(world: HurtWorld) -> None:
     await world.blobs.delete((await world.row(SHA256)).manifest_key)
 
 
+async def put_another_manifest(world: HurtWorld) -> None:
+    """One of other bytes that says it is the payload's, in itself without a fault: as somebody makes it."""
+    other = random_bytes(len(DATA), seed=8)
+    await world.upload(other)
+    body = await world.blobs.get((await world.row(sha256_of(other))).manifest_key)
+    forged = body[:-32].replace(bytes.fromhex(sha256_of(other)), bytes.fromhex(SHA256))
+    forged += blake3(forged).digest()
+    await world.change_object((await world.row(SHA256)).manifest_key, lambda _: forged)
+
+
 async def heal_plainly(world: HurtWorld) -> None:
     await world.upload(DATA)
 
@@ -88,6 +99,7 @@ async def heal_thriftily(world: HurtWorld) -> None:
         (cut_the_manifest_short, heal_thriftily),
         (lose_the_manifest, heal_plainly),
         (lose_the_manifest, heal_thriftily),
+        (put_another_manifest, heal_plainly),
     ],
 )
 async def test_read_noted_and_healed_by_an_upload(

@@ -10,6 +10,7 @@ import pytest
 from longshore_storage.blobs import open_blob_store
 from longshore_storage.catalogue import Catalogue
 from longshore_storage.payloads import PayloadSettings, PayloadStore
+from tests.services.migrated import MigratedFile
 
 from .world import SMALL, HookedBlobs, World
 
@@ -20,8 +21,9 @@ OpenWorld = Callable[[PayloadSettings], AbstractAsyncContextManager[World]]
 def database_url(request: pytest.FixtureRequest, tmp_path: Path) -> str:
     """SQLite beside files, or PostgreSQL beside S3."""
     if request.param == "embedded":
-        return f"sqlite:///{tmp_path}/longshore.db"
-    return str(request.getfixturevalue("postgres_database"))
+        file: MigratedFile = request.getfixturevalue("migrated_file")
+        return file.copy(tmp_path / "longshore.db")
+    return str(request.getfixturevalue("migrated_postgres"))
 
 
 @pytest.fixture
