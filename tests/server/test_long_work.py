@@ -4,9 +4,8 @@ from __future__ import annotations
 
 import asyncio
 import threading
-from collections.abc import AsyncIterator, Iterator
+from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
-from contextlib import asynccontextmanager, contextmanager
 from dataclasses import replace
 from datetime import datetime
 from typing import Any
@@ -17,76 +16,22 @@ import pytest
 from longshore.v1 import deployment_pb2 as d
 from longshore.v1 import deployment_service_pb2 as pb
 from longshore_server import node as node_module
-from longshore_server import stores as stores_module
 from longshore_server.deploying.opening import payload_settings
 from longshore_server.deploying.upload_ledger import UploadLedger
 from longshore_server.settings import UploadSettings
-from longshore_storage.blobs import open_blob_store
 from longshore_storage.catalogue import uploads
 from longshore_storage.catalogue.rows import Deployment
 from longshore_storage.payloads import Hold, PayloadSettings
-from longshore_storage.ports import BlobStore
 from tests.bundles.trees import File
-from tests.storage.payloads.world import HookedBlobs
 
 from .calls import UploadCall, deploy, deploy_to_end, ended, get, header, new_id, refused, until
 from .contents import canonical_tar, random_bytes, small_tree
+from .held_reads import Gate
+from .held_reads import gate as gate
 from .running import RunningNode, StartNode, embedded
 
 S = grpc.StatusCode
 TAR = canonical_tar(small_tree())
-
-
-class Gate:
-    """Lets reads of pack files through; while it is closed only those that were known before."""
-
-    def __init__(self) -> None:
-        self.known: set[str] = set()
-        self.held = 0
-        self._open = asyncio.Event()
-        self._open.set()
-        self._closed = False
-
-    @contextmanager
-    def closed(self) -> Iterator[None]:
-        self._closed = True
-        self._open.clear()
-        try:
-            yield
-        finally:
-            self._closed = False
-            self._open.set()
-
-    async def pass_by(self, key: str) -> None:
-        if not self._closed:
-            self.known.add(key)
-        if key.startswith("packs/") and key not in self.known:
-            self.held += 1
-            try:
-                await self._open.wait()
-            finally:
-                self.held -= 1
-
-    async def holds(self, reads: int) -> None:
-        async with asyncio.timeout(20):
-            while self.held < reads:
-                await asyncio.sleep(0.01)
-
-
-@pytest.fixture
-def gate(monkeypatch: pytest.MonkeyPatch) -> Gate:
-    """Stands before the blob store of every node that is started from now on."""
-    gate = Gate()
-
-    @asynccontextmanager
-    async def opened(*arguments: Any, **options: Any) -> AsyncIterator[BlobStore]:
-        async with open_blob_store(*arguments, **options) as blobs:
-            hooked = HookedBlobs(blobs)
-            hooked.before_get = gate.pass_by
-            yield hooked
-
-    monkeypatch.setattr(stores_module, "open_blob_store", opened)
-    return gate
 
 
 @pytest.fixture

@@ -24,6 +24,7 @@ from longshore_bundles import (
     scan,
     scan_by_unpacking,
 )
+from longshore_server.access.turns import Turns
 from longshore_server.unbroken import in_executor
 from longshore_storage.payloads import PayloadStore, read_in_thread
 
@@ -42,7 +43,7 @@ class Examiner:
     """Reads payloads from the blob store in ``threads`` of its own: as many at once as these are.
 
     A stream suffices for tars in canonical order. Other payloads take ``staging``. Of ``threads_ahead``
-    there are as many as uploads take bytes at once.
+    there are as many as uploads take bytes at once. ``turns`` are of the threads.
     """
 
     def __init__(
@@ -52,12 +53,14 @@ class Examiner:
         limits: UnpackLimits,
         threads: Executor,
         threads_ahead: Executor,
+        turns: Turns,
     ) -> None:
         self._payloads = payloads
         self._staging = staging
         self._limits = limits
         self._threads = threads
         self._threads_ahead = threads_ahead
+        self._turns = turns
 
     def check(self, payload_format: str, size_bytes: int) -> None:
         """Raise ``Refusal`` where it is known before the first byte that there is no room to examine it."""
@@ -93,15 +96,24 @@ class Examiner:
 
         What ``ahead`` saw is not read again. Raises ``Refusal`` where scratch is needed and cannot be had.
         """
-        form = PayloadFormat[payload_format] if payload_format else await self._detect(sha256, file_name)
-        if form is PayloadFormat.FILE:
-            # A file is what it is: its content checksum is the payload's, which was verified already.
-            return Examined.of(BundleScan(form, sha256, entry_count=1, unpacked_bytes=size_bytes))
-        if form is PayloadFormat.ZIP:
-            return await self._scan_file(sha256, size_bytes, form)
+        if payload_format == PayloadFormat.FILE.name:
+            return _single_file(sha256, size_bytes)
         try:
             if ahead is not None and (found := await ahead.result()) is not None:
                 return found
+        except SecondReadingNeeded as needed:
+            async with self._turns.one():
+                return await self._read_again(sha256, PayloadFormat.TAR, needed)
+        async with self._turns.one():
+            form = PayloadFormat[payload_format] if payload_format else await self._detect(sha256, file_name)
+            return await self._examine_stored(sha256, size_bytes, form)
+
+    async def _examine_stored(self, sha256: str, size_bytes: int, form: PayloadFormat) -> Examined:
+        if form is PayloadFormat.FILE:
+            return _single_file(sha256, size_bytes)
+        if form is PayloadFormat.ZIP:
+            return await self._scan_file(sha256, size_bytes, form)
+        try:
             return await self._read(sha256, partial(self._scan, form))
         except SecondReadingNeeded as needed:
             return await self._read_again(sha256, form, needed)
@@ -154,6 +166,11 @@ class Examiner:
     def _scan_spooled(self, path: Path, form: PayloadFormat) -> Examined:
         with path.open("rb") as source:
             return Examined.of(scan(source, form, self._limits, scratch=path.parent))
+
+
+def _single_file(sha256: str, size_bytes: int) -> Examined:
+    # A file is what it is: its content checksum is the payload's, which was verified already.
+    return Examined.of(BundleScan(PayloadFormat.FILE, sha256, entry_count=1, unpacked_bytes=size_bytes))
 
 
 def lay_down(path: Path, source: BinaryIO) -> None:

@@ -9,6 +9,7 @@ from dataclasses import replace
 from pathlib import Path
 
 from longshore_bundles import UnpackLimits
+from longshore_server.access.turns import Turns
 from longshore_server.draining import Draining
 from longshore_server.metrics import Metrics
 from longshore_server.settings import QuotaSettings, UploadSettings
@@ -58,7 +59,7 @@ def open_uploads(
         tools = UploadTools(
             catalogue,
             payloads,
-            Examiner(payloads, staging, limits, threads, ahead),
+            Examiner(payloads, staging, limits, threads, ahead, Turns(settings.examined_at_once)),
             wakeups,
             visibility,
             RunningSessions(),

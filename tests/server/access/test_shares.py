@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import gzip
 from typing import Any
 
 import grpc
@@ -11,8 +12,10 @@ from longshore.v1 import cluster_service_pb2 as cluster
 from longshore.v1 import deployment_pb2 as D  # noqa: N812
 from longshore.v1 import deployment_service_pb2 as pb
 from tests.server.calls import UploadCall, deploy, deploy_to_end, header, new_id, refused
-from tests.server.contents import random_bytes
-from tests.server.running import StartNode, embedded
+from tests.server.contents import canonical_tar, random_bytes, small_tree
+from tests.server.held_reads import Gate
+from tests.server.held_reads import gate as gate
+from tests.server.running import StartNode, Stubs, embedded
 
 from .as_caller import as_caller
 from .issuer import Issuer
@@ -97,6 +100,28 @@ async def test_of_uploads(start_node: StartNode, access: dict[str, Any], issuer:
 
 
 @embedded
+async def test_of_examinations(
+    start_node: StartNode, access: dict[str, Any], issuer: Issuer, gate: Gate
+) -> None:
+    write_policy(access["policy_file"], {"role": "admin", "principals": ["alice", "bob"]})
+    packed = {"payload_format": D.PAYLOAD_FORMAT_TAR_GZ}
+    async with start_node(access=access, uploads={"examined_at_once": 2}) as node:
+        alice, bob = (as_caller(node, issuer.token(name)) for name in ("alice", "bob"))
+        known = gzip.compress(canonical_tar(small_tree("known")))
+        await deploy_to_end(bob, known, **packed)
+        hers = [gzip.compress(canonical_tar(small_tree(name))) for name in ("one", "two")]
+        with gate.closed():
+            examined = [asyncio.create_task(deploy(alice, data, **packed)) for data in hers]
+            async with asyncio.timeout(20):
+                while await _validating(alice) < 2:
+                    await asyncio.sleep(0.02)
+            await gate.holds(1)
+            async with asyncio.timeout(20):
+                await deploy(bob, known, **packed)
+        assert len({(await one).version for one in examined}) == 2
+
+
+@embedded
 async def test_of_calls_that_wait(start_node: StartNode, access: dict[str, Any], issuer: Issuer) -> None:
     write_policy(access["policy_file"], {"role": "admin", "principals": ["alice"]})
     async with start_node(
@@ -120,6 +145,11 @@ async def test_of_calls_that_wait(start_node: StartNode, access: dict[str, Any],
         async with asyncio.timeout(20):
             for call in waiting:
                 assert (await call).deployment.status == D.DEPLOYMENT_STATUS_CANCELLED
+
+
+async def _validating(caller: Stubs) -> int:
+    listed = await caller.deployments.ListDeployments(pb.ListDeploymentsRequest())
+    return sum(one.status == D.DEPLOYMENT_STATUS_VALIDATING for one in listed.deployments)
 
 
 async def _is_refused(call: Any) -> bool:
