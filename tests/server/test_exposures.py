@@ -127,6 +127,8 @@ def test_secrets_in_a_file_of_settings_that_others_may_read(tmp_path: Path) -> N
         yaml.safe_dump(
             {
                 "data_dir": str(tmp_path),
+                "database": {"url": "postgresql://u@127.0.0.1/longshore"},
+                "coordination": {"url": "etcd://127.0.0.1:2379/longshore"},
                 "blobs": {
                     "url": "s3+https://s3.example/longshore",
                     "access_key": "k",

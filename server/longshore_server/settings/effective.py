@@ -19,6 +19,7 @@ _HIDDEN: Final = "********"
 # As pydantic writes a secret that is not empty.
 _SECRET: Final = str(SecretStr("x"))
 _LOGIN: Final = re.compile(r"(?<=://)[^/@\s]+(?=@)")
+_PASSWORD: Final = re.compile(r"://[^/@:\s]*:[^/@\s]+@")
 
 
 class Effective(NamedTuple):
@@ -48,7 +49,7 @@ def effective(settings: Settings, config: Path | None, options: Mapping[str, Any
 
 
 def secrets_in(settings: Settings, config: Path) -> list[str]:
-    """The keys of the settings that stand in the file and are secret, or have a login in them."""
+    """The keys of the settings that stand in the file and are secret, or have a password in them."""
     in_file = yaml.safe_load(config.read_bytes())
     values = settings.model_dump(mode="json")
     found = []
@@ -60,8 +61,8 @@ def secrets_in(settings: Settings, config: Path) -> list[str]:
         if isinstance(section, dict) and path[-1] in section:
             written = section[path[-1]]
             if isinstance(written, str) and "://" in written:
-                # Hidden in any case; it is a secret only with a login in it.
-                secret = _LOGIN.search(written) is not None
+                # Hidden in any case; it is a secret only with a password in it.
+                secret = _PASSWORD.search(written) is not None
             else:
                 secret = _HIDDEN in json.dumps(_without_secrets(value[path[-1]]))
             if secret:
