@@ -104,7 +104,7 @@ async def test_of_examinations(
     start_node: StartNode, access: dict[str, Any], issuer: Issuer, gate: Gate
 ) -> None:
     write_policy(access["policy_file"], {"role": "admin", "principals": ["alice", "bob"]})
-    packed = {"payload_format": D.PAYLOAD_FORMAT_TAR_GZ}
+    packed: Any = {"payload_format": D.PAYLOAD_FORMAT_TAR_GZ}
     async with start_node(access=access, uploads={"examined_at_once": 2}) as node:
         alice, bob = (as_caller(node, issuer.token(name)) for name in ("alice", "bob"))
         known = gzip.compress(canonical_tar(small_tree("known")))
