@@ -71,7 +71,7 @@ async def test_one_is_told_as_read_and_as_written(node: RunningNode) -> None:
         ["ops"],
     )
     assert [task["name"] for task in json.loads(told.definition_json)["tasks"]] == ["drain", "restart"]
-    for nobody in ("nobody", "x" * 100_000):
+    for nobody in ("nobody", "x" * 20_000):
         with refused(S.NOT_FOUND, "WORKFLOW_NOT_FOUND"):
             await node.catalog.GetWorkflow(catalog.GetWorkflowRequest(project="netops", name=nobody))
 
@@ -154,7 +154,7 @@ async def test_page_tokens_are_for_their_own_list(node: RunningNode) -> None:
     for other in others:
         with refused(S.INVALID_ARGUMENT, "INVALID_PAGE_TOKEN"):
             await refs(node, page_token=first.next_page_token, **other)
-    for token in ("x", first.next_page_token[:-4], "W10", "x" * 100_000):
+    for token in ("x", first.next_page_token[:-4], "W10", "x" * 20_000):
         with refused(S.INVALID_ARGUMENT, "INVALID_PAGE_TOKEN"):
             await refs(node, page_token=token)
     await node.catalog.DeleteWorkflows(catalog.DeleteWorkflowsRequest(project="netops"))
