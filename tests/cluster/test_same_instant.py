@@ -41,8 +41,8 @@ class Asking:
         try:
             answer = (await upload(stub, uploading)).deployment
         except grpc.aio.AioRpcError as error:
-            # The other node is at it, by the same id.
-            if refused(error).reason != "UPLOAD_IN_PROGRESS":
+            # The other node is at it, by the same id, or has ended it just now.
+            if refused(error).reason not in ("UPLOAD_IN_PROGRESS", "CONFLICT"):
                 raise
             return
         self.versions.setdefault(answer.deployment_id, set()).add(answer.version)

@@ -165,7 +165,8 @@ async def test_a_deploy(nursery: Nursery, one_live: Path, schedule: str, least: 
         assert any(0 < offset < len(PAYLOAD_2) for offset in resumed_at), "nothing that was stored was used"
 
 
-@pytest.mark.parametrize(("schedule", "least"), [("after-commit", 8), ("before-disk", 3)])
+# Two of a rollback's commits may fall together.
+@pytest.mark.parametrize(("schedule", "least"), [("after-commit", 7), ("before-disk", 3)])
 async def test_a_rollback(nursery: Nursery, two_live: Path, schedule: str, least: int) -> None:
     assert await steps_met(nursery, two_live, rolling_back, schedule) >= least
 

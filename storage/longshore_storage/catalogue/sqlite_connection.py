@@ -29,7 +29,22 @@ class SqliteConnection(aiosqlite.Connection):
         super().__init__(connect, iter_chunk_size=1)
         # A process that ends without closing its connections must not wait for their threads.
         self._thread.daemon = True
+        self._thread_ended: asyncio.Future[Any] | None = None
         self._begin = ""
+
+    def stop(self) -> asyncio.Future[Any] | None:
+        """Have the thread end."""
+        self._thread_ended = super().stop()
+        return self._thread_ended
+
+    async def _connect(self) -> aiosqlite.Connection:
+        try:
+            return await super()._connect()
+        except BaseException:
+            # It tells the event loop so, which may be closed as soon as whoever could not connect is told.
+            if self._thread_ended is not None:
+                await self._thread_ended
+            raise
 
     def begin_with_next(self, statement: str) -> None:
         """Run ``statement``, a BEGIN, right before the next one."""

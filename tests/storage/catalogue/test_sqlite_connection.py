@@ -111,3 +111,12 @@ async def test_a_statement_that_nobody_awaits_any_more_locks_nothing(
     await one.rollback()
     await _insert(other, 1)
     assert await _numbers(one) == [1]
+
+
+async def test_one_that_cannot_be_opened_has_nothing_more_to_tell(tmp_path: Path) -> None:
+    """A thread that tells a closed loop of its end writes a traceback of it."""
+    connection = SqliteConnection(partial(sqlite3.connect, tmp_path / "missing" / "x.db"))
+    with pytest.raises(sqlite3.OperationalError):
+        await connection
+    assert connection._thread_ended is not None
+    assert connection._thread_ended.done()

@@ -75,6 +75,7 @@ async def test_what_is_stored_and_what_is_not_look_the_same(world: World) -> Non
 
 async def test_what_it_sent_may_be_referred_to_and_is_stored_once(world: World) -> None:
     await world.upload(DATA)
+    packs = await world.keys("packs/")
     twice = DATA + DATA
     deployment_id = await world.begin(declared_size_bytes=len(twice))
     entries = entries_of(RAWS) + [reference_to(raw) for raw in RAWS]
@@ -87,7 +88,9 @@ async def test_what_it_sent_may_be_referred_to_and_is_stored_once(world: World) 
         ]
         stored = await writer.finish()
     assert stored.sha256 == hashlib.sha256(twice).hexdigest()
-    assert (stored.received_bytes, stored.stored_bytes) == (len(DATA), 0)
+    # It is told what it would be if nothing had been there.
+    assert (stored.received_bytes, stored.stored_bytes) == (len(DATA), len(DATA))
+    assert await world.keys("packs/") == packs
     # Nobody else learns it, and neither does the same upload elsewhere.
     assert await missing(world, deployment_id, RAWS) == list(range(len(RAWS)))
 

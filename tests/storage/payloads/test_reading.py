@@ -265,11 +265,12 @@ async def compact(world: World) -> None:
     header = ManifestHeader(bytes.fromhex(SHA256), len(DATA), CUTTING, ("packs/compacted",), len(chunks))
     manifest = ManifestWriter(header)
     parts = [manifest.add(chunks), manifest.finish()]
-    await world.blobs.put("manifests/compacted", parts, crc32c=manifest.crc32c)
+    key = f"manifests/compacted-{manifest.digest.hex()}"
+    await world.blobs.put(key, parts, crc32c=manifest.crc32c)
     async with world.catalogue.transaction() as transaction:
         await packs.begin_pack(transaction, "packs/compacted")
         await packs.mark_stored(transaction, "packs/compacted", pack.size_bytes)
-        await transaction.execute(update(tables.payload).values(manifest_key="manifests/compacted"))
+        await transaction.execute(update(tables.payload).values(manifest_key=key))
         await transaction.execute(tables.payload_pack.delete())
         await transaction.execute(
             insert(tables.payload_pack).values(payload_sha256=SHA256, pack_key="packs/compacted")
