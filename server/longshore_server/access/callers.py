@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import unicodedata
 from collections.abc import Collection
 from contextvars import ContextVar
 from dataclasses import dataclass
@@ -75,8 +76,11 @@ def set_caller(caller: Caller) -> None:
 
 def is_principal(name: str) -> bool:
     """Whether somebody from elsewhere may have this name: 1 to 200 characters, seen, and none of ours."""
-    if not 0 < len(name) <= _LONGEST_NAME or name != name.strip() or not name.isprintable():
-        # What is not seen makes two names look like one, in the audit trail and to a second person.
+    if not 0 < len(name) <= _LONGEST_NAME or name != name.strip():
+        return False
+    if not name.isprintable() or not unicodedata.is_normalized("NFKC", name):
+        # What is not seen makes two names look like one, in the audit trail and to a second person; and so
+        # does one that is written in two ways.
         return False
     folded = name.casefold()
     return folded not in _OURS and not folded.startswith(_RESERVED)
