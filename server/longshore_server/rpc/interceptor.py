@@ -9,7 +9,7 @@ from __future__ import annotations
 import asyncio
 import re
 import time
-from collections.abc import Awaitable, Callable
+from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import AbstractContextManager, aclosing, nullcontext
 from contextvars import ContextVar
 from dataclasses import replace
@@ -29,6 +29,7 @@ from longshore_server.translation import refusal_of
 from longshore_storage.catalogue.rows import Actor
 
 from .admission import Admission
+from .first_message import FirstMessages
 from .reading import read_only, reading
 from .statuses import MOST_MESSAGE_CHARACTERS, code_of, status_of, trailing_metadata
 from .unguarded import Unguarded
@@ -45,6 +46,10 @@ _OWN_METADATA = frozenset({"/longshore.v1.DeploymentService/Deploy"})
 _SHOWN_ID_CHARACTERS = 64
 
 REQUEST_ID_KEY = "longshore-request-id"
+
+_Given = Callable[[AsyncIterator[Any]], Awaitable[Any]]
+"""What a handler is given, of the messages of its call."""
+
 _actor: ContextVar[Actor] = ContextVar("actor")
 _streams: ContextVar[OpenStreams | None] = ContextVar("streams")
 
@@ -89,6 +94,7 @@ class CallInterceptor(grpc.aio.ServerInterceptor):
         self._metrics = metrics
         self._admission = admission
         self._streams = streams
+        self._first_messages = FirstMessages()
         self._unguarded = Unguarded()
         self._running = _Running()
         # By method: each handler that there is, and what is called in its place.
@@ -122,54 +128,55 @@ class CallInterceptor(grpc.aio.ServerInterceptor):
         if handler.request_streaming:
             most_bytes = RECEIVE_LIMIT_BYTES
         deserializer = reading(handler.request_deserializer, most_bytes=most_bytes)
+        # All of them read their messages themselves, also those that have but one: see `first_message`.
+        given = _all_messages if handler.request_streaming else self._first_messages.of
         if handler.response_streaming:
-            inner = handler.unary_stream or handler.stream_stream
-            wrapped = self._streaming(method, inner)
+            streaming = self._streaming(method, handler.unary_stream or handler.stream_stream, given)
             serializer = _unless_serialised(handler.response_serializer)
-            if handler.request_streaming:
-                return grpc.stream_stream_rpc_method_handler(wrapped, deserializer, serializer)
-            return grpc.unary_stream_rpc_method_handler(wrapped, deserializer, serializer)
-        answering = self._answering(method, handler.unary_unary or handler.stream_unary)
-        if handler.request_streaming:
-            return grpc.stream_unary_rpc_method_handler(answering, deserializer, handler.response_serializer)
-        return grpc.unary_unary_rpc_method_handler(answering, deserializer, handler.response_serializer)
+            return grpc.stream_stream_rpc_method_handler(streaming, deserializer, serializer)
+        answering = self._answering(method, handler.unary_unary or handler.stream_unary, given)
+        return grpc.stream_unary_rpc_method_handler(answering, deserializer, handler.response_serializer)
 
     @property
     def running(self) -> int:
         """How many calls are being handled."""
         return self._running.count
 
-    def _answering(self, method: str, inner: Any) -> Any:
-        async def handle(request: Any, context: Any) -> Any:
+    def _answering(self, method: str, inner: Any, given: _Given) -> Any:
+        async def handle(requests: Any, context: Any) -> Any:
             with self._running:
                 async with _Call(method, context, self._metrics) as call:
                     # In front of everything that may take its time.
-                    given = read_only(request)
                     await call.admit(self._admission)
                     _streams.set(self._streams)
-                    _look_at(given)
-                    checked = await self._admission.check(method, given, current_actor())
+                    request = await given(requests)
+                    _look_at(request)
+                    checked = await self._admission.check(method, request, current_actor())
                     return await inner(checked, context)
 
         return handle
 
-    def _streaming(self, method: str, inner: Any) -> Any:
+    def _streaming(self, method: str, inner: Any, given: _Given) -> Any:
         # A coroutine that writes, not a generator that yields: gRPC forgets a generator whose call was
         # cancelled between two messages, and what it holds would be given back by the garbage collector.
-        async def handle(request: Any, context: Any) -> None:
+        async def handle(requests: Any, context: Any) -> None:
             with self._running:
                 async with _Call(method, context, self._metrics, streams=True) as call:
-                    given = read_only(request)
                     await call.admit(self._admission)
                     _streams.set(self._streams)
                     with while_allowed():
-                        _look_at(given)
-                        checked = await self._admission.check(method, given, current_actor())
+                        request = await given(requests)
+                        _look_at(request)
+                        checked = await self._admission.check(method, request, current_actor())
                         async with aclosing(inner(checked, context)) as responses:
                             async for response in responses:
                                 await write(context, response)
 
         return handle
+
+
+async def _all_messages(requests: AsyncIterator[Any]) -> AsyncIterator[Any]:
+    return read_only(requests)
 
 
 def _unless_serialised(serializer: Callable[[Any], bytes] | None) -> Callable[[Any], bytes]:

@@ -6,7 +6,7 @@ gRPC tells a request that cannot be read as a fault of the server's, with a trac
 from __future__ import annotations
 
 from collections.abc import AsyncIterator, Callable
-from typing import Any, Final, Self
+from typing import Any, Final, NamedTuple, Self
 
 from google.protobuf.message import DecodeError
 
@@ -15,10 +15,13 @@ from longshore_server.refusal import Reason, Refusal
 from .wire_limits import RECEIVE_LIMIT_BYTES
 
 _UNREADABLE: Final = object()
-_TOO_LONG: Final = object()
 _MESSAGE: Final = (
     "the request is no message of this call's type: its bytes are damaged, or a text is not UTF-8"
 )
+
+
+class _TooLong(NamedTuple):
+    most_bytes: int
 
 
 def reading(
@@ -29,7 +32,7 @@ def reading(
 
     def read(message: bytes) -> Any:
         if len(message) > most_bytes:
-            return _TOO_LONG
+            return _TooLong(most_bytes)
         try:
             return deserializer(message)
         except DecodeError:
@@ -38,11 +41,9 @@ def reading(
     return read
 
 
-def read_only(request: Any) -> Any:
-    """The request, whose messages raise ``Refusal`` as soon as one cannot be read."""
-    if hasattr(request, "__anext__"):
-        return _Read(request)
-    return _read(request)
+def read_only(messages: AsyncIterator[Any]) -> AsyncIterator[Any]:
+    """The messages of a call, of which one that cannot be read raises ``Refusal``."""
+    return _Read(messages)
 
 
 class _Read:
@@ -61,6 +62,7 @@ class _Read:
 def _read(message: Any) -> Any:
     if message is _UNREADABLE:
         raise Refusal(Reason.INVALID_REQUEST, _MESSAGE)
-    if message is _TOO_LONG:
-        raise Refusal(Reason.INVALID_REQUEST, "the request is longer than any that this call has a use for")
+    if isinstance(message, _TooLong):
+        told = f"the request is longer than the {message.most_bytes >> 10} KiB that this call has a use for"
+        raise Refusal(Reason.INVALID_REQUEST, told)
     return message

@@ -17,21 +17,27 @@ from google.protobuf.message import Message
 from longshore_server.access.failures import address_of
 from longshore_server.refusal import Refusal, invalid
 
+from .first_message import FirstMessages
 from .reading import read_only, reading
+from .statuses import STATUS_OF
 from .writing import write
 
-_MOST_STREAMS: Final = 1_000
-_MOST_STREAMS_OF_ONE: Final = 200
+# Of all, and of one address.
+_MOST_WATCHES: Final = (1_000, 200)
+# A message of which the rest never comes takes up to four megabytes.
+_MOST_CONVERSATIONS: Final = (32, 8)
 _IDLE_S: Final = 30.0
 # Names of services and symbols. A stream keeps what it was asked for.
 _LARGEST_REQUEST_BYTES: Final = 4096
 
 
 class Unguarded:
-    """Counts the streams of those who have shown nothing, by their address."""
+    """Counts what those have open who have shown nothing, by their address."""
 
     def __init__(self) -> None:
-        self._open: Counter[str] = Counter()
+        self._watches = _Open(*_MOST_WATCHES)
+        self._conversations = _Open(*_MOST_CONVERSATIONS)
+        self._first_messages = FirstMessages()
 
     def wrap(self, handler: grpc.RpcMethodHandler[Any, Any]) -> grpc.RpcMethodHandler[Any, Any]:
         """The handler within its bounds; requests that cannot be read are refused as what they are."""
@@ -41,16 +47,16 @@ class Unguarded:
             return grpc.stream_stream_rpc_method_handler(asked, deserializer, serializer)
         if handler.response_streaming:
             watched = self._watching(handler.unary_stream)
-            return grpc.unary_stream_rpc_method_handler(watched, deserializer, serializer)
-        answered = _answering(handler.unary_unary)
-        return grpc.unary_unary_rpc_method_handler(answered, deserializer, serializer)
+            return grpc.stream_stream_rpc_method_handler(watched, deserializer, serializer)
+        answered = self._answering(handler.unary_unary)
+        return grpc.stream_unary_rpc_method_handler(answered, deserializer, serializer)
 
     def _watching(self, inner: Any) -> Any:
-        answer = _answering(inner)
+        answer = self._answering(inner)
 
-        async def watch(request: Any, context: Any) -> Any:
-            async with self._place(context):
-                return await answer(request, context)
+        async def watch(requests: Any, context: Any) -> Any:
+            async with self._watches.place(context):
+                return await answer(requests, context)
 
         return watch
 
@@ -59,7 +65,7 @@ class Unguarded:
             clock = asyncio.get_running_loop().time
             try:
                 async with (
-                    self._place(context),
+                    self._conversations.place(context),
                     asyncio.timeout(_IDLE_S) as idle,
                     aclosing(inner(_small(requests), context)) as responses,
                 ):
@@ -75,36 +81,45 @@ class Unguarded:
 
         return converse
 
+    def _answering(self, inner: Any) -> Any:
+        async def answer(requests: Any, context: Any) -> Any:
+            try:
+                given = _check_small(await self._first_messages.of(requests))
+            except Refusal as refusal:
+                await context.abort(STATUS_OF[refusal.reason], refusal.message)
+            try:
+                return await inner(given, context)
+            except NotImplementedError:
+                await context.abort(grpc.StatusCode.UNIMPLEMENTED, "this server does not have this call")
+
+        return answer
+
+
+class _Open:
+    """At most so many streams, and so many of one address."""
+
+    def __init__(self, most: int, most_of_one: int) -> None:
+        self._most = most
+        self._most_of_one = most_of_one
+        self._by_address: Counter[str] = Counter()
+
     @asynccontextmanager
-    async def _place(self, context: Any) -> AsyncIterator[None]:
+    async def place(self, context: Any) -> AsyncIterator[None]:
+        """A stream, for as long as the block runs; aborts one too many."""
         address = address_of(str(context.peer()))
-        if self._open[address] >= _MOST_STREAMS_OF_ONE or self._open.total() >= _MOST_STREAMS:
+        if self._by_address[address] >= self._most_of_one or self._by_address.total() >= self._most:
             await context.abort(
                 grpc.StatusCode.RESOURCE_EXHAUSTED,
                 "as many streams of health and reflection are open as this server takes, from one address or "
                 "from all: try again later, or ask `Check`",
             )
-        self._open[address] += 1
+        self._by_address[address] += 1
         try:
             yield
         finally:
-            self._open[address] -= 1
-            if not self._open[address]:
-                del self._open[address]
-
-
-def _answering(inner: Any) -> Any:
-    async def answer(request: Any, context: Any) -> Any:
-        try:
-            given = _check_small(read_only(request))
-        except Refusal as refusal:
-            await context.abort(grpc.StatusCode.INVALID_ARGUMENT, refusal.message)
-        try:
-            return await inner(given, context)
-        except NotImplementedError:
-            await context.abort(grpc.StatusCode.UNIMPLEMENTED, "this server does not have this call")
-
-    return answer
+            self._by_address[address] -= 1
+            if not self._by_address[address]:
+                del self._by_address[address]
 
 
 async def _small(requests: Any) -> AsyncIterator[Message]:

@@ -13,7 +13,7 @@ from grpc_health.v1 import health_pb2, health_pb2_grpc
 from grpc_reflection.v1alpha import reflection_pb2, reflection_pb2_grpc
 
 from longshore_server.rpc import unguarded
-from tests.server.running import RunningNode, embedded
+from tests.server.running import RunningNode, StartNode, embedded
 
 pytestmark = embedded
 S = grpc.StatusCode
@@ -30,6 +30,14 @@ async def _code_of_the_end(call: Any) -> grpc.StatusCode:
         return code
 
 
+async def _first_of(call: Any) -> Any:
+    """Its first message; None where it is refused."""
+    try:
+        return await call.read()
+    except grpc.aio.AioRpcError:
+        return None
+
+
 async def _asking(
     ended: asyncio.Event, *requests: reflection_pb2.ServerReflectionRequest
 ) -> AsyncIterator[reflection_pb2.ServerReflectionRequest]:
@@ -38,30 +46,35 @@ async def _asking(
     await ended.wait()
 
 
-@pytest.mark.parametrize("bound", ["_MOST_STREAMS", "_MOST_STREAMS_OF_ONE"])
-async def test_streams_are_counted(node: RunningNode, monkeypatch: pytest.MonkeyPatch, bound: str) -> None:
-    monkeypatch.setattr(unguarded, bound, 3)
-    health = health_pb2_grpc.HealthStub(node.channel)
-    reflection = reflection_pb2_grpc.ServerReflectionStub(node.channel)
-    ended = asyncio.Event()
-    watched = [health.Watch(HEALTH) for _ in range(2)]
-    asked = reflection.ServerReflectionInfo(_asking(ended, LIST))
-    for call in (*watched, asked):
-        assert await call.read() is not grpc.aio.EOF
-    assert await _code_of_the_end(health.Watch(HEALTH)) is S.RESOURCE_EXHAUSTED
-    assert await _code_of_the_end(reflection.ServerReflectionInfo(_asking(ended))) is S.RESOURCE_EXHAUSTED
-    # Whoever asks once takes no place.
-    assert (await health.Check(HEALTH)).status == health_pb2.HealthCheckResponse.SERVING
-    ended.set()
-    assert await _code_of_the_end(asked) is S.OK
-    again = health.Watch(HEALTH)
-    assert (await again.read()).status == health_pb2.HealthCheckResponse.SERVING
-    watched[0].cancel()
-    async with asyncio.timeout(20):
-        while await _code_of_the_end(reflection.ServerReflectionInfo(iter([LIST]))) is not S.OK:
-            await asyncio.sleep(0.05)
-    for call in (*watched, again):
-        call.cancel()
+@pytest.mark.parametrize("most", [(2, 9), (9, 2)], ids=["of all", "of one"])
+async def test_streams_are_counted(
+    start_node: StartNode, monkeypatch: pytest.MonkeyPatch, most: tuple[int, int]
+) -> None:
+    monkeypatch.setattr(unguarded, "_MOST_WATCHES", most)
+    monkeypatch.setattr(unguarded, "_MOST_CONVERSATIONS", most)
+    async with start_node() as node:
+        health = health_pb2_grpc.HealthStub(node.channel)
+        reflection = reflection_pb2_grpc.ServerReflectionStub(node.channel)
+        ended = asyncio.Event()
+        watched = [health.Watch(HEALTH) for _ in range(2)]
+        asked = [reflection.ServerReflectionInfo(_asking(ended, LIST)) for _ in range(2)]
+        for call in (*watched, *asked):
+            assert await call.read() is not grpc.aio.EOF
+        assert await _code_of_the_end(health.Watch(HEALTH)) is S.RESOURCE_EXHAUSTED
+        refused = reflection.ServerReflectionInfo(_asking(ended))
+        assert await _code_of_the_end(refused) is S.RESOURCE_EXHAUSTED
+        # Whoever asks once takes no place.
+        assert (await health.Check(HEALTH)).status == health_pb2.HealthCheckResponse.SERVING
+        ended.set()
+        for call in asked:
+            assert await _code_of_the_end(call) is S.OK
+        assert await _code_of_the_end(reflection.ServerReflectionInfo(iter([LIST]))) is S.OK
+        watched[0].cancel()
+        async with asyncio.timeout(20):
+            while (again := await _first_of(health.Watch(HEALTH))) is None:
+                await asyncio.sleep(0.05)
+        assert again.status == health_pb2.HealthCheckResponse.SERVING
+        watched[1].cancel()
 
 
 async def test_a_conversation_ends_where_nothing_is_asked(
