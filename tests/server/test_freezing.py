@@ -78,6 +78,19 @@ async def test_what_is_queued_waits_and_says_why(start_node: StartNode) -> None:
 
 
 @embedded
+async def test_a_rollback_to_what_was_never_live_waits_too(start_node: StartNode) -> None:
+    async with start_node("controller", node={"roles": ["receive", "control"]}) as node:
+        staged = await deploy(node, ONE, stage_only=True)
+        back = await node.deployments.Rollback(
+            pb.RollbackRequest(deployment_id=new_id(), project="netops", version=staged.version)
+        )
+        queued = back.deployment.deployment_id
+        await until(node, queued, lambda seen: seen.status_reason == "no_nodes")
+        await freeze(node, "not today")
+        await until(node, queued, lambda seen: seen.status_reason == "frozen")
+
+
+@embedded
 async def test_a_change_is_one_of_what_was_read(node: RunningNode) -> None:
     await deploy_to_end(node, ONE)
     first = await freeze(node, "one")

@@ -22,12 +22,18 @@ from longshore_storage.errors import Misconfigured, StorageError
 
 from .forges import Push
 from .repositories import RepositoryAway, git_environment, is_what_ref_is
+from .turns import LastTurn
 
 _log = structlog.get_logger(__name__)
 
+_Told = tuple[str, str]
+"""An action of the audit trail, and its message."""
+
 _AT_ONCE: Final = 2
+_LOOKED_AT_ONCE: Final = 4
 _MOST_WAITING: Final = 32
-# One hook's pushes must not keep those of others out.
+# One hook's must not keep those of others out. That many come only in a moment: each is held against the ref
+# at once, and of those that are the last one waits.
 _MOST_OF_ONE: Final = 8
 _TIMEOUT_S: Final = 1800.0
 _PROGRAM: Final = "longshore"
@@ -59,7 +65,8 @@ class PushDeployments:
         self._tls = tls
         self._server = settings.server or _reached(own_address)
         self._places = asyncio.Semaphore(_AT_ONCE)
-        self._turns = {hook.name: asyncio.Lock() for hook in settings.hooks}
+        self._looks = asyncio.Semaphore(_LOOKED_AT_ONCE)
+        self._turns = {hook.name: LastTurn() for hook in settings.hooks}
         self._running: dict[str, asyncio.Task[None]] = {}
         self._by_hook: Counter[str] = Counter()
 
@@ -95,26 +102,37 @@ class PushDeployments:
         actor = Actor(f"hook:{hook.name}", peer, push.deployment_id)
         try:
             await self._tell(actor, hook, "push.taken", f"{push.commit}: deployment {push.deployment_id}")
-            async with self._turns[hook.name], self._places:
-                action, message = await self._run(hook, push)
-            if action is not None:
+            told = await self._why_not(hook, push) or await self._in_turn(hook, push)
+            if told is not None:
+                action, message = told
                 await self._tell(actor, hook, action, f"{push.commit}: {message}")
         except StorageError as error:
             _log.warning("push.untold", hook=hook.name, error=str(error))
 
-    async def _run(self, hook: PushHookSettings, push: Push) -> tuple[str | None, str]:
-        """Deploy a push while it is the last; what is to be told of it, if anything is."""
+    async def _why_not(self, hook: PushHookSettings, push: Push) -> _Told | None:
+        """What keeps a push from being deployed. None where it is what the ref is."""
         try:
-            if not await is_what_ref_is(hook.source, hook.ref, push.commit):
-                return "push.overtaken", f"{hook.ref} is another commit by now"
+            async with self._looks:
+                is_last = await is_what_ref_is(hook.source, hook.ref, push.commit)
         except RepositoryAway as away:
             return "push.failed", str(away)
+        return None if is_last else ("push.overtaken", f"{hook.ref} is another commit by now")
+
+    async def _in_turn(self, hook: PushHookSettings, push: Push) -> _Told | None:
+        """Deploy a push that is the last, if it still is when its turn has come."""
+        async with self._turns[hook.name].of(push.deployment_id) as has_come:
+            if not has_come:
+                return "push.overtaken", "another push came while it waited for its turn"
+            async with self._places:
+                return await self._why_not(hook, push) or await self._run(hook, push)
+
+    async def _run(self, hook: PushHookSettings, push: Push) -> _Told | None:
         output = OutputTail()
         ended = await run_command(
             self._command(hook, push), self._environment(hook), timeout_s=_TIMEOUT_S, output=output
         )
         if ended.well:
-            return None, ""
+            return None
         said = " ".join(output.lines(whole=True)[-5:])
         return "push.failed", f"{ended.how}: {said[:_LONGEST_MESSAGE]}"
 

@@ -99,14 +99,14 @@ class PushDoor:
             if self._refused.count():
                 _log.warning("push.refused", hook=hook.name, peer=peer)
             raise _Answered(HTTPStatus.UNAUTHORIZED, "it is not signed with the hook's secret")
-        if not self._taken[hook.name].count():
-            raise _Answered(HTTPStatus.TOO_MANY_REQUESTS, "too many pushes: come again in a minute")
         try:
-            push = push_of(hook, headers, body)
+            push = push_of(hook, secret, headers, body)
         except NotUnderstood as error:
             raise _Answered(HTTPStatus.BAD_REQUEST, str(error)) from error
         if isinstance(push, str):
             return HTTPStatus.OK, {"ignored": push}
+        if not self._taken[hook.name].count():
+            raise _Answered(HTTPStatus.TOO_MANY_REQUESTS, "too many pushes: come again in a minute")
         started = asyncio.run_coroutine_threadsafe(self._deployments.start(hook, push, peer), self._loop)
         try:
             new = started.result(REQUEST_S)

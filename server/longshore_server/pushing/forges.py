@@ -67,7 +67,7 @@ def is_genuine(
     return _same(headers.get("x-hub-signature-256", ""), f"sha256={digest}")
 
 
-def push_of(hook: PushHookSettings, headers: Mapping[str, str], body: bytes) -> Push | str:
+def push_of(hook: PushHookSettings, secret: bytes, headers: Mapping[str, str], body: bytes) -> Push | str:
     """The push that a genuine request tells of, or why it deploys nothing. Raises ``NotUnderstood``."""
     if hook.forge in _EVENTS:
         header, pushes = _EVENTS[hook.forge]
@@ -82,7 +82,8 @@ def push_of(hook: PushHookSettings, headers: Mapping[str, str], body: bytes) -> 
         return f"it is not to {hook.ref}"
     if not commit.strip("0"):
         return f"{hook.ref} was removed"
-    told = hashlib.sha256(body).hexdigest()
+    # Whoever can guess what is told must not be first to use its id.
+    told = hmac.new(secret, body, hashlib.sha256).hexdigest()
     return Push(commit, str(uuid.uuid5(_NAMESPACE, f"{hook.name}\n{told}")))
 
 

@@ -44,7 +44,7 @@ class QueueHead:
             except Refusal as refusal:
                 await self._refuse(transaction, head, refusal)
                 return _Turn.ENDED
-        if live.freeze_reason and head.kind is not DeploymentKind.ROLLBACK:
+        if live.freeze_reason and not await _takes_back(transaction, head):
             await self._wait(transaction, head, FROZEN, f"frozen by {live.frozen_by}: {live.freeze_reason}")
             return _Turn.WAITS
         return _Turn.COME
@@ -173,6 +173,13 @@ class QueueHead:
             "previous_deployment_id": live.live_deployment_id,
             "previous_version": release.version if release else "",
         }
+
+
+async def _takes_back(transaction: Transaction, head: Deployment) -> bool:
+    """Whether it makes live again what was live there before, which no freeze holds up."""
+    if head.kind is not DeploymentKind.ROLLBACK or head.release_id is None:
+        return False
+    return await deployments.last_success(transaction, head.environment, head.release_id) is not None
 
 
 def _strategy(live: Live, head: Deployment) -> Strategy:

@@ -5,7 +5,7 @@ Servicers translate; the use cases decide.
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Sequence
 from contextlib import aclosing
 from typing import Any
 
@@ -37,6 +37,9 @@ from .messages import listed_message
 from .page_tokens import PageToken, page_size
 from .recording_calls import RecordingCalls
 from .wire_limits import MOST_DIGESTS
+
+# Some more than there are, for clients of later versions.
+_MOST_STATUSES = 64
 
 
 class DeploymentServicer(RecordingCalls):
@@ -88,7 +91,7 @@ class DeploymentServicer(RecordingCalls):
     ) -> pb.ListDeploymentsResponse:
         """Page through deployments, newest first."""
         limit = page_size(request.page_size)
-        statuses = sorted({_status("statuses", number) for number in request.statuses})
+        statuses = _statuses(request.statuses)
         check_labels("labels", request.labels)
         asked = DeploymentFilter(
             project=request.project,
@@ -122,7 +125,7 @@ class DeploymentServicer(RecordingCalls):
         asked = DeploymentFilter(
             project=request.project,
             environment=request.environment,
-            statuses=sorted({_status("statuses", number) for number in request.statuses}),
+            statuses=_statuses(request.statuses),
             version=request.version,
             deployed_by=request.deployed_by,
             labels=dict(request.labels),
@@ -292,6 +295,12 @@ class DeploymentServicer(RecordingCalls):
         if deployment is None:
             raise deployment_not_found(deployment_id)
         return deployment
+
+
+def _statuses(numbers: Sequence[Any]) -> list[str]:
+    if len(numbers) > _MOST_STATUSES:
+        raise invalid("statuses", f"at most {_MOST_STATUSES}, got {len(numbers)}")
+    return sorted({_status("statuses", number) for number in numbers})
 
 
 def _status(field: str, number: Any) -> str:

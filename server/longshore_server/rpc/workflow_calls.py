@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 from collections import defaultdict
 from collections.abc import AsyncGenerator, AsyncIterator, Mapping, Sequence
-from contextlib import asynccontextmanager
+from contextlib import AsyncExitStack, asynccontextmanager
 from dataclasses import asdict
 from typing import Any, Final
 
@@ -14,6 +14,7 @@ from longshore.v1 import workflow_pb2
 from longshore.v1.catalog_service_pb2_grpc import CatalogServiceServicer
 from longshore_bundles import BundleError, Finding, check_project
 from longshore_server.access import readable
+from longshore_server.access.turns import Turns
 from longshore_server.deploying.queueing import find_release
 from longshore_server.deploying.requests import DEFAULT_ENVIRONMENT, check_place, check_release_name
 from longshore_server.findings import told
@@ -52,6 +53,7 @@ class WorkflowCalls(CatalogServiceServicer):
         self._validation = validation
         self._sent_files = SentFiles()
         self._places = asyncio.Semaphore(_VALIDATED_AT_ONCE)
+        self._turns = Turns(_VALIDATED_AT_ONCE)
 
     async def ListWorkflows(  # noqa: N802
         self, request: pb.ListWorkflowsRequest, context: Any
@@ -158,17 +160,17 @@ class WorkflowCalls(CatalogServiceServicer):
 
     @asynccontextmanager
     async def _place(self) -> AsyncGenerator[None]:
-        try:
-            async with asyncio.timeout(_PLACE_WITHIN_S):
-                await self._places.acquire()
-        except TimeoutError:
-            raise busy(
-                f"validates {_VALIDATED_AT_ONCE} at once, and none of these ended within {_PLACE_WITHIN_S} s"
-            ) from None
-        try:
+        async with AsyncExitStack() as place:
+            try:
+                async with asyncio.timeout(_PLACE_WITHIN_S):
+                    await place.enter_async_context(self._turns.one())
+                    await place.enter_async_context(self._places)
+            except TimeoutError:
+                raise busy(
+                    f"validates {_VALIDATED_AT_ONCE} at once, of one principal half of these, and none ended "
+                    f"within {_PLACE_WITHIN_S} s"
+                ) from None
             yield
-        finally:
-            self._places.release()
 
     async def _validate(
         self, target: workflow_pb2.ValidationTarget, files: Mapping[str, bytes]

@@ -16,7 +16,8 @@ from .errors import TooManyUploads
 class Places:
     """The places of one node: ``at_once`` can be taken, and ``waiting`` more be booked.
 
-    Half of them are all that one owner may book, if he has a name.
+    Half of the one and of the other are all that one owner has, if he has a name: however slowly he sends,
+    others are not kept out.
     """
 
     def __init__(self, at_once: int, waiting: int) -> None:
@@ -25,6 +26,7 @@ class Places:
         self._taken = self._given_up = 0
         self._queue: deque[Place] = deque()
         self._by_owner: Counter[str] = Counter()
+        self._taken_by: Counter[str] = Counter()
         self.booked = 0
 
     @property
@@ -58,14 +60,27 @@ class Places:
             del self._by_owner[place.owner]
         if place.is_taken:
             self._taken -= 1
+            self._taken_by -= Counter([place.owner])
             self._let_in()
         elif place in self._queue:
             self._queue.remove(place)
 
     def _let_in(self) -> None:
-        while self._queue and self._taken < self._at_once:
-            self._queue.popleft()._turn.set()
+        while self._taken < self._at_once:
+            place = next((each for each in self._queue if self._may_take(each.owner)), None)
+            if place is None:
+                return
+            self._queue.remove(place)
             self._taken += 1
+            self._taken_by[place.owner] += 1
+            place._turn.set()
+
+    def _may_take(self, owner: str) -> bool:
+        return not owner or self._taken_by[owner] < (self._at_once + 1) // 2
+
+    def _waiting_for(self, place: Place) -> int:
+        """How many could take a place, were it left."""
+        return sum(each.owner == place.owner or self._may_take(each.owner) for each in self._queue)
 
 
 class Place:
@@ -95,9 +110,9 @@ class Place:
         await self._turn.wait()
 
     def give_up(self) -> bool:
-        """Whether the upload is to leave for one that waits: as many are as wait, and not more."""
+        """Whether the upload is to leave for one that waits: as many are as wait for it, and not more."""
         places = self._places
-        if not self.is_taken or len(places._queue) <= places._given_up:
+        if not self.is_taken or places._waiting_for(self) <= places._given_up:
             return False
         self._gives_up = True
         places._given_up += 1

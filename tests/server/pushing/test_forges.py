@@ -60,7 +60,7 @@ def test_what_the_forge_signs_is_genuine_and_deploys(forge: str) -> None:
     body = body_of()
     headers = headers_of(forge, body)
     assert is_genuine(hook(forge), SECRET, headers, body, now_s=NOW_S)
-    push = push_of(hook(forge), headers, body)
+    push = push_of(hook(forge), SECRET, headers, body)
     assert isinstance(push, Push)
     assert push.commit == COMMIT
 
@@ -96,9 +96,11 @@ def test_a_delivery_is_known_again_by_its_body_and_by_nothing_that_is_not_signed
     body = body_of(before="1" * 40)
     headers = headers_of(forge, body)
     again = {**headers, "x-github-delivery": "another", "x-gitlab-event-uuid": "another"}
-    first = push_of(hook(forge), headers, body)
-    assert push_of(hook(forge), again, body) == first
-    assert push_of(hook(forge), headers, body_of(before="2" * 40)) != first
+    first = push_of(hook(forge), SECRET, headers, body)
+    assert push_of(hook(forge), SECRET, again, body) == first
+    assert push_of(hook(forge), SECRET, headers, body_of(before="2" * 40)) != first
+    # Nobody else can tell its id before it comes.
+    assert push_of(hook(forge), b"another", headers, body) != first
 
 
 @FORGES
@@ -112,13 +114,13 @@ def test_a_delivery_is_known_again_by_its_body_and_by_nothing_that_is_not_signed
 )
 def test_other_pushes_deploy_nothing(forge: str, values: dict[str, Any], why: str) -> None:
     body = body_of(**values)
-    assert push_of(hook(forge), headers_of(forge, body), body) == why
+    assert push_of(hook(forge), SECRET, headers_of(forge, body), body) == why
 
 
 @pytest.mark.parametrize("forge", ["github", "gitea", "gitlab"])
 def test_other_events_deploy_nothing(forge: str) -> None:
     headers = dict.fromkeys(headers_of(forge, b""), "ping")
-    assert push_of(hook(forge), headers, b"{}") == "it is no push"
+    assert push_of(hook(forge), SECRET, headers, b"{}") == "it is no push"
 
 
 @FORGES
@@ -138,7 +140,7 @@ def test_other_events_deploy_nothing(forge: str) -> None:
 )
 def test_nonsense_is_told(forge: str, body: bytes) -> None:
     with pytest.raises(NotUnderstood):
-        push_of(hook(forge), headers_of(forge, body), body)
+        push_of(hook(forge), SECRET, headers_of(forge, body), body)
 
 
 @pytest.mark.parametrize(

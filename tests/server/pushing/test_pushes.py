@@ -15,6 +15,7 @@ from sqlalchemy import select
 from longshore.v1 import deployment_pb2
 from longshore_server import bounded_http
 from longshore_server.access.static_tokens import make_token
+from longshore_server.hooks.process import CommandEnd
 from longshore_server.pushing import deploying, endpoint, repositories
 from longshore_storage.catalogue import access_tokens, tables
 from longshore_storage.catalogue.deployments import get_accepted
@@ -134,21 +135,37 @@ async def test_what_the_ref_is_not_any_more_goes_live_over_nothing(
 async def test_pushes_of_a_hook_are_deployed_one_after_the_other(
     start_node: StartNode, repository: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
+    """And those that came between the one that is deployed and the last are not."""
     at_once = most = 0
+    begun, goes_on = asyncio.Event(), asyncio.Event()
 
     async def looked(source: str, ref: str, commit: str) -> bool:
+        return True
+
+    async def deployed(*_: Any, **__: Any) -> CommandEnd:
         nonlocal at_once, most
         at_once += 1
         most = max(most, at_once)
-        await asyncio.sleep(0.05)
+        begun.set()
+        await goes_on.wait()
         at_once -= 1
-        return False
+        return CommandEnd(1, "is not what this is about")
 
     monkeypatch.setattr(deploying, "is_what_ref_is", looked)
+    monkeypatch.setattr(deploying, "run_command", deployed)
     async with start_node(push=settings(tmp_path, repository)) as node:
-        await asyncio.gather(*(pushed(node, digit * 40) for digit in "abcd"))
-        await audited_until(node, "push.overtaken", 4)
+        await pushed(node, "a" * 40)
+        async with asyncio.timeout(20):
+            await begun.wait()
+        for digit in "bcd":
+            await pushed(node, digit * 40)
+            await audited_until(node, "push.taken", "abcd".index(digit) + 1)
+        overtaken = await audited_until(node, "push.overtaken", 2)
+        goes_on.set()
+        failed = await audited_until(node, "push.failed", 2)
     assert most == 1
+    assert {entry.message[0] for entry in overtaken} == {"b", "c"}
+    assert {entry.message[0] for entry in failed} == {"a", "d"}
 
 
 async def test_the_pushes_of_one_hook_leave_room_for_those_of_others(
@@ -282,11 +299,17 @@ async def test_too_many_are_sent_away_and_only_the_genuine_count(
     monkeypatch.setattr(endpoint, "_TAKEN_A_MINUTE", 3)
     elsewhere = body_of(ref="refs/heads/other")
     signed = headers_of("github", elsewhere)
+
+    async def looked(source: str, ref: str, commit: str) -> bool:
+        return False
+
+    monkeypatch.setattr(deploying, "is_what_ref_is", looked)
     async with start_node(push=settings(tmp_path, repository)) as node:
         assert [(await post(node, b"{}", {}))[0] for _ in range(20)] == [401] * 20
-        statuses = [(await post(node, elsewhere, signed))[0] for _ in range(4)]
+        assert [(await post(node, elsewhere, signed))[0] for _ in range(20)] == [200] * 20
+        statuses = [(await pushed(node, digit * 40))[0] for digit in "abcd"]
         assert (await post(node, b"{}", {}))[0] == 401
-    assert statuses == [200, 200, 200, 429]
+    assert statuses == [202, 202, 202, 429]
 
 
 @pytest.mark.parametrize(

@@ -57,6 +57,18 @@ async def test_canary_steps_are_counted_before_anything_is_made_of_them(node: Ru
     assert told.message == "strategy.canary_steps: at most 20, got 5000"
 
 
+async def test_statuses_are_counted_before_anything_is_made_of_them(node: RunningNode) -> None:
+    statuses = [D.DEPLOYMENT_STATUS_QUEUED] * 65
+    with refused(S.INVALID_ARGUMENT, "INVALID_REQUEST") as told:
+        await node.deployments.ListDeployments(pb.ListDeploymentsRequest(statuses=statuses))
+    assert told.message == "statuses: at most 64, got 65"
+    with refused(S.INVALID_ARGUMENT, "INVALID_REQUEST"):
+        await node.deployments.WatchDeployments(pb.WatchDeploymentsRequest(statuses=statuses)).read()
+    assert not (
+        await node.deployments.ListDeployments(pb.ListDeploymentsRequest(statuses=statuses[:64]))
+    ).deployments
+
+
 async def test_a_mask_with_many_paths(node: RunningNode) -> None:
     paths = ["second_person"] * 4_000
     with refused(S.INVALID_ARGUMENT, "INVALID_REQUEST"):

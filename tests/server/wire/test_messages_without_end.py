@@ -82,7 +82,7 @@ async def test_who_shows_nothing_is_not_waited_for(
 
 
 async def test_a_call_without_its_request(node: RunningNode) -> None:
-    call = node.channel.stream_unary(INFO)
+    call: Any = node.channel.stream_unary(INFO)
     with pytest.raises(grpc.aio.AioRpcError) as caught:
         await call(iter(()))
     assert caught.value.code() is grpc.StatusCode.INVALID_ARGUMENT

@@ -100,3 +100,32 @@ async def test_as_many_give_up_as_wait() -> None:
     assert all(place.is_taken for place in booked[2:])
     places.book().join()
     assert booked[2].give_up()
+
+
+async def test_an_owner_takes_half_of_the_places_and_others_pass_him_by() -> None:
+    places = Places(4, 8)
+    hers = [places.book("alice") for _ in range(4)]
+    assert [place.join() for place in hers] == [0, 0, 1, 2]
+    his = [places.book("bob") for _ in range(2)]
+    assert [place.join() for place in his] == [0, 0]
+    # No place that he leaves is for anybody who waits.
+    assert not his[0].give_up()
+    assert hers[0].give_up()
+    his[0].leave()
+    assert [place.is_taken for place in hers] == [True, True, False, False]
+    hers[0].leave()
+    assert [place.is_taken for place in hers[1:]] == [True, True, False]
+    unknown = [places.book() for _ in range(3)]
+    assert [place.join() for place in unknown] == [0, 2, 3]
+    for place in (*hers, *his, *unknown):
+        place.leave()
+    assert places.booked == places.waiting == 0
+
+
+async def test_the_places_of_one_who_is_alone() -> None:
+    places = Places(1, 3)
+    hers = [places.book("alice") for _ in range(2)]
+    assert [place.join() for place in hers] == [0, 1]
+    assert hers[0].give_up()
+    hers[0].leave()
+    assert hers[1].is_taken
