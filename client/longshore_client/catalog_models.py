@@ -117,7 +117,8 @@ class PayloadDeletion:
     """A release's payload that was deleted; both sizes are 0 where none was stored any more.
 
     ``freed_size_bytes`` were stored for it alone and are freed; ``shared_size_bytes`` lie in pack files that
-    something else needs as well, and stay for now.
+    something else needs as well, and stay for now. What projects need whose payloads the caller may not read
+    counts as freed, too: it is not told apart, and stays in the store.
     """
 
     project: str

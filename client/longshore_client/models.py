@@ -167,7 +167,11 @@ class DeploymentError:
 
 @dataclass(frozen=True, slots=True)
 class TransferStats:
-    """What an upload moved and stored; ``reused_bytes`` were stored already."""
+    """What an upload moved and stored; ``reused_bytes`` were stored already.
+
+    Where the caller may not read the project's payloads, ``stored_bytes`` is all that was sent, uncompressed
+    and whether or not it was there, and ``reused_bytes`` leaves that out.
+    """
 
     durable_bytes: int
     received_bytes: int

@@ -190,8 +190,9 @@ class CatalogServiceServicer:
         raise NotImplementedError('Method not implemented!')
 
     def SyncWorkflows(self, request, context):
-        """Reads the files of stored releases again and registers their workflows, after they were deleted, say. A
-        deployment does so with its own release by itself. A release that cannot be read is among the errors and
+        """Reads the files of stored releases again and registers their workflows, after they were deleted, say. Content
+        of a release that is sent again does so with that release, where its caller has `project.configure` in each
+        environment to which the project was ever deployed. A release that cannot be read is among the errors and
         keeps what it has. Where no version is named, workflows that were deleted also come back with the project's
         other releases, as they were, so that a rollback has them. Again, it changes nothing.
         """
@@ -201,8 +202,9 @@ class CatalogServiceServicer:
 
     def DeleteWorkflows(self, request, context):
         """Unregisters the workflows of all of a project's releases: nothing lists, tells or counts them any more, also
-        not after a rollback. Its releases stay as they are. SyncWorkflows brings the workflows back, and a
-        deployment does so with those of its own release.
+        not after a rollback. Its releases stay as they are. SyncWorkflows brings the workflows back; content of a
+        release that is sent again does so with those of that release, where its caller has `project.configure` in
+        each environment to which the project was ever deployed, and else leaves them as they are.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')

@@ -58,15 +58,17 @@ class CatalogServiceStub:
     CountWorkflows: _grpc.UnaryUnaryMultiCallable[_catalog_service_pb2.CountWorkflowsRequest, _catalog_service_pb2.CountWorkflowsResponse]
     """Counts the workflows that are live in an environment."""
     SyncWorkflows: _grpc.UnaryUnaryMultiCallable[_catalog_service_pb2.SyncWorkflowsRequest, _catalog_service_pb2.SyncWorkflowsResponse]
-    """Reads the files of stored releases again and registers their workflows, after they were deleted, say. A
-    deployment does so with its own release by itself. A release that cannot be read is among the errors and
+    """Reads the files of stored releases again and registers their workflows, after they were deleted, say. Content
+    of a release that is sent again does so with that release, where its caller has `project.configure` in each
+    environment to which the project was ever deployed. A release that cannot be read is among the errors and
     keeps what it has. Where no version is named, workflows that were deleted also come back with the project's
     other releases, as they were, so that a rollback has them. Again, it changes nothing.
     """
     DeleteWorkflows: _grpc.UnaryUnaryMultiCallable[_catalog_service_pb2.DeleteWorkflowsRequest, _catalog_service_pb2.DeleteWorkflowsResponse]
     """Unregisters the workflows of all of a project's releases: nothing lists, tells or counts them any more, also
-    not after a rollback. Its releases stay as they are. SyncWorkflows brings the workflows back, and a
-    deployment does so with those of its own release.
+    not after a rollback. Its releases stay as they are. SyncWorkflows brings the workflows back; content of a
+    release that is sent again does so with those of that release, where its caller has `project.configure` in
+    each environment to which the project was ever deployed, and else leaves them as they are.
     """
     ValidateWorkflows: _grpc.StreamUnaryMultiCallable[_catalog_service_pb2.ValidateWorkflowsRequest, _catalog_service_pb2.ValidateWorkflowsResponse]
     """Validates the workflows of a stored release, or files that are sent along. Nothing is stored or changed. A
@@ -103,15 +105,17 @@ class CatalogServiceAsyncStub(CatalogServiceStub):
     CountWorkflows: _aio.UnaryUnaryMultiCallable[_catalog_service_pb2.CountWorkflowsRequest, _catalog_service_pb2.CountWorkflowsResponse]  # type: ignore[assignment]
     """Counts the workflows that are live in an environment."""
     SyncWorkflows: _aio.UnaryUnaryMultiCallable[_catalog_service_pb2.SyncWorkflowsRequest, _catalog_service_pb2.SyncWorkflowsResponse]  # type: ignore[assignment]
-    """Reads the files of stored releases again and registers their workflows, after they were deleted, say. A
-    deployment does so with its own release by itself. A release that cannot be read is among the errors and
+    """Reads the files of stored releases again and registers their workflows, after they were deleted, say. Content
+    of a release that is sent again does so with that release, where its caller has `project.configure` in each
+    environment to which the project was ever deployed. A release that cannot be read is among the errors and
     keeps what it has. Where no version is named, workflows that were deleted also come back with the project's
     other releases, as they were, so that a rollback has them. Again, it changes nothing.
     """
     DeleteWorkflows: _aio.UnaryUnaryMultiCallable[_catalog_service_pb2.DeleteWorkflowsRequest, _catalog_service_pb2.DeleteWorkflowsResponse]  # type: ignore[assignment]
     """Unregisters the workflows of all of a project's releases: nothing lists, tells or counts them any more, also
-    not after a rollback. Its releases stay as they are. SyncWorkflows brings the workflows back, and a
-    deployment does so with those of its own release.
+    not after a rollback. Its releases stay as they are. SyncWorkflows brings the workflows back; content of a
+    release that is sent again does so with those of that release, where its caller has `project.configure` in
+    each environment to which the project was ever deployed, and else leaves them as they are.
     """
     ValidateWorkflows: _aio.StreamUnaryMultiCallable[_catalog_service_pb2.ValidateWorkflowsRequest, _catalog_service_pb2.ValidateWorkflowsResponse]  # type: ignore[assignment]
     """Validates the workflows of a stored release, or files that are sent along. Nothing is stored or changed. A
@@ -217,8 +221,9 @@ class CatalogServiceServicer(metaclass=_abc_1.ABCMeta):
         request: _catalog_service_pb2.SyncWorkflowsRequest,
         context: _ServicerContext,
     ) -> _typing.Union[_catalog_service_pb2.SyncWorkflowsResponse, _abc.Awaitable[_catalog_service_pb2.SyncWorkflowsResponse]]:
-        """Reads the files of stored releases again and registers their workflows, after they were deleted, say. A
-        deployment does so with its own release by itself. A release that cannot be read is among the errors and
+        """Reads the files of stored releases again and registers their workflows, after they were deleted, say. Content
+        of a release that is sent again does so with that release, where its caller has `project.configure` in each
+        environment to which the project was ever deployed. A release that cannot be read is among the errors and
         keeps what it has. Where no version is named, workflows that were deleted also come back with the project's
         other releases, as they were, so that a rollback has them. Again, it changes nothing.
         """
@@ -230,8 +235,9 @@ class CatalogServiceServicer(metaclass=_abc_1.ABCMeta):
         context: _ServicerContext,
     ) -> _typing.Union[_catalog_service_pb2.DeleteWorkflowsResponse, _abc.Awaitable[_catalog_service_pb2.DeleteWorkflowsResponse]]:
         """Unregisters the workflows of all of a project's releases: nothing lists, tells or counts them any more, also
-        not after a rollback. Its releases stay as they are. SyncWorkflows brings the workflows back, and a
-        deployment does so with those of its own release.
+        not after a rollback. Its releases stay as they are. SyncWorkflows brings the workflows back; content of a
+        release that is sent again does so with those of that release, where its caller has `project.configure` in
+        each environment to which the project was ever deployed, and else leaves them as they are.
         """
 
     @_abc_1.abstractmethod

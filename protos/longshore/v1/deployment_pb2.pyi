@@ -616,9 +616,13 @@ class TransferStats(_message.Message):
     received_bytes: _builtins.int
     """Payload bytes as they came over the wire: compressed chunks count compressed, references nothing."""
     reused_bytes: _builtins.int
-    """Payload bytes (uncompressed) that were stored already and cost nothing to keep."""
+    """Payload bytes (uncompressed) that were stored already and cost nothing to keep. Where the caller may not read
+    the project's payloads, only what the payload itself repeats and was sent as a reference.
+    """
     stored_bytes: _builtins.int
-    """Bytes newly written to the blob store."""
+    """Bytes newly written to the blob store. Where the caller may not read the project's payloads, all that was sent,
+    uncompressed, whether or not it was there: he is not told which.
+    """
     def __init__(
         self,
         *,

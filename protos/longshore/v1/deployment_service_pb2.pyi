@@ -63,9 +63,9 @@ class _WaitPolicyEnumTypeWrapper(_enum_type_wrapper._EnumTypeWrapper[_WaitPolicy
     WAIT_POLICY_RECORDED: _WaitPolicy.ValueType  # 1
     """As soon as it is recorded: QUEUED or STAGED."""
     WAIT_POLICY_ENDED: _WaitPolicy.ValueType  # 2
-    """When it has ended, or waits for a person; at once where too many calls wait on this node already. The answer
-    tells the outcome: look at its `status`. A call that is cut does not end the deployment; the same call again
-    waits on.
+    """When it has ended, or waits for a person; at once, as it is, where too many calls wait on this node already,
+    or too many of the caller's. The answer tells the outcome: look at its `status`. A call that is cut does not
+    end the deployment; the same call again waits on.
     """
 
 class WaitPolicy(_WaitPolicy, metaclass=_WaitPolicyEnumTypeWrapper):
@@ -76,9 +76,9 @@ WAIT_POLICY_UNSPECIFIED: WaitPolicy.ValueType  # 0
 WAIT_POLICY_RECORDED: WaitPolicy.ValueType  # 1
 """As soon as it is recorded: QUEUED or STAGED."""
 WAIT_POLICY_ENDED: WaitPolicy.ValueType  # 2
-"""When it has ended, or waits for a person; at once where too many calls wait on this node already. The answer
-tells the outcome: look at its `status`. A call that is cut does not end the deployment; the same call again
-waits on.
+"""When it has ended, or waits for a person; at once, as it is, where too many calls wait on this node already,
+or too many of the caller's. The answer tells the outcome: look at its `status`. A call that is cut does not
+end the deployment; the same call again waits on.
 """
 Global___WaitPolicy: _TypeAlias = WaitPolicy  # noqa: Y015
 
@@ -136,7 +136,7 @@ Global___ProgressUntil: _TypeAlias = ProgressUntil  # noqa: Y015
 
 @_typing.final
 class DeployRequest(_message.Message):
-    """One message of an upload. Keep each about 1 MiB; above 4 MiB it is refused."""
+    """One message of an upload. Keep each about 1 MiB; above 4 MiB it is refused, and so is a header above 32 KiB."""
 
     DESCRIPTOR: _descriptor.Descriptor
 
@@ -1867,7 +1867,9 @@ class DeletePayloadResponse(_message.Message):
     FREED_SIZE_BYTES_FIELD_NUMBER: _builtins.int
     SHARED_SIZE_BYTES_FIELD_NUMBER: _builtins.int
     freed_size_bytes: _builtins.int
-    """Stored bytes that only this payload needed: they are freed."""
+    """Stored bytes that only this payload needed, as far as the caller may read payloads: what projects need whose
+    payloads he may not read counts here too. It is not told apart, and stays in the store.
+    """
     shared_size_bytes: _builtins.int
     """Stored bytes that lie in pack files which something else needs as well: they stay for now."""
     def __init__(

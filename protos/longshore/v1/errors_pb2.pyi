@@ -25,7 +25,9 @@ class _ErrorReasonEnumTypeWrapper(_enum_type_wrapper._EnumTypeWrapper[_ErrorReas
     ERROR_REASON_UNSPECIFIED: _ErrorReason.ValueType  # 0
     """Never sent."""
     ERROR_REASON_INVALID_REQUEST: _ErrorReason.ValueType  # 1
-    """INVALID_ARGUMENT. A field of the request is missing or malformed; BadRequest names each one."""
+    """INVALID_ARGUMENT. A field of the request is missing or malformed; BadRequest names each one. Or the request
+    is longer than any of its call need be, or no message of its type.
+    """
     ERROR_REASON_INVALID_PAGE_TOKEN: _ErrorReason.ValueType  # 2
     """INVALID_ARGUMENT. The page token was not made by this server for the same filters and caller."""
     ERROR_REASON_SIZE_MISMATCH: _ErrorReason.ValueType  # 3
@@ -117,8 +119,8 @@ class _ErrorReasonEnumTypeWrapper(_enum_type_wrapper._EnumTypeWrapper[_ErrorReas
     among those that can be rolled back to; the message says where.
     """
     ERROR_REASON_TOO_MANY_UPLOADS: _ErrorReason.ValueType  # 39
-    """RESOURCE_EXHAUSTED. As many uploads are accepted on this node as may take bytes and wait; nothing was
-    begun. RetryInfo says when to try again, there or at another node.
+    """RESOURCE_EXHAUSTED. As many uploads are accepted on this node as may take bytes and wait, or half of these
+    are the caller's; nothing was begun. RetryInfo says when to try again, there or at another node.
     """
     ERROR_REASON_UPLOAD_TOO_SLOW: _ErrorReason.ValueType  # 40
     """UNAVAILABLE. The upload sent too little while others waited for its place; what came is kept. RetryInfo
@@ -155,8 +157,8 @@ class _ErrorReasonEnumTypeWrapper(_enum_type_wrapper._EnumTypeWrapper[_ErrorReas
     ERROR_REASON_ETAG_MISMATCH: _ErrorReason.ValueType  # 48
     """ABORTED. What was to be changed is not any more as the `etag` says: read it again, and decide again."""
     ERROR_REASON_TOO_MANY_FOLLOWERS: _ErrorReason.ValueType  # 49
-    """RESOURCE_EXHAUSTED. As many follow on this node as it takes. RetryInfo says when to try again, there or at
-    another node.
+    """RESOURCE_EXHAUSTED. As many follow on this node as it takes, or half of these are the caller's. RetryInfo
+    says when to try again, there or at another node.
     """
     ERROR_REASON_NODE_NOT_FOUND: _ErrorReason.ValueType  # 50
     """NOT_FOUND. No node is registered under this name."""
@@ -198,7 +200,9 @@ class ErrorReason(_ErrorReason, metaclass=_ErrorReasonEnumTypeWrapper):
 ERROR_REASON_UNSPECIFIED: ErrorReason.ValueType  # 0
 """Never sent."""
 ERROR_REASON_INVALID_REQUEST: ErrorReason.ValueType  # 1
-"""INVALID_ARGUMENT. A field of the request is missing or malformed; BadRequest names each one."""
+"""INVALID_ARGUMENT. A field of the request is missing or malformed; BadRequest names each one. Or the request
+is longer than any of its call need be, or no message of its type.
+"""
 ERROR_REASON_INVALID_PAGE_TOKEN: ErrorReason.ValueType  # 2
 """INVALID_ARGUMENT. The page token was not made by this server for the same filters and caller."""
 ERROR_REASON_SIZE_MISMATCH: ErrorReason.ValueType  # 3
@@ -290,8 +294,8 @@ ERROR_REASON_PAYLOAD_IN_USE: ErrorReason.ValueType  # 38
 among those that can be rolled back to; the message says where.
 """
 ERROR_REASON_TOO_MANY_UPLOADS: ErrorReason.ValueType  # 39
-"""RESOURCE_EXHAUSTED. As many uploads are accepted on this node as may take bytes and wait; nothing was
-begun. RetryInfo says when to try again, there or at another node.
+"""RESOURCE_EXHAUSTED. As many uploads are accepted on this node as may take bytes and wait, or half of these
+are the caller's; nothing was begun. RetryInfo says when to try again, there or at another node.
 """
 ERROR_REASON_UPLOAD_TOO_SLOW: ErrorReason.ValueType  # 40
 """UNAVAILABLE. The upload sent too little while others waited for its place; what came is kept. RetryInfo
@@ -328,8 +332,8 @@ and since when. A rollback is always possible.
 ERROR_REASON_ETAG_MISMATCH: ErrorReason.ValueType  # 48
 """ABORTED. What was to be changed is not any more as the `etag` says: read it again, and decide again."""
 ERROR_REASON_TOO_MANY_FOLLOWERS: ErrorReason.ValueType  # 49
-"""RESOURCE_EXHAUSTED. As many follow on this node as it takes. RetryInfo says when to try again, there or at
-another node.
+"""RESOURCE_EXHAUSTED. As many follow on this node as it takes, or half of these are the caller's. RetryInfo
+says when to try again, there or at another node.
 """
 ERROR_REASON_NODE_NOT_FOUND: ErrorReason.ValueType  # 50
 """NOT_FOUND. No node is registered under this name."""

@@ -42,7 +42,9 @@ class StoredPayload:
     """A payload that is stored whole. The last three tell what this upload's bytes were.
 
     ``received_bytes`` came over the wire, ``reused_bytes`` (raw) were stored already or stood twice in the
-    payload, ``stored_bytes`` (compressed) are new in the blob store.
+    payload, ``stored_bytes`` (compressed) are new in the blob store. Where the caller may not read the
+    project, ``stored_bytes`` is what was sent, raw and whether or not it was there, and ``reused_bytes``
+    leaves that out.
     """
 
     sha256: str
