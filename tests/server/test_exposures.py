@@ -141,6 +141,39 @@ def test_secrets_in_a_file_of_settings_that_others_may_read(tmp_path: Path) -> N
     assert not CliRunner().invoke(admin, ["config", "check", "--config", str(config)]).stderr
 
 
+HOOK = {"name": "site", "forge": "github", "secret_file": "secret", "environment": "production"}
+
+
+def keys_told(config: Path, **values: Any) -> list[str]:
+    config.write_text(yaml.safe_dump(values))
+    return secrets_in(load_settings(config), config)
+
+
+@pytest.mark.parametrize(
+    ("url", "is_told"),
+    [
+        ("postgresql://u@db.example/longshore", False),
+        ("postgresql://u@db.example/longshore?sslmode=verify-full&application_name=a:b@c", False),
+        ("sqlite:////var/lib/a:b@c/longshore.db", False),
+        ("postgresql://u:p@db.example/longshore", True),
+        ("postgresql://u:pa/ss@db.example/longshore", True),
+        ("postgresql://u@db.example/longshore?password=p", True),
+        ("postgresql://u:p@db.example:port/longshore", True),
+        ("postgresql://u@db.example:port/longshore", False),
+        ("nonsense", False),
+    ],
+)
+def test_a_database_url_is_a_secret_by_the_password_in_it(tmp_path: Path, url: str, is_told: bool) -> None:
+    told_keys = keys_told(tmp_path / "longshore.yaml", data_dir=str(tmp_path), database={"url": url})
+    assert told_keys == (["database.url"] if is_told else [])
+
+
+def test_lists_are_secret_by_a_password_or_by_what_they_are(tmp_path: Path) -> None:
+    config = tmp_path / "longshore.yaml"
+    (tmp_path / "secret").write_text("s" * 32)
+    push = {"listen": "127.0.0.1:7430", "hooks": [{**HOOK, "fetch_url": "ssh://git@git.example/team/site"}]}
+    PLACEHOLDER
+
 def test_config_check_warns_and_the_node_could_start(tmp_path: Path) -> None:
     config = tmp_path / "longshore.yaml"
     stores = {**AWAY, "database": {"url": "postgresql://u@db.example/longshore"}}

@@ -1,10 +1,12 @@
 """Looks a payload through before it is recorded: is it safe, what is in it, what is its checksum.
 
-A plain tar is looked through while it comes, everything else when it is stored.
+A plain tar is looked through while it comes, everything else when it is stored. What was read to its end and
+does not have the payload's SHA-256 is not what was sent, whatever its manifest says: nothing of it counts.
 """
 
 from __future__ import annotations
 
+import hashlib
 import io
 import shutil
 from collections.abc import Callable
@@ -12,7 +14,7 @@ from concurrent.futures import Executor
 from dataclasses import replace
 from functools import partial
 from pathlib import Path
-from typing import BinaryIO, TypeVar, cast
+from typing import TYPE_CHECKING, BinaryIO, TypeVar, cast
 
 from longshore_bundles import (
     DETECT_BYTES,
@@ -26,11 +28,15 @@ from longshore_bundles import (
 )
 from longshore_server.access.turns import Turns
 from longshore_server.unbroken import in_executor
+from longshore_storage.errors import CorruptBlob
 from longshore_storage.payloads import PayloadStore, read_in_thread
 
 from .bundle_content import Examined
 from .examining_ahead import ExaminationAhead
 from .staging import Staging
+
+if TYPE_CHECKING:
+    from _typeshed import WriteableBuffer
 
 _BUFFER_BYTES = 1 << 20
 # What a file system takes beside a file's bytes, and what stands around a tar's entries.
@@ -94,7 +100,8 @@ class Examiner:
     ) -> Examined:
         """Look through; an empty ``payload_format`` is detected. What is wrong is in the result.
 
-        What ``ahead`` saw is not read again. Raises ``Refusal`` where scratch is needed and cannot be had.
+        What ``ahead`` saw is not read again. Raises ``Refusal`` where scratch is needed and cannot be had,
+        and ``CorruptBlob`` where what is stored is not the payload.
         """
         if payload_format == PayloadFormat.FILE.name:
             return _single_file(sha256, size_bytes)
@@ -152,13 +159,22 @@ class Examiner:
         return found
 
     async def _read(self, sha256: str, work: Callable[[BinaryIO], R]) -> R:
-        """Run ``work`` with a stored payload as its file, which cannot seek."""
+        """Run ``work`` with a stored payload as its file, which cannot seek.
+
+        Raises ``CorruptBlob`` where it read all of it and that is not the payload. What it leaves unread, it
+        has found unsafe, or judges by the head only.
+        """
         async with self._payloads.open(sha256, sparing=True) as reader:
-            return await read_in_thread(
-                reader.stream(),
-                lambda raw: work(cast(BinaryIO, io.BufferedReader(raw, _BUFFER_BYTES))),
-                executor=self._threads,
-            )
+            size_bytes = reader.size_bytes
+
+            def work_on(raw: io.RawIOBase) -> R:
+                hashed = _HashedReader(raw)
+                result = work(cast(BinaryIO, io.BufferedReader(hashed, _BUFFER_BYTES)))
+                if hashed.read_bytes == size_bytes and hashed.sha256 != sha256:
+                    raise CorruptBlob(sha256, f"what is stored of it has the SHA-256 {hashed.sha256}")
+                return result
+
+            return await read_in_thread(reader.stream(), work_on, executor=self._threads)
 
     def _scan(self, form: PayloadFormat, source: BinaryIO) -> Examined:
         return Examined.of(scan(source, form, self._limits, scratch=self._staging.folder))
@@ -166,6 +182,31 @@ class Examiner:
     def _scan_spooled(self, path: Path, form: PayloadFormat) -> Examined:
         with path.open("rb") as source:
             return Examined.of(scan(source, form, self._limits, scratch=path.parent))
+
+
+class _HashedReader(io.RawIOBase):
+    """What passes from ``source`` to whoever reads here, hashed."""
+
+    def __init__(self, source: io.RawIOBase) -> None:
+        super().__init__()
+        self._source = source
+        self._hash = hashlib.sha256()
+        self.read_bytes = 0
+
+    @property
+    def sha256(self) -> str:
+        """Of all that was read so far."""
+        return self._hash.hexdigest()
+
+    def readable(self) -> bool:
+        return True
+
+    def readinto(self, buffer: WriteableBuffer, /) -> int:
+        view = memoryview(buffer)
+        count = self._source.readinto(view) or 0
+        self._hash.update(view[:count])
+        self.read_bytes += count
+        return count
 
 
 def _single_file(sha256: str, size_bytes: int) -> Examined:

@@ -9,7 +9,13 @@ LARGEST_DATA_BYTES = 2 << 20
 # Of what asks once. gRPC keeps a request for as long as its call, and some calls stay: what is longer is not
 # even read, whoever sends it.
 LARGEST_REQUEST_BYTES = 32 << 10
-# Of the rpcs of whom more is asked: 10,000 digests.
-LARGEST_REQUESTS = {"/longshore.v1.DeploymentService/FindMissingChunks": 512 << 10}
+LARGEST_REQUESTS = {
+    # 10,000 digests.
+    "/longshore.v1.DeploymentService/FindMissingChunks": 512 << 10,
+    # They stay for as long as their streams, of which there are many: 32 labels.
+    "/longshore.v1.DeploymentService/StreamProgress": 16 << 10,
+    "/longshore.v1.DeploymentService/WatchDeployments": 16 << 10,
+    "/longshore.v1.ClusterService/WatchNodes": 16 << 10,
+}
 MOST_DIGESTS = 10_000
 MOST_CHUNKS_IN_A_MESSAGE = 10_000

@@ -11,6 +11,8 @@ from typing import Any, Final, NamedTuple
 
 import yaml
 from pydantic import BaseModel, SecretStr
+from sqlalchemy.engine import make_url
+from sqlalchemy.exc import ArgumentError
 
 from .settings import PREFIX, Settings
 
@@ -20,6 +22,9 @@ _HIDDEN: Final = "********"
 _SECRET: Final = str(SecretStr("x"))
 _LOGIN: Final = re.compile(r"(?<=://)[^/@\s]+(?=@)")
 _PASSWORD: Final = re.compile(r"://[^/@:\s]*:[^/@\s]+@")
+_DATABASE: Final = ("database", "url")
+# Hidden in any case; they are secrets only with a password in them.
+_ADDRESSES: Final = (_DATABASE, ("blobs", "url"), ("blobs", "read_urls"))
 
 
 class Effective(NamedTuple):
@@ -59,15 +64,34 @@ def secrets_in(settings: Settings, config: Path) -> list[str]:
             section = section.get(name) if isinstance(section, dict) else None
             value = value[name]
         if isinstance(section, dict) and path[-1] in section:
-            written = section[path[-1]]
-            if isinstance(written, str) and "://" in written:
-                # Hidden in any case; it is a secret only with a password in it.
-                secret = _PASSWORD.search(written) is not None
-            else:
-                secret = _HIDDEN in json.dumps(_without_secrets(value[path[-1]]))
-            if secret:
+            if _is_secret(path, section[path[-1]], value[path[-1]]):
                 found.append(".".join(path))
     return found
+
+
+def _is_secret(path: tuple[str, ...], written: Any, value: Any) -> bool:
+    if path == _DATABASE and isinstance(written, str):
+        return _has_database_password(written)
+    if _has_password(written):
+        return True
+    return path not in _ADDRESSES and json.dumps(_SECRET) in json.dumps(value)
+
+
+def _has_password(written: Any) -> bool:
+    if isinstance(written, dict):
+        return any(map(_has_password, written.values()))
+    if isinstance(written, list):
+        return any(map(_has_password, written))
+    return isinstance(written, str) and _PASSWORD.search(written) is not None
+
+
+def _has_database_password(url: str) -> bool:
+    """Whether what connects would find one there: it takes slashes into it, and one behind the ``?``."""
+    try:
+        parsed = make_url(url)
+    except (ArgumentError, ValueError):
+        return _has_password(url)
+    return bool(parsed.password or parsed.query.get("password"))
 
 
 def _leaves(model: Any, path: tuple[str, ...]) -> Iterator[tuple[str, ...]]:

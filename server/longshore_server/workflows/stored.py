@@ -7,13 +7,14 @@ from longshore_server.deploying.content_check import content_refused
 from longshore_server.deploying.examining import Examiner
 from longshore_server.refusal import Reason, Refusal
 from longshore_storage.catalogue.rows import Release
+from longshore_storage.errors import CorruptBlob
 
 
 async def examine_release(examiner: Examiner, release: Release) -> Examined:
     """What is in a release.
 
     Raises ``Refusal`` where its payload is gone, there is no room for it, or this node's limits do not let it
-    be read to its end; and what the stores raise.
+    be read to its end; ``CorruptBlob`` where what is stored is not the release; and what the stores raise.
     """
     if release.stored_payload is None:
         raise Refusal(
@@ -30,4 +31,10 @@ async def examine_release(examiner: Examiner, release: Release) -> Examined:
     if not examined.scan.is_safe:
         # Nothing was read of it, which must not be taken for a release without workflows.
         raise content_refused(Reason.ARCHIVE_INVALID, examined.scan)
+    if examined.scan.content_sha256 != release.content_sha256:
+        raise CorruptBlob(
+            release.stored_payload,
+            f"it has content sha256:{examined.scan.content_sha256}, the release has "
+            f"sha256:{release.content_sha256}",
+        )
     return examined

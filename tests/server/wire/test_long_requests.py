@@ -8,6 +8,7 @@ import grpc
 from google.protobuf.field_mask_pb2 import FieldMask
 
 from longshore.v1 import catalog_service_pb2 as catalog
+from longshore.v1 import cluster_service_pb2 as cluster
 from longshore.v1 import deployment_pb2 as D  # noqa: N812
 from longshore.v1 import deployment_service_pb2 as pb
 from longshore_server.rpc.wire_limits import LARGEST_REQUEST_BYTES
@@ -23,7 +24,6 @@ async def test_what_is_too_long_is_not_read(node: RunningNode) -> None:
     calls: list[tuple[Any, Any]] = [
         (node.deployments.ListDeployments, pb.ListDeploymentsRequest(project=LONG)),
         (node.deployments.DeployRelease, pb.DeployReleaseRequest(deployment_id=LONG)),
-        (node.deployments.WatchDeployments, pb.WatchDeploymentsRequest(version=LONG)),
         (node.catalog.GetProject, catalog.GetProjectRequest(project=LONG)),
     ]
     for call, request in calls:
@@ -31,6 +31,19 @@ async def test_what_is_too_long_is_not_read(node: RunningNode) -> None:
             answer = call(request)
             await (answer.read() if hasattr(answer, "read") else answer)
         assert told.message == "the request is longer than the 32 KiB that this call has a use for"
+
+
+async def test_what_stays_with_a_stream_is_shorter(node: RunningNode) -> None:
+    long = "x" * (16 << 10)
+    calls: list[Any] = [
+        node.deployments.WatchDeployments(pb.WatchDeploymentsRequest(version=long)),
+        node.deployments.StreamProgress(pb.StreamProgressRequest(deployment_id=long)),
+        node.cluster.WatchNodes(cluster.WatchNodesRequest(environment=long)),
+    ]
+    for call in calls:
+        with refused(S.INVALID_ARGUMENT, "INVALID_REQUEST") as told:
+            await call.read()
+        assert "longer than the 16 KiB" in told.message
 
 
 async def test_a_header_that_is_too_long(node: RunningNode) -> None:
