@@ -12,7 +12,8 @@ from click.testing import CliRunner
 from longshore_server.commands import admin
 from longshore_server.doctor import State, look_at_everything
 from longshore_server.exposures import exposures
-from longshore_server.settings import Settings
+from longshore_server.settings import Settings, load_settings
+from longshore_server.settings.effective import secrets_in
 
 AWAY = {
     "database": {"url": "postgresql://u@db.example/longshore?sslmode=verify-full"},
@@ -141,12 +142,10 @@ def test_secrets_in_a_file_of_settings_that_others_may_read(tmp_path: Path) -> N
     assert not CliRunner().invoke(admin, ["config", "check", "--config", str(config)]).stderr
 
 
-HOOK = {"name": "site", "forge": "github", "secret_file": "secret", "environment": "production"}
-
-
-def keys_told(config: Path, **values: Any) -> list[str]:
-    config.write_text(yaml.safe_dump(values))
-    return secrets_in(load_settings(config), config)
+def keys_told(folder: Path, **values: Any) -> list[str]:
+    config = folder / "longshore.yaml"
+    config.write_text(yaml.safe_dump({"data_dir": str(folder), **values}))
+    return secrets_in(load_settings(config, {}), config)
 
 
 @pytest.mark.parametrize(
@@ -164,15 +163,45 @@ def keys_told(config: Path, **values: Any) -> list[str]:
     ],
 )
 def test_a_database_url_is_a_secret_by_the_password_in_it(tmp_path: Path, url: str, is_told: bool) -> None:
-    told_keys = keys_told(tmp_path / "longshore.yaml", data_dir=str(tmp_path), database={"url": url})
-    assert told_keys == (["database.url"] if is_told else [])
+    stores = {"database": {"url": url}}
+    if url.startswith("postgresql"):
+        stores |= {name: AWAY[name] for name in ("blobs", "coordination")}
+    assert ("database.url" in keys_told(tmp_path, **stores)) is is_told
 
 
-def test_lists_are_secret_by_a_password_or_by_what_they_are(tmp_path: Path) -> None:
-    config = tmp_path / "longshore.yaml"
+def test_a_list_is_a_secret_by_a_password_in_it_or_by_what_it_is(tmp_path: Path) -> None:
     (tmp_path / "secret").write_text("s" * 32)
-    push = {"listen": "127.0.0.1:7430", "hooks": [{**HOOK, "fetch_url": "ssh://git@git.example/team/site"}]}
-    PLACEHOLDER
+    hook = {"name": "web", "forge": "github", "secret_file": str(tmp_path / "secret"), "project": "web"}
+    push = {"listen": "127.0.0.1:7430", "hooks": [{**hook, "source": "ssh://git@git.example/acme/web"}]}
+    assert keys_told(tmp_path, push=push) == []
+    command = {
+        "when": "after_switch",
+        "command": ["/bin/tell", "https://u:p@chat.example/"],
+    }
+    assert keys_told(tmp_path, node={"hooks": [command]}) == ["node.hooks"]
+    command["command"] = ["/bin/tell"]
+    assert (
+        keys_told(tmp_path, node={"hooks": [command | {"environment": {"TO": "https://u@c.example/"}}]}) == []
+    )
+    environment = {"TO": "https://u:p@chat.example/"}
+    assert keys_told(tmp_path, node={"hooks": [command | {"environment": environment}]}) == ["node.hooks"]
+    # Chat services put a secret into the path.
+    receiver = {"name": "chat", "url": "https://chat.example/T0", "secret_file": str(tmp_path / "secret")}
+    assert keys_told(tmp_path, notifications=[receiver]) == ["notifications"]
+    assert keys_told(tmp_path, coordination={**LOCAL["coordination"], "password": "a://b"}) == [
+        "coordination.password"
+    ]
+
+
+def test_a_replica_is_a_secret_by_the_password_in_its_url(tmp_path: Path) -> None:
+    for login, told_keys in (("", []), ("k:s@", ["blobs.read_urls"])):
+        blobs = {
+            "url": "s3+https://s3.example/longshore",
+            "read_urls": [f"s3+https://{login}replica.example/longshore"],
+            "access_key": "k",
+        }
+        assert keys_told(tmp_path, blobs=blobs) == told_keys
+
 
 def test_config_check_warns_and_the_node_could_start(tmp_path: Path) -> None:
     config = tmp_path / "longshore.yaml"

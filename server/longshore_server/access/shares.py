@@ -1,4 +1,4 @@
-"""What a node has a limited number of, at most half of it for one principal.
+"""What a node has a limited number of, at most a part of it for one principal.
 
 Whoever is not known by name is not bounded apart: without access control all are one.
 """
@@ -15,14 +15,16 @@ from .callers import ANONYMOUS, current_caller
 
 
 class Shares:
-    """At most ``most`` of ``what``; ``count`` is how many there are.
+    """At most ``most`` of ``what``, ``most_of_one`` (half of them) of one principal; ``count`` is how many.
 
     ``refusal`` makes a refusal of the reason why there is no place.
     """
 
-    def __init__(self, most: int, what: str, refusal: Callable[[str], Refusal]) -> None:
+    def __init__(
+        self, most: int, what: str, refusal: Callable[[str], Refusal], *, most_of_one: int | None = None
+    ) -> None:
         self._most = most
-        self._most_of_one = (most + 1) // 2
+        self._most_of_one = (most + 1) // 2 if most_of_one is None else most_of_one
         self._what = what
         self._refusal = refusal
         self._by_principal: Counter[str] = Counter()

@@ -29,10 +29,10 @@ from longshore_server.translation import refusal_of
 from longshore_storage.catalogue.rows import Actor
 
 from .admission import Admission
-from .first_message import FirstMessages
-from .reading import read_only, reading
+from .reading import reading
 from .statuses import MOST_MESSAGE_CHARACTERS, code_of, status_of, trailing_metadata
 from .unguarded import Unguarded
+from .waiting_messages import WaitingMessages
 from .wire_limits import LARGEST_REQUEST_BYTES, LARGEST_REQUESTS, RECEIVE_LIMIT_BYTES
 from .writing import write
 
@@ -94,7 +94,7 @@ class CallInterceptor(grpc.aio.ServerInterceptor):
         self._metrics = metrics
         self._admission = admission
         self._streams = streams
-        self._first_messages = FirstMessages()
+        self._messages = WaitingMessages()
         self._unguarded = Unguarded()
         self._running = _Running()
         # By method: each handler that there is, and what is called in its place.
@@ -128,8 +128,8 @@ class CallInterceptor(grpc.aio.ServerInterceptor):
         if handler.request_streaming:
             most_bytes = RECEIVE_LIMIT_BYTES
         deserializer = reading(handler.request_deserializer, most_bytes=most_bytes)
-        # All of them read their messages themselves, also those that have but one: see `first_message`.
-        given = _all_messages if handler.request_streaming else self._first_messages.of
+        # All of them read their messages themselves, also those that have but one: see `waiting_messages`.
+        given = self._messages.stream if handler.request_streaming else self._messages.single
         if handler.response_streaming:
             streaming = self._streaming(method, handler.unary_stream or handler.stream_stream, given)
             serializer = _unless_serialised(handler.response_serializer)
@@ -173,10 +173,6 @@ class CallInterceptor(grpc.aio.ServerInterceptor):
                                 await write(context, response)
 
         return handle
-
-
-async def _all_messages(requests: AsyncIterator[Any]) -> AsyncIterator[Any]:
-    return read_only(requests)
 
 
 def _unless_serialised(serializer: Callable[[Any], bytes] | None) -> Callable[[Any], bytes]:

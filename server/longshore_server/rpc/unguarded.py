@@ -17,9 +17,9 @@ from google.protobuf.message import Message
 from longshore_server.access.failures import address_of
 from longshore_server.refusal import Refusal, invalid
 
-from .first_message import FirstMessages
 from .reading import read_only, reading
 from .statuses import STATUS_OF
+from .waiting_messages import WaitingMessages
 from .writing import write
 
 # Of all, and of one address.
@@ -37,7 +37,7 @@ class Unguarded:
     def __init__(self) -> None:
         self._watches = _Open(*_MOST_WATCHES)
         self._conversations = _Open(*_MOST_CONVERSATIONS)
-        self._first_messages = FirstMessages()
+        self._messages = WaitingMessages()
 
     def wrap(self, handler: grpc.RpcMethodHandler[Any, Any]) -> grpc.RpcMethodHandler[Any, Any]:
         """The handler within its bounds; requests that cannot be read are refused as what they are."""
@@ -84,7 +84,7 @@ class Unguarded:
     def _answering(self, inner: Any) -> Any:
         async def answer(requests: Any, context: Any) -> Any:
             try:
-                given = _check_small(await self._first_messages.of(requests))
+                given = _check_small(await self._messages.single(requests))
             except Refusal as refusal:
                 await context.abort(STATUS_OF[refusal.reason], refusal.message)
             try:

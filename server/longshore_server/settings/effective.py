@@ -63,9 +63,10 @@ def secrets_in(settings: Settings, config: Path) -> list[str]:
         for name in path[:-1]:
             section = section.get(name) if isinstance(section, dict) else None
             value = value[name]
-        if isinstance(section, dict) and path[-1] in section:
-            if _is_secret(path, section[path[-1]], value[path[-1]]):
-                found.append(".".join(path))
+        if not isinstance(section, dict) or path[-1] not in section:
+            continue
+        if _is_secret(path, section[path[-1]], value[path[-1]]):
+            found.append(".".join(path))
     return found
 
 

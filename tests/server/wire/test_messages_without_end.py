@@ -10,10 +10,16 @@ import pytest
 from grpc_health.v1 import health_pb2, health_pb2_grpc
 
 from longshore.v1 import cluster_service_pb2 as cluster
-from longshore_server.rpc import first_message
+from longshore_server.rpc import waiting_messages
+from tests.server.access.as_caller import as_caller
 from tests.server.access.conftest import access as access
 from tests.server.access.conftest import issuer as issuer
 from tests.server.access.conftest import policy_file as policy_file
+from tests.server.access.issuer import Issuer
+from tests.server.access.policies import write_policy
+from tests.server.access.test_shares import FILE
+from tests.server.calls import deploy
+from tests.server.contents import random_bytes
 from tests.server.running import RunningNode, StartNode, embedded
 
 from . import frames as h2
@@ -50,9 +56,9 @@ async def begin(connection: h2.RawConnection, path: str, count: int) -> None:
 async def test_few_are_waited_for_and_none_for_long(
     start_node: StartNode, monkeypatch: pytest.MonkeyPatch, path: str
 ) -> None:
-    monkeypatch.setattr(first_message, "_SOON_S", 0.1)
-    monkeypatch.setattr(first_message, "_AT_MOST_S", 3)
-    monkeypatch.setattr(first_message, "_MOST_SLOW", 4)
+    monkeypatch.setattr(waiting_messages, "_SOON_S", 0.1)
+    monkeypatch.setattr(waiting_messages, "_AT_MOST_S", 3)
+    monkeypatch.setattr(waiting_messages, "_MOST_SINGLE", 4)
     async with start_node() as node, h2.RawConnection(node.node.address) as connection:
         clock = asyncio.get_running_loop().time
         begun_s = clock()
@@ -74,11 +80,32 @@ async def _asked(node: RunningNode, path: str) -> Any:
 async def test_who_shows_nothing_is_not_waited_for(
     start_node: StartNode, access: dict[str, Any], monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(first_message, "_SOON_S", 60)
-    monkeypatch.setattr(first_message, "_AT_MOST_S", 60)
+    monkeypatch.setattr(waiting_messages, "_SOON_S", 60)
+    monkeypatch.setattr(waiting_messages, "_AT_MOST_S", 60)
     async with start_node(access=access) as node, h2.RawConnection(node.node.address) as connection:
         await begin(connection, INFO, 5)
         await until_ended(connection, 5)
+
+
+async def test_one_principal_has_few_streams_that_wait_for_a_message(
+    start_node: StartNode, access: dict[str, Any], issuer: Issuer, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(waiting_messages, "_SOON_S", 0.1)
+    monkeypatch.setattr(waiting_messages, "_MOST_OF_ONES_STREAMS", 2)
+    write_policy(access["policy_file"], {"role": "admin", "principals": ["anna", "bert"]})
+    async with start_node(access=access) as node:
+        anna, bert = (as_caller(node, issuer.token(name)) for name in ("anna", "bert"))
+        calls = [anna.deployments.Deploy() for _ in range(3)]
+        ended = [asyncio.ensure_future(call.code()) for call in calls]
+        async with asyncio.timeout(20):
+            done, waiting = await asyncio.wait(ended, return_when=asyncio.FIRST_COMPLETED)
+        assert [task.result() for task in done] == [grpc.StatusCode.RESOURCE_EXHAUSTED]
+        await deploy(bert, random_bytes(1000, seed=1), project="other", **FILE)
+        assert len(waiting) == 2
+        for call in calls:
+            call.cancel()
+        await asyncio.wait(waiting)
+        await deploy(anna, random_bytes(1000, seed=2), project="other", **FILE)
 
 
 async def test_a_call_without_its_request(node: RunningNode) -> None:
