@@ -46,7 +46,7 @@ def pack_key(number: int) -> str:
 
 def manifest_key(number: int) -> str:
     name = hashlib.md5(f"m{number}".encode()).hexdigest()
-    return f"manifests/{name[:2]}/{name}"
+    return f"manifests/{name[:2]}/{name}-{sha256(number)}"
 
 
 def sha256(number: int) -> str:

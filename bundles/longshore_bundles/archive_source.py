@@ -2,8 +2,9 @@
 
 Owns the line between the archive's faults and the source's: damage is ``ArchiveUnreadable``, while a
 failure of the source (a store that is away, say) reaches the caller as it is. Every unpacked byte passes
-the meter, headers and padding included, and no more of an archive is read than its unpacked bytes are worth:
-what gives nothing takes time all the same. Memory: a buffer, and the decompressor's window, which is bounded.
+the meter, headers and padding included, and no more of what is packed is read than its unpacked bytes are
+worth: what gives nothing takes time all the same. Memory: a buffer, and the decompressor's window, which is
+bounded.
 """
 
 from __future__ import annotations
@@ -51,7 +52,7 @@ class ArchiveSource(io.RawIOBase):
         return self._source.seekable()
 
     def readinto(self, buffer: WriteableBuffer) -> int:
-        """Read from the caller's file. Raises ``ArchiveUnreadable`` where ``expect`` has set a bound."""
+        """Read from the caller's file. Raises ``ArchiveUnreadable`` past what ``expect_content`` allows."""
         if self.read_bytes > self._most_bytes:
             raise ArchiveUnreadable(
                 "ARCHIVE_CORRUPT",
@@ -68,9 +69,17 @@ class ArchiveSource(io.RawIOBase):
         self.read_bytes += len(data)
         return len(data)
 
-    def expect(self, unpacked_bytes: int) -> None:
-        """From now on no more may be read than an honest archive takes for so many bytes."""
-        self._most_bytes = _FRUITLESS_BYTES + _PACKED_BY_UNPACKED * unpacked_bytes
+    def expect_content(self) -> None:
+        """From now on no more may be read than an honest archive takes for what comes out of it."""
+        self._most_bytes = self.read_bytes + _FRUITLESS_BYTES
+
+    def count_content(self, unpacked_bytes: int) -> None:
+        """So many bytes came out of what was read."""
+        self._most_bytes += _PACKED_BY_UNPACKED * unpacked_bytes
+
+    def disregard(self, count: int) -> None:
+        """So many of the bytes that were read need not give any, and take next to no time."""
+        self._most_bytes += count
 
     def seek(self, offset: int, whence: int = os.SEEK_SET) -> int:
         """Seek in the caller's file."""
@@ -114,8 +123,7 @@ class _MeteredStream(io.RawIOBase):
         self._inner = inner
         self._source = source
         self._meter = meter
-        self._unpacked_bytes = 0
-        source.expect(0)
+        source.expect_content()
 
     def readable(self) -> bool:
         return True
@@ -135,7 +143,6 @@ class _MeteredStream(io.RawIOBase):
                 "ARCHIVE_CORRUPT", f"the archive cannot be decompressed ({error}): make or send it again"
             ) from error
         self._meter.count_bytes(len(data))
-        self._unpacked_bytes += len(data)
-        self._source.expect(self._unpacked_bytes)
+        self._source.count_content(len(data))
         view[: len(data)] = data
         return len(data)

@@ -10,6 +10,8 @@ from __future__ import annotations
 
 import re
 import unicodedata
+from bisect import bisect_left
+from collections.abc import Iterator
 from enum import Enum, auto
 
 from .errors import EntryRefused
@@ -119,12 +121,14 @@ def case_folded_path(path: str) -> str:
 class SeenPaths:
     """The paths of an archive so far: finds duplicates, conflicts and collisions in any order of entries.
 
-    About 30 bytes an entry, however long the paths are.
+    About 30 bytes an entry, however long the paths are. Takes time by a path's length, and by its depth only
+    where directories are new: those count as entries do.
     """
 
     def __init__(self) -> None:
         self._paths = PathTable()
         self._checked_parent = ""
+        self._folded_parent = ""
 
     def add(self, path: str, kind: EntryKind) -> int:
         """Take a path in, with the directories above it; tells how many of these were new.
@@ -132,15 +136,15 @@ class SeenPaths:
         Raises ``EntryRefused``.
         """
         implied = 0
-        parent = path.rpartition("/")[0]
-        if parent and parent != self._checked_parent:
-            end = parent.find("/")
-            while end != -1:
-                implied += self._add(parent[:end], EntryKind.DIRECTORY, path)
-                end = parent.find("/", end + 1)
-            implied += self._add(parent, EntryKind.DIRECTORY, path)
-            self._checked_parent = parent
-        self._add(path, kind, path)
+        parent, _, name = path.rpartition("/")
+        if parent != self._checked_parent:
+            folded_parent = case_folded_path(parent)
+            implied = self._add_directories(parent, folded_parent, path)
+            self._checked_parent, self._folded_parent = parent, folded_parent
+        # Neither case nor composition reaches past a slash.
+        folded_name = case_folded_path(name)
+        folded_path = f"{self._folded_parent}/{folded_name}" if parent else folded_name
+        self._add(path, folded_path, kind, path)
         return implied
 
     def is_file(self, path: str) -> bool:
@@ -149,9 +153,21 @@ class SeenPaths:
         found = self._paths.find(digest(case_folded_path(path)))
         return found is not None and found == (digest(path), EntryKind.FILE.value)
 
-    def _add(self, path: str, kind: EntryKind, entry: str) -> bool:
+    def _add_directories(self, parent: str, folded_parent: str, entry: str) -> int:
+        """Take a directory in, with those above it; tells how many were new."""
+        if not parent or self._is_directory(parent, folded_parent):
+            return 0
+        levels = list(zip(_levels(parent), _levels(folded_parent), strict=True))
+        # What stands above a directory was taken in with it, so not every one must be asked for.
+        first = bisect_left(levels, True, key=lambda level: not self._is_directory(*level))
+        return sum(self._add(*level, EntryKind.DIRECTORY, entry) for level in levels[first:])
+
+    def _is_directory(self, path: str, folded_path: str) -> bool:
+        found = self._paths.find(self._paths.digest(folded_path))
+        return found is not None and found == (self._paths.digest(path), EntryKind.DIRECTORY.value)
+
+    def _add(self, path: str, folded_path: str, kind: EntryKind, entry: str) -> bool:
         """Whether the path is new."""
-        folded_path = case_folded_path(path)
         exact = self._paths.digest(path)
         folded = exact if folded_path == path else self._paths.digest(folded_path)
         known = self._paths.find(folded)
@@ -177,3 +193,12 @@ class SeenPaths:
                 "PATH_DUPLICATE", f"{shown!r} is in the archive twice: make the archive anew", path=entry
             )
         return False
+
+
+def _levels(path: str) -> Iterator[str]:
+    """A directory's path and those of what it stands in, from the top on."""
+    end = path.find("/")
+    while end != -1:
+        yield path[:end]
+        end = path.find("/", end + 1)
+    yield path

@@ -67,7 +67,9 @@ class JoinedStreams:
     def _next_stream(self) -> bytes:
         rest = self._decompressor.unused_data
         while True:
+            length = len(rest)
             rest = rest.lstrip(b"\0")
+            self._source.disregard(length - len(rest))
             if rest:
                 return rest
             rest = self._source.read(_READ_BYTES) or b""

@@ -15,33 +15,24 @@ from __future__ import annotations
 
 import errno
 import os
-import re
 import stat
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
-import re2
-from pathspec import GitIgnoreSpec
-
 from .entry_rules import EntryKind, case_folded_path, check_link, clean_path
 from .errors import EntryRefused, TreeChanged, TreeUnreadable
 from .findings import printable
+from .ignore_patterns import Ignored, ignoring
 from .kinds import ROOT_MANIFESTS
 
 IGNORE_FILE = ".longshoreignore"
 _GIT = ".git"
 _MAX_IGNORE_FILE_BYTES = 64 << 10
-_LONGEST_PATTERN = 1000
-# A range that is none comes as the error of what patterns become.
-_NO_PATTERN = (ValueError, re.error, re2.error)
 
 _Child = tuple[str, os.DirEntry[str]]
 """A path from the walked directory on, and what stands there."""
-
-Ignored = Callable[[str], bool]
-"""Says of a path from the walked directory on (a directory's with its slash) whether it is left out."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -174,13 +165,14 @@ def _read_ignore_file(directory: Path) -> Ignored:
     try:
         # Whose tree this is may be a stranger: no link is followed, and no pipe waited for.
         descriptor = os.open(location, os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK | os.O_CLOEXEC)
+        if not stat.S_ISREG(os.fstat(descriptor).st_mode):
+            os.close(descriptor)
+            raise ValueError("it is no file")
         with os.fdopen(descriptor, "rb") as file:
-            if not stat.S_ISREG(os.fstat(file.fileno()).st_mode):
-                raise ValueError("it is no file")
-            text = file.read(_MAX_IGNORE_FILE_BYTES + 1).decode("utf-8-sig")
-        if len(text) > _MAX_IGNORE_FILE_BYTES:
+            content = file.read(_MAX_IGNORE_FILE_BYTES + 1)
+        if len(content) > _MAX_IGNORE_FILE_BYTES:
             raise ValueError(f"it is larger than {_MAX_IGNORE_FILE_BYTES} bytes")
-        return _ignoring(text.splitlines())
+        return ignoring(content.decode("utf-8-sig").split("\n"))
     except FileNotFoundError:
         return lambda path: False
     except OSError as error:
@@ -188,29 +180,3 @@ def _read_ignore_file(directory: Path) -> Ignored:
     except ValueError as error:
         reason = str(error)
     raise TreeUnreadable("IGNORE_FILE_INVALID", f"{IGNORE_FILE} cannot be used: {reason}", path=IGNORE_FILE)
-
-
-def _ignoring(lines: Sequence[str]) -> Ignored:
-    """What matches the patterns. Raises ``ValueError`` with the number of the first line that is none."""
-    try:
-        return _patterns(lines).match_file
-    except _NO_PATTERN:
-        for number, line in enumerate(lines, start=1):
-            if not _is_pattern(line):
-                raise ValueError(f"line {number} is no pattern") from None
-        raise ValueError("its patterns are too many") from None
-
-
-def _patterns(lines: Sequence[str]) -> GitIgnoreSpec:
-    if max(map(len, lines), default=0) > _LONGEST_PATTERN:
-        raise ValueError("a line is too long")
-    # Takes time by the length of a name, where Python's own would take it by its power of the stars.
-    return GitIgnoreSpec.from_lines(lines, backend="re2")
-
-
-def _is_pattern(line: str) -> bool:
-    try:
-        _patterns([line])
-    except _NO_PATTERN:
-        return False
-    return True

@@ -1,8 +1,9 @@
 """Reads a zip by the standard library, its entries in canonical order.
 
-Bounds what the library does not: the list of entries is counted before objects are made of it, and only
-stored and deflated content is read, because other methods allocate what the archive says. A name counts
-as the bytes it is, which must be UTF-8; the code page that zip names as a default is what nobody means.
+Bounds what the library does not: the list of entries is counted before objects are made of it, only stored
+and deflated content is read, because other methods allocate what the archive says, and no byte of the zip is
+content of two entries, nor read for next to nothing. A name counts as the bytes it is, which must be UTF-8;
+the code page that zip names as a default is what nobody means.
 """
 
 from __future__ import annotations
@@ -27,6 +28,7 @@ _UTF8 = 0x800
 _DIRECTORY_RECORD = b"PK\x01\x02"
 _DIRECTORY_RECORD_BYTES = 46
 _MEAN_RECORD_BYTES = 256
+_LOCAL_HEADER_BYTES = 30
 _UNIX = 3
 
 
@@ -38,13 +40,33 @@ def read_zip(source: ArchiveSource, meter: Meter) -> Iterator[ArchiveEntry]:
     with _damage_translated(source):
         archive = zipfile.ZipFile(cast("IO[bytes]", _DirectoryGuard(source, meter.limits.max_entries)))
     with archive:
-        named = sorted(((_name(info), info) for info in archive.infolist()), key=_order)
-        for name, info in named:
-            yield _entry(name, info, _Content(archive, info, source, meter))
+        _refuse_overlaps(archive)
+        source.expect_content()
+        # In place, and each name made anew: half a million of both is much.
+        entries = archive.infolist()
+        entries.sort(key=_order)
+        archive.NameToInfo.clear()
+        for info in entries:
+            yield _entry(_name(info), info, _Content(archive, info, source, meter))
 
 
-def _order(named: tuple[str, zipfile.ZipInfo]) -> bytes:
-    return named[0].encode("utf-8", "surrogateescape")
+def _refuse_overlaps(archive: zipfile.ZipFile) -> None:
+    """Raises ``ArchiveUnreadable`` where an entry reaches into the next one, or into the list of entries."""
+    # The library looks for this only since Python 3.11.8, and only at what is opened.
+    end = archive.start_dir
+    for info in sorted(archive.infolist(), key=lambda info: info.header_offset, reverse=True):
+        name_bytes = len(info.orig_filename.encode("utf-8" if info.flag_bits & _UTF8 else "cp437"))
+        if info.header_offset + _LOCAL_HEADER_BYTES + name_bytes + info.compress_size > end:
+            raise ArchiveUnreadable(
+                "ARCHIVE_CORRUPT",
+                f"{printable(info.orig_filename)!r} overlaps what stands behind it in the zip: make it anew",
+                path=info.orig_filename,
+            )
+        end = info.header_offset
+
+
+def _order(info: zipfile.ZipInfo) -> bytes:
+    return _name(info).encode("utf-8", "surrogateescape")
 
 
 def _name(info: zipfile.ZipInfo) -> str:
@@ -109,8 +131,10 @@ class _Content:
     def blocks(self) -> Iterator[bytes]:
         """All of the content."""
         left = self._info.file_size
+        before = self._source.read_bytes
         with _damage_translated(self._source, self._info.orig_filename):
             file = self._archive.open(self._info)
+        self._source.disregard(self._source.read_bytes - before)
         with file:
             while True:
                 with _damage_translated(self._source, self._info.orig_filename):
@@ -119,6 +143,7 @@ class _Content:
                     break
                 left -= len(data)
                 self._meter.count_bytes(len(data))
+                self._source.count_content(len(data))
                 yield data
         if left:
             shown = printable(self._info.orig_filename)

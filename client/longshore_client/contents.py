@@ -19,21 +19,23 @@ from longshore_bundles import (
     BundleScan,
     UnpackLimits,
     detect_format,
-    directory_checksum,
     scan,
     walk_tree,
 )
 from longshore_bundles.bundle_files import BundleFile, BundleFiles
 from longshore_bundles.bundle_reading import read_bundle
+from longshore_bundles.content_checksum import file_checksum
 from longshore_bundles.documents import MAX_DOCUMENT_BYTES
 from longshore_bundles.findings import FindingLog
 from longshore_bundles.kinds import ROOT_MANIFESTS
 from longshore_bundles.packs import PackManifest
+from longshore_bundles.regular_files import NotRegular, open_regular
 
 from .directory_stream import DirectoryStream
 from .errors import PayloadRefused, ProjectUnknown
 from .models import Finding, PayloadFormat, Severity
 from .payloads import readable, unreadable
+from .watched_stream import Check, WatchedStream
 
 _FETCHED_BYTES = 16 << 30
 FETCHED_LIMITS = UnpackLimits(max_total_bytes=_FETCHED_BYTES, max_file_bytes=_FETCHED_BYTES)
@@ -61,15 +63,21 @@ class PackContents:
     actions: tuple[str, ...]
 
 
-def content_of(path: Path) -> Content:
-    """The content checksum of a directory, an archive or a file.
+def _go_on() -> None:
+    pass
 
-    Raises ``PayloadUnreadable``, ``PayloadChanged``, and ``PayloadRefused`` with what is wrong in an archive.
+
+def content_of(path: Path, limits: UnpackLimits = DEFAULT_LIMITS, check: Check = _go_on) -> Content:
+    """The content checksum of a directory, an archive or a file; ``check`` is called while it is read.
+
+    Raises ``PayloadUnreadable``, ``PayloadChanged``, what ``check`` raises, and ``PayloadRefused`` with what
+    is wrong in an archive.
     """
     if path.is_dir():
         with readable(path):
-            return Content(path, directory_checksum(path), None)
-    found = scanned(path)
+            tar = cast("BinaryIO", WatchedStream(DirectoryStream(path), check))
+            return Content(path, file_checksum(tar), None)
+    found = scanned(path, limits, check)
     if not found.is_safe:
         raise PayloadRefused(
             f"{path} has no content checksum: it would be refused",
@@ -103,29 +111,33 @@ def findings_of(found: Iterable[longshore_bundles.Finding]) -> list[Finding]:
     ]
 
 
-def project_named_in(path: Path) -> str:
+def project_named_in(path: Path, limits: UnpackLimits = DEFAULT_LIMITS) -> str:
     """The project that the manifest in a directory or an archive names. Raises ``ProjectUnknown``."""
     if path.is_dir():
         return _project_of_directory(path)
-    manifest = scanned(path).manifest
-    if manifest is not None and manifest.project:
-        return manifest.project
+    found = scanned(path, limits)
+    if found.manifest is not None and found.manifest.project:
+        return found.manifest.project
+    if not found.is_safe:
+        return _unknown(f"{path} cannot be looked through: {found.findings[0].message}")
     return _unknown(f"no manifest in {path} names one")
 
 
-def scanned(path: Path, limits: UnpackLimits = DEFAULT_LIMITS) -> BundleScan:
+def scanned(path: Path, limits: UnpackLimits = DEFAULT_LIMITS, check: Check = _go_on) -> BundleScan:
     """Look through a directory, an archive or a file; what is wrong with it is in the result.
 
-    Raises ``PayloadUnreadable``, ``PayloadChanged``.
+    ``check`` is called while it is read. Raises ``PayloadUnreadable``, ``PayloadChanged``, and what ``check``
+    raises.
     """
     with readable(path), tempfile.TemporaryDirectory(prefix="longshore-") as scratch:
         if path.is_dir():
-            tar = cast("BinaryIO", DirectoryStream(path))
+            tar = cast("BinaryIO", WatchedStream(DirectoryStream(path), check))
             return scan(tar, longshore_bundles.PayloadFormat.TAR, scratch=Path(scratch))
         with path.open("rb") as file:
             head = file.read(DETECT_BYTES)
             file.seek(0)
-            return scan(file, detect_format(head, path.name), limits, scratch=Path(scratch))
+            watched = cast("BinaryIO", WatchedStream(file, check))
+            return scan(watched, detect_format(head, path.name), limits, scratch=Path(scratch))
 
 
 def root_of(directory: Path) -> Path:
@@ -139,18 +151,23 @@ def root_of(directory: Path) -> Path:
 
 def _project_of_directory(directory: Path) -> str:
     files, directory = BundleFiles(), root_of(directory)
+    not_read = ""
     for name in ROOT_MANIFESTS:
         try:
-            with (directory / name).open("rb") as file:
+            with open_regular(directory / name) as file:
                 files.add(name, BundleFile(file.read(MAX_DOCUMENT_BYTES + 1)))
         except FileNotFoundError:
             continue
+        except NotRegular as error:
+            # What is deployed would not go by it either.
+            not_read = not_read or f"{directory / name} is not read: {error.strerror}"
         except OSError as error:
             raise unreadable(directory / name, error) from error
     log = FindingLog()
     manifest = read_bundle(files, log).manifest
     if manifest is None:
-        return _unknown(f"{directory} has no {', '.join(ROOT_MANIFESTS[:-1])} or {ROOT_MANIFESTS[-1]}")
+        names = f"{', '.join(ROOT_MANIFESTS[:-1])} or {ROOT_MANIFESTS[-1]}"
+        return _unknown(not_read or f"{directory} has no {names}")
     if manifest.project:
         return manifest.project
     for finding in log.findings():

@@ -188,41 +188,6 @@ def test_ignored_things_are_left_out_with_what_they_leave_empty(tmp_path: Path) 
     assert packed(tmp_path / "all", honour_ignore_file=False) != packed(tmp_path / "wanted")
 
 
-@pytest.mark.parametrize("content", [b"\xff\xfe", b"x" * (2**20 + 1)])
-def test_an_ignore_file_that_cannot_be_read_is_named(tmp_path: Path, content: bytes) -> None:
-    (tmp_path / ".longshoreignore").write_bytes(content)
-    with pytest.raises(TreeUnreadable, match="longshoreignore") as caught:
-        packed(tmp_path)
-    assert caught.value.reason == "IGNORE_FILE_INVALID"
-
-
-def test_an_ignore_file_that_is_a_link_or_a_pipe_is_not_read(tmp_path: Path) -> None:
-    secret = tmp_path / "secret"
-    secret.write_text("a token\\\n")
-    for make in (lambda path: path.symlink_to(secret), os.mkfifo, Path.mkdir):
-        tree = tmp_path / "tree"
-        tree.mkdir()
-        make(tree / ".longshoreignore")
-        with pytest.raises(TreeUnreadable) as caught:
-            packed(tree)
-        assert (caught.value.reason, "token" in str(caught.value)) == ("IGNORE_FILE_INVALID", False)
-        shutil.rmtree(tree)
-
-
-@pytest.mark.parametrize("line", ["secret\\", "[z-a]", "!", "x" * 1001])
-def test_a_line_that_is_no_pattern_is_named_by_its_number(tmp_path: Path, line: str) -> None:
-    (tmp_path / ".longshoreignore").write_text(f"*.pyc\n{line}\n")
-    with pytest.raises(TreeUnreadable, match=r"\.longshoreignore cannot be used: line 2 is no pattern$"):
-        packed(tmp_path)
-
-
-def test_patterns_of_many_stars_take_no_time(tmp_path: Path) -> None:
-    # With six stars and a hundred letters it was a minute and a half.
-    (tmp_path / ".longshoreignore").write_text("*a" * 40 + "*b\n")
-    (tmp_path / ("a" * 250)).touch()
-    assert packed(tmp_path) == packed(tmp_path, honour_ignore_file=False)
-
-
 def test_a_sole_directory_with_a_manifest_is_the_tree(tmp_path: Path) -> None:
     inner: Tree = {"package.json": File(b"{}"), "lib/a.js": File(b"1"), "l": Link("lib/a.js")}
     write_tree(tmp_path / "inner", inner)

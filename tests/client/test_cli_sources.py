@@ -8,6 +8,9 @@ from pathlib import Path
 
 import pytest
 
+from longshore_bundles import UnpackLimits
+from longshore_client import contents
+
 from .command_line import Run
 from .indexed import pack_of, packed, write_index
 from .packs import write_pack
@@ -61,6 +64,34 @@ def test_with_another_checksum_it_is_not_sent(run: Run, project: str, tmp_path: 
     assert wrong.code == 8
     assert INDEXED in wrong.err
     assert run("projects", project).code == 3
+
+
+def test_of_what_was_fetched_not_too_much_is_unpacked(
+    run: Run, project: str, tmp_path: Path, web: WebServer, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    url = web.serve("/pack.tar", packed(write_pack(tmp_path / "pack", project)))
+    (tmp_path / "pack.tar").write_bytes(packed(tmp_path / "pack"))
+    monkeypatch.setattr(contents, "FETCHED_LIMITS", UnpackLimits(max_total_bytes=1000))
+    refused = run("deploy", url, "--allow-http")
+    assert refused.code != 0
+    assert "unpacks to more than 1000 bytes" in refused.err
+    needing = run("deploy", url, "--allow-http", "--with-dependencies", "--yes", "--project", project)
+    assert needing.code != 0
+    assert "TOTAL_TOO_LARGE" in needing.err
+    # The servers look for themselves, and a person's own file is looked at whole.
+    assert run("deploy", url, "--allow-http", "--project", project).code == 0
+    assert run("deploy", tmp_path / "pack.tar").code == 0
+
+
+def test_a_manifest_that_leads_out_of_a_repository(run: Run, tmp_path: Path) -> None:
+    repository = Repository(tmp_path / "repository")
+    (tmp_path / "outside").write_text("ref: secret\n")
+    (repository.path / "pack.yaml").symlink_to(tmp_path / "outside")
+    repository.commit({".longshoreignore": "pack.yaml\n", "a.txt": "hi"})
+    refused = run("deploy", f"git+{repository.url}")
+    assert refused.code != 0
+    assert "pack.yaml is not read: it is a link" in refused.err
+    assert "secret" not in refused.err
 
 
 def test_from_a_commit(run: Run, project: str, tmp_path: Path) -> None:

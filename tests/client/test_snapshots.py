@@ -2,13 +2,18 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
 
 import pytest
 
+from longshore_bundles import walk_tree
+from longshore_bundles.tree_walk import TreeEntry
+from longshore_client.cli import snapshots
 from longshore_client.cli.snapshots import take_snapshot
 from longshore_client.contents import scanned
-from longshore_client.errors import PayloadUnreadable
+from longshore_client.errors import PayloadChanged, PayloadUnreadable
 
 PACK = "ref: a\nlabel: A\ndescription: d\n"
 SKILL = "---\nname: a\ndescription: d\n"
@@ -41,6 +46,24 @@ def written(folder: Path, files: dict[str, str]) -> Path:
     for name, text in files.items():
         (folder / name).write_bytes(text.encode())
     return folder
+
+
+def test_what_becomes_a_link_while_it_is_copied_is_not_followed(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def becoming(*arguments: Any, **options: Any) -> Iterator[TreeEntry]:
+        for entry in walk_tree(*arguments, **options):
+            Path(entry.location).unlink()
+            Path(entry.location).symlink_to(outside)
+            yield entry
+
+    tree, copy, outside = written(tmp_path / "tree", {"a": "own"}), tmp_path / "copy", tmp_path / "outside"
+    outside.write_text("secret")
+    copy.mkdir()
+    monkeypatch.setattr(snapshots, "walk_tree", becoming)
+    with pytest.raises(PayloadChanged):
+        take_snapshot(tree, copy)
+    assert list(copy.iterdir()) == []
 
 
 @pytest.mark.parametrize("name", MANIFESTS)

@@ -8,9 +8,11 @@ from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
+from sqlalchemy import select
+
 from longshore.v1 import deployment_pb2 as d
 from longshore_server.disk import DataFolder, LiveLinks
-from longshore_storage.catalogue import activations, hook_outputs
+from longshore_storage.catalogue import Transaction, activations, tables
 from longshore_storage.catalogue.activations import Place
 from longshore_storage.catalogue.lifecycle import ActivationStatus
 from longshore_storage.catalogue.rows import Activation, HookRun
@@ -84,10 +86,17 @@ def payload(text: str) -> bytes:
     return canonical_tar(small_tree(text))
 
 
+async def list_runs(transaction: Transaction, place: Place) -> list[HookRun]:
+    """What was run in one activation, in order."""
+    table = tables.hook_output
+    statement = select(table).filter_by(**place._asdict()).order_by(table.c.number)
+    return [HookRun.of(row) for row in await transaction.all(statement)]
+
+
 async def runs(node: RunningNode, deployment: d.Deployment) -> list[HookRun]:
     place = Place(node.node.identity.node_id, "default", "netops", deployment.generation)
     async with node.catalogue.reading() as transaction:
-        return list(await hook_outputs.list_runs(transaction, place))
+        return await list_runs(transaction, place)
 
 
 async def activation(node: RunningNode, deployment: d.Deployment) -> Activation:

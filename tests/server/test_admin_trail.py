@@ -13,7 +13,7 @@ from click.testing import CliRunner
 
 from longshore_server.commands import admin
 from longshore_storage.catalogue import open_catalogue
-from longshore_storage.catalogue.audit_seals import BEGIN, entries_after
+from longshore_storage.catalogue.audit_seals import BEGIN, entries_between
 from longshore_storage.catalogue.rows import AuditEntry
 
 from .gone_nodes import gone
@@ -75,6 +75,6 @@ async def _boot_and_go(folder: Path) -> None:
 async def _entries(folder: Path) -> Sequence[AuditEntry]:
     catalogue = open_catalogue(f"sqlite:///{folder}/longshore.db")
     async with catalogue.reading() as transaction:
-        found = await entries_after(transaction, BEGIN, limit=100)
+        found = await entries_between(transaction, BEGIN, since=None, until=None, limit=100)
     await catalogue.close()
     return found

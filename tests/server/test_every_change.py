@@ -12,7 +12,7 @@ from longshore.v1 import cluster_service_pb2 as cluster
 from longshore.v1 import deployment_service_pb2 as pb
 from longshore_server.rpc.access_rules import RULES
 from longshore_server.rpc.interceptor import REQUEST_ID_KEY
-from longshore_storage.catalogue.audit_seals import BEGIN, entries_after
+from longshore_storage.catalogue.audit_seals import BEGIN, entries_between
 from longshore_storage.catalogue.rows import AuditEntry
 
 from .calls import deploy, deploy_to_end, ended, get, new_id, until
@@ -102,7 +102,7 @@ class Told:
 
     async def check(self) -> None:
         async with self._node.catalogue.reading() as transaction:
-            entries = await entries_after(transaction, BEGIN, limit=1000)
+            entries = await entries_between(transaction, BEGIN, since=None, until=None, limit=1000)
         assert self._asked.keys() | {"DeploymentService/Deploy"} == CHANGES.keys()
         for rpc, (action, before, after) in CHANGES.items():
             asked = self._asked.get(rpc)

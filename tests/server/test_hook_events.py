@@ -18,7 +18,7 @@ from longshore_storage.catalogue.journal import StatusMoved
 from longshore_storage.catalogue.lifecycle import ActivationStatus
 
 from .calls import deploy, events_of, follow
-from .hooked import Journal, payload
+from .hooked import Journal, list_runs, payload
 from .rollouts import Place, open_place
 from .running import StartNode
 
@@ -125,13 +125,13 @@ async def test_old_rows_go_and_broken_off_runs_end(rolling: Rolling) -> None:
     key = activations.place_of(await place.assignment("a"))
     async with place.catalogue.transaction() as transaction:
         assert await hook_outputs.next_number(transaction, key, broken_off="lost") == 4
-        (run,) = await hook_outputs.list_runs(transaction, key)
+        (run,) = await list_runs(transaction, key)
         assert (run.ended, run.outcome) == (True, "lost")
     for last in (9, 10):
         later = key._replace(generation=key.generation + last)
         async with place.catalogue.transaction() as transaction:
             assert await hook_outputs.next_number(transaction, later, broken_off="lost") == 1
-            assert len(await hook_outputs.list_runs(transaction, key)) == (1 if last == 9 else 0)
+            assert len(await list_runs(transaction, key)) == (1 if last == 9 else 0)
     assert await place.report("a", ActivationStatus.LIVE)
 
 

@@ -8,14 +8,16 @@ from pathlib import Path
 
 import grpc
 import pytest
-from sqlalchemy import update
+from sqlalchemy import select, update
 
 from longshore.v1 import catalog_service_pb2 as catalog
 from longshore.v1 import deployment_service_pb2 as pb
 from longshore_bundles import BundleScan
+from longshore_chunks import ManifestReader
 from longshore_server.deploying import bundle_content
 from longshore_storage.catalogue import tables
 from tests.bundles.trees import File, Tree
+from tests.storage.payloads.world import manifest_of
 
 from .calls import deploy_to_end, ended, new_id, refused
 from .manifests import pack, workflow
@@ -141,3 +143,37 @@ async def test_a_store_that_is_away_ends_it(node: RunningNode) -> None:
     blobs.unlink()
     (node.data_dir / "away").rename(blobs)
     assert (await sync(node)).loaded == 2
+
+
+async def test_other_content_than_the_releases_is_told_and_changes_nothing(node: RunningNode) -> None:
+    """The row's manifest names other chunks, as after a rebuild, which believes the store."""
+    for ref in ("good", "evil"):
+        await deploy_to_end(node, pack(ref, workflows={ref: workflow()}), project=ref)
+    r, p = tables.release, tables.payload
+    async with node.catalogue.reading() as transaction:
+        rows = await transaction.all(
+            select(r.c.project, r.c.content_sha256, p).join(p, p.c.sha256 == r.c.stored_payload)
+        )
+    payloads = {row.project: row for row in rows}
+    good, blobs = payloads["good"], node.data_dir / "blobs"
+    evil_places = ManifestReader().feed((blobs / payloads["evil"].manifest_key).read_bytes())
+    key, body = manifest_of(good.sha256, evil_places)
+    (blobs / key).write_bytes(body)
+    async with node.catalogue.transaction() as transaction:
+        named = update(p).where(p.c.sha256 == good.sha256).values(manifest_key=key)
+        await transaction.execute(named)
+    synced = await sync(node)
+    assert [(one.code, one.message) for one in synced.errors] == [
+        (
+            "STORED_DATA_CORRUPT",
+            f"good 1.0.0: object '{good.sha256}' is corrupt: what is stored of it has the SHA-256 "
+            f"{payloads['evil'].sha256}",
+        )
+    ]
+    async with node.catalogue.transaction() as transaction:
+        await transaction.execute(named.values(manifest_key=good.manifest_key))
+        await transaction.execute(update(r).where(r.c.project == "good").values(content_sha256="0" * 64))
+    synced = await sync(node)
+    assert [one.code for one in synced.errors] == ["STORED_DATA_CORRUPT"]
+    assert good.content_sha256 in synced.errors[0].message
+    assert await refs(node) == ["evil.evil", "good.good"]

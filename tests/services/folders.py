@@ -31,10 +31,16 @@ def session_folder(*, in_memory: bool = False) -> Iterator[Path]:
 
     With ``in_memory`` it is on no disk, if this machine can spare the memory.
     """
-    root = _root(in_memory=in_memory)
-    with (root / "lock").open("w") as door:
-        fcntl.flock(door, fcntl.LOCK_EX)
-        _sweep(root)
+    # Also where this one does not go: what the dead hold of the memory is no room for anybody.
+    for place in (_MEMORY, *_disks()):
+        if _is_ours(_root(place)):
+            with _door(_root(place)):
+                _sweep(_root(place))
+    root = _root(_place(in_memory=in_memory))
+    root.mkdir(mode=0o711, exist_ok=True)
+    if not _is_ours(root):
+        raise RuntimeError(f"{root} belongs to somebody else: remove it, or set TMPDIR")
+    with _door(root):
         folder = Path(tempfile.mkdtemp(prefix=f"{os.getpid()}-", dir=root))
         lock = (folder / _LOCK_NAME).open("w")
         fcntl.flock(lock, fcntl.LOCK_EX)
@@ -46,17 +52,36 @@ def session_folder(*, in_memory: bool = False) -> Iterator[Path]:
             shutil.rmtree(folder, ignore_errors=True)
 
 
-def _root(*, in_memory: bool) -> Path:
-    memory = [str(_MEMORY)] if in_memory and _is_roomy(_MEMORY) else []
-    for place in dict.fromkeys((*memory, tempfile.gettempdir(), "/tmp", "/var/tmp")):
-        if _open_to_others(Path(place).resolve()):
+def _disks() -> Iterator[Path]:
+    yield from map(Path, dict.fromkeys((tempfile.gettempdir(), "/tmp", "/var/tmp")))
+
+
+def _place(*, in_memory: bool) -> Path:
+    memory = [_MEMORY] if in_memory and _is_roomy(_MEMORY) else []
+    for place in (*memory, *_disks()):
+        if _open_to_others(place.resolve()):
             break
-    root = Path(place) / f"longshore-services-{os.getuid()}"
-    root.mkdir(mode=0o711, exist_ok=True)
-    found = root.lstat()
-    if found.st_uid != os.getuid() or not stat.S_ISDIR(found.st_mode):
-        raise RuntimeError(f"{root} belongs to somebody else: remove it, or set TMPDIR")
-    return root
+    return place
+
+
+def _root(place: Path) -> Path:
+    return place / f"longshore-services-{os.getuid()}"
+
+
+def _is_ours(root: Path) -> bool:
+    try:
+        found = root.lstat()
+    except OSError:
+        return False
+    return found.st_uid == os.getuid() and stat.S_ISDIR(found.st_mode)
+
+
+@contextmanager
+def _door(root: Path) -> Iterator[None]:
+    """One session at a time makes its folder there, or removes those of others."""
+    with (root / "lock").open("w") as door:
+        fcntl.flock(door, fcntl.LOCK_EX)
+        yield
 
 
 def _is_roomy(folder: Path) -> bool:

@@ -98,6 +98,28 @@ def test_where_memory_is_short_services_store_on_a_disk(monkeypatch: pytest.Monk
         assert other.parent == on_disk.parent
 
 
+def test_what_the_dead_hold_of_the_memory_is_given_back_before_room_is_looked_for(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    dead = folders._root(tmp_path) / "1-dead"
+    dead.mkdir(parents=True)
+    (dead / folders._LOCK_NAME).touch()
+    stood_when_asked = []
+
+    def is_roomy(place: Path) -> bool:
+        stood_when_asked.append((place, dead.exists()))
+        return False
+
+    monkeypatch.setattr(folders, "_MEMORY", tmp_path)
+    monkeypatch.setattr(folders, "_is_roomy", is_roomy)
+    with session_folder(in_memory=True) as on_disk:
+        assert stood_when_asked == [(tmp_path, False)]
+        assert not on_disk.is_relative_to(tmp_path)
+    dead.mkdir()
+    with session_folder():
+        assert not dead.exists()
+
+
 def python(folder: Path, text: str, account: Account | None = None) -> Child:
     return Child(Command("python", [sys.executable, "-c", text], folder, account=account))
 

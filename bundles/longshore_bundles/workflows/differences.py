@@ -37,11 +37,6 @@ class WorkflowChange:
     tasks_removed: tuple[str, ...]
     tasks_changed: tuple[TaskChange, ...]
 
-    @property
-    def is_definition_same(self) -> bool:
-        """Whether the two mean the same."""
-        return not (self.fields or self.tasks_added or self.tasks_removed or self.tasks_changed)
-
 
 @dataclass(frozen=True, slots=True)
 class Differences:

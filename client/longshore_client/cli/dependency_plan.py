@@ -86,7 +86,7 @@ def planned(
     from longshore_client.contents import findings_of, scanned
     from longshore_client.planning import plan_dependencies
 
-    scan = scanned(payload.path)
+    scan = scanned(payload.path, payload.limits)
     _check(scan, skip_validation=skip_validation)
     first = scan.manifest
     if not isinstance(first, PackManifest):

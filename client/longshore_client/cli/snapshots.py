@@ -17,6 +17,7 @@ from longshore_bundles import BundleManifest, EntryKind, directory_checksum, wal
 from longshore_bundles.bundle_files import BundleFile, BundleFiles
 from longshore_bundles.bundle_reading import read_bundle
 from longshore_bundles.findings import FindingLog
+from longshore_bundles.regular_files import NotRegular, open_regular
 from longshore_client.errors import PayloadChanged, PayloadUnreadable
 from longshore_client.payloads import readable
 
@@ -60,8 +61,10 @@ def _copy(directory: Path, copy: Path) -> None:
                 place.symlink_to(entry.target)
             case _:
                 try:
-                    shutil.copyfile(entry.location, place)
-                except FileNotFoundError as error:
+                    # A link may have taken its place meanwhile.
+                    with open_regular(Path(entry.location)) as file, place.open("xb") as written:
+                        shutil.copyfileobj(file, written)
+                except (FileNotFoundError, NotRegular) as error:
                     raise PayloadChanged(f"{entry.path} went away while it was copied") from error
                 place.chmod(0o755 if entry.executable else 0o644)
 

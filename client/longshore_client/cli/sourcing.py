@@ -18,6 +18,7 @@ from .web_pages import repository_shown_at
 from .wording import safe
 
 if TYPE_CHECKING:
+    from longshore_bundles import UnpackLimits
     from longshore_client.bundle_models import Source
     from longshore_client.models import PayloadFormat
     from longshore_client.sources import Fetched
@@ -45,6 +46,14 @@ class Sourced:
     sha256: str | None = None
     stays: bool = False
     from_index: bool = False
+
+    @property
+    def limits(self) -> UnpackLimits:
+        """How much of it is unpacked on this machine, to be looked through."""
+        from longshore_bundles import DEFAULT_LIMITS
+        from longshore_client.contents import FETCHED_LIMITS
+
+        return DEFAULT_LIMITS if self.stays else FETCHED_LIMITS
 
 
 @contextmanager

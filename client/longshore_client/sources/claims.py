@@ -10,6 +10,7 @@ import tempfile
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
+from typing import BinaryIO, cast
 
 import longshore_bundles
 from longshore_bundles.component import BundleManifest
@@ -18,6 +19,9 @@ from longshore_client.contents import FETCHED_LIMITS, scanned
 from longshore_client.models import PayloadFormat
 from longshore_client.payloads import readable
 from longshore_client.source_errors import SourceDamaged
+from longshore_client.watched_stream import WatchedStream
+
+from .options import Deadline
 
 
 @dataclass(frozen=True, slots=True)
@@ -35,13 +39,15 @@ class Claim:
     is_version: Callable[[str], bool]
 
 
-def hold_to_claim(path: Path, claim: Claim, into: Path, payload_format: PayloadFormat | None = None) -> None:
+def hold_to_claim(
+    path: Path, claim: Claim, into: Path, deadline: Deadline, payload_format: PayloadFormat | None = None
+) -> None:
     """Hold a payload against what was said of it; what is below ``into`` goes when it is something else.
 
     A payload without a manifest, or whose manifest cannot be used, says nothing. Raises ``SourceDamaged``,
-    ``PayloadUnreadable``.
+    ``SourceUnavailable`` when the time is up, ``PayloadUnreadable``.
     """
-    manifest = _manifest(path, payload_format)
+    manifest = _manifest(path, deadline, payload_format)
     if manifest is None:
         return
     is_named_so = not manifest.project or claim.is_name(manifest)
@@ -57,9 +63,10 @@ def hold_to_claim(path: Path, claim: Claim, into: Path, payload_format: PayloadF
     )
 
 
-def _manifest(path: Path, payload_format: PayloadFormat | None) -> BundleManifest | None:
+def _manifest(path: Path, deadline: Deadline, payload_format: PayloadFormat | None) -> BundleManifest | None:
     if payload_format is None:
-        return scanned(path, FETCHED_LIMITS).manifest
+        return scanned(path, FETCHED_LIMITS, deadline.left_s).manifest
     with readable(path), path.open("rb") as file, tempfile.TemporaryDirectory(prefix="longshore-") as scratch:
         as_format = longshore_bundles.PayloadFormat(payload_format.value)
-        return longshore_bundles.scan(file, as_format, FETCHED_LIMITS, scratch=Path(scratch)).manifest
+        watched = cast("BinaryIO", WatchedStream(file, deadline.left_s))
+        return longshore_bundles.scan(watched, as_format, FETCHED_LIMITS, scratch=Path(scratch)).manifest

@@ -10,14 +10,14 @@ from typing import IO, Final
 from urllib.parse import unquote
 
 from longshore_bundles import InvalidName, check_file_name
-from longshore_client.contents import content_of
+from longshore_client.contents import FETCHED_LIMITS, content_of
 from longshore_client.errors import DestinationUnusable, PayloadRefused
 from longshore_client.payloads import readable
 from longshore_client.source_errors import SourceDamaged, SourceRefused
 
 from .cache import Cache
 from .checksums import Checksum, Digests
-from .options import FetchOptions
+from .options import Deadline, FetchOptions
 from .source import Progress
 from .urls import checked_url, shown_url
 from .web import Answer, Web
@@ -52,7 +52,7 @@ def download(
     # Also where its content is there already: what is forbidden stays so.
     web.check(url)
     if expected is not None:
-        kept = _from_cache(cache, expected, path)
+        kept = _from_cache(cache, expected, path, web.deadline)
         if kept is not None:
             return kept
     with web.get(url) as answer:
@@ -62,7 +62,7 @@ def download(
             with path.open("xb") as file:
                 _write(answer, file, digests, options.most_bytes, on_progress)
             if expected is not None:
-                _verify(expected, digests, path, answer.url)
+                _verify(expected, digests, path, answer.url, web.deadline)
     if expected is not None:
         cache.keep(expected, path)
     return Downloaded(path, digests.checksum())
@@ -90,7 +90,7 @@ def file_name_of(url: str) -> str:
         return _UNNAMED
 
 
-def _from_cache(cache: Cache, expected: Checksum, path: Path) -> Downloaded | None:
+def _from_cache(cache: Cache, expected: Checksum, path: Path, deadline: Deadline) -> Downloaded | None:
     """What is kept under the checksum, brought to ``path``; what is something else is dropped."""
     with _writable(path):
         digests = cache.take(expected, path)
@@ -98,22 +98,31 @@ def _from_cache(cache: Cache, expected: Checksum, path: Path) -> Downloaded | No
         return None
     try:
         with _writable(path):
-            _verify(expected, digests, path, str(path))
+            _verify(expected, digests, path, str(path), deadline)
     except SourceDamaged:
         cache.drop(expected)
         return None
     return Downloaded(path, digests.checksum())
 
 
-def _verify(expected: Checksum, digests: Digests, path: Path, url: str) -> None:
-    """Hold a file against a checksum of its bytes or of its content. Raises ``SourceDamaged``."""
+def _verify(
+    expected: Checksum, digests: Digests, path: Path, url: str, deadline: Deadline | None = None
+) -> None:
+    """Hold a file against a checksum of its bytes or of its content. Raises ``SourceDamaged``.
+
+    What others serve has a deadline, which is ``SourceUnavailable``.
+    """
     found = digests.checksum(expected.algorithm)
     if found == expected:
         return
     told = ""
     if expected.algorithm == "sha256":
         try:
-            content = f"sha256:{content_of(path).content_sha256}"
+            if deadline is None:
+                found_in = content_of(path)
+            else:
+                found_in = content_of(path, FETCHED_LIMITS, deadline.left_s)
+            content = f"sha256:{found_in.content_sha256}"
         except PayloadRefused as error:
             content = f"none, {error.findings[0].code}" if error.findings else "none"
         if content == str(expected):

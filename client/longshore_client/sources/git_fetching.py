@@ -98,13 +98,13 @@ def fetch_git(
         if _PINNED in settings and web is not None and web.keeps_out:
             _require_pinning(git)
         commit, notes = _check_out(git, Path(git_folder), source.url, ref, options.most_bytes)
-        content = Checksum("sha256", content_of(tree).content_sha256)
+        content = Checksum("sha256", content_of(tree, check=deadline.left_s).content_sha256)
         if expected not in (None, content):
             raise SourceDamaged(
                 f"{shown_url(source.url)} at {ref} has another content than it should have: {content}, not "
                 f"{expected}"
             )
-    return Checkout(tree, commit, commit == ref, content, notes + _lfs_notes(tree))
+    return Checkout(tree, commit, commit == ref, content, notes + _lfs_notes(tree, deadline))
 
 
 def _check_out(
@@ -216,9 +216,10 @@ def _name_of(url: str) -> str:
         return "tree"
 
 
-def _lfs_notes(tree: Path) -> tuple[str, ...]:
+def _lfs_notes(tree: Path, deadline: Deadline) -> tuple[str, ...]:
     pointers = []
     for path in tree.rglob("*"):
+        deadline.left_s()
         with suppress(OSError):
             if path.is_symlink() or not path.is_file() or path.stat().st_size > _LFS_POINTER_BYTES:
                 continue

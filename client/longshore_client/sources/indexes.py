@@ -106,7 +106,7 @@ def fetch_indexed(
                 raise
             failures.append(error)
         else:
-            hold_to_claim(fetched.path, _claim(opened, pack, release), into)
+            hold_to_claim(fetched.path, _claim(opened, pack, release), into, deadline)
             provenance = replace(fetched.provenance, index=bare_url(opened.location))
             return replace(fetched, provenance=provenance, name=pack.ref, version=release.version)
     first, *others = failures

@@ -55,7 +55,7 @@ def fetch_npm(
         f"npm integrity {integrity.algorithm}" if integrity else "",
     )
     path, provenance = fetch_package(web, file, into, options, on_progress)
-    hold_to_claim(path, _claim(source, version), into)
+    hold_to_claim(path, _claim(source, version), into, deadline)
     notes = []
     if deprecated := text_in(facts, "deprecated")[:_SHOWN_CHARACTERS]:
         notes.append(f"{file.package} is deprecated: {deprecated}")

@@ -70,7 +70,7 @@ def fetch_pypi(
     payload_format = (
         PayloadFormat.ZIP if chosen.name.lower().endswith(".whl") and options.unpack_wheel else None
     )
-    hold_to_claim(path, _claim(source), into, payload_format)
+    hold_to_claim(path, _claim(source), into, deadline, payload_format)
     version, notes = _release_of(source)
     if chosen.yanked is not None:
         notes += (f"{chosen.name} was yanked: {chosen.yanked[:_SHOWN_CHARACTERS] or 'no reason told'}",)

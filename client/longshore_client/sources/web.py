@@ -106,7 +106,7 @@ class Web:
 
     def __init__(self, first: str | None, options: FetchOptions, deadline: Deadline) -> None:
         self._options = options
-        self._deadline = deadline
+        self.deadline = deadline
         self._first = None if first is None else origin_of(checked_url(first, "http", "https"))
         self._private_allowed: bool | None = True if options.allow_private or first is None else None
         self._token = options.token() if first is not None else ""
@@ -129,7 +129,7 @@ class Web:
         try:
             self.addresses(origin_of(parts))
         except SourceUnavailable:
-            self._deadline.left_s()
+            self.deadline.left_s()
 
     @contextmanager
     def get(self, url: str, *, accept: str = "*/*", compressed: bool = False) -> Iterator[Answer]:
@@ -143,7 +143,7 @@ class Web:
             with self._response(parts, url, accept, "gzip" if compressed else "identity") as response:
                 if response.status not in _REDIRECTS:
                     _check_status(response.status, url, has_token=bool(self._token))
-                    yield Answer(response, url, self._deadline)
+                    yield Answer(response, url, self.deadline)
                     return
                 url = self._next(parts, url, response.headers.get("Location", ""))
         raise SourceRefused(f"{shown_url(asked)} leads on more than {MOST_REDIRECTS} times")
@@ -156,7 +156,7 @@ class Web:
         # Behind a proxy nobody here knows where a name leads; only an address that is written out is judged.
         found = self._resolved.get(origin)
         if found is None:
-            found = resolve(origin, self._deadline) if proxy_for(origin) is None else written_out(origin)
+            found = resolve(origin, self.deadline) if proxy_for(origin) is None else written_out(origin)
             self._resolved[origin] = found
         if self._private_allowed is None:
             # Decided once, by the server that was named: who names one of his own network means it.
@@ -206,11 +206,11 @@ class Web:
         try:
             # The answer of a server that will hang up takes the socket away from its connection.
             sock = connection.sock
-            with ended_by(lambda: sock, self._deadline), translated(url, self._deadline):
+            with ended_by(lambda: sock, self.deadline), translated(url, self.deadline):
                 connection.request("GET", target, headers=headers)
                 # Not urllib3's own way, which writes the whole URL into a log where a header is malformed.
                 response = http.client.HTTPConnection.getresponse(connection)
-            with closing(response), ended_by(lambda: sock, self._deadline):
+            with closing(response), ended_by(lambda: sock, self.deadline):
                 yield response
         finally:
             connection.close()

@@ -53,11 +53,16 @@ async def open_blob_store(
 
 def open_replica(place: S3Location) -> S3BlobStore:
     """A store that is only read from, and not waited for."""
-    return _open_s3(place, _REPLICA_CONNECT_TIMEOUT_S, _REPLICA_READ_TIMEOUT_S, 0)
+    return _open_s3(place, _REPLICA_CONNECT_TIMEOUT_S, _REPLICA_READ_TIMEOUT_S, 0, is_replica=True)
 
 
 def _open_s3(
-    place: S3Location, connect_timeout_s: float, read_timeout_s: float, retry_for_s: float
+    place: S3Location,
+    connect_timeout_s: float,
+    read_timeout_s: float,
+    retry_for_s: float,
+    *,
+    is_replica: bool = False,
 ) -> S3BlobStore:
     """The store at ``place``, which has its keys."""
     return S3BlobStore(
@@ -71,4 +76,5 @@ def _open_s3(
         connect_timeout_s=connect_timeout_s,
         read_timeout_s=read_timeout_s,
         retry_for_s=retry_for_s,
+        is_replica=is_replica,
     )

@@ -41,7 +41,8 @@ class S3BlobStore:
     changed on their way in) are tried again, first with every other server, then with growing, random
     pauses for ``retry_for_s`` seconds, at least once however long the first try took; 0 is no more than
     once with every server. That an object is missing is believed only while every server answers: MinIO says
-    so, too, of what lies on drives that are away.
+    so, too, of what lies on drives that are away. A replica is believed at once, since another store is asked
+    then.
     """
 
     def __init__(
@@ -57,11 +58,13 @@ class S3BlobStore:
         connect_timeout_s: float = 5.0,
         read_timeout_s: float = 30.0,
         retry_for_s: float = 20.0,
+        is_replica: bool = False,
         threads: int = 8,
     ) -> None:
         self._shown = f"{','.join(endpoints)!r}, {bucket!r}"
         self._prefix = f"{check_key(prefix)}/" if prefix else ""
         self._retry_for_s = retry_for_s
+        self._is_replica = is_replica
         self._executor = ThreadPoolExecutor(threads, thread_name_prefix="s3-blobs")
         self._pool = urllib3.PoolManager(
             num_pools=len(endpoints),
@@ -96,7 +99,7 @@ class S3BlobStore:
     async def get(
         self, key: str, offset: int = 0, length: int | None = None, *, first_hand: bool = False
     ) -> bytes:
-        """Read an object or a range of it; see the port."""
+        """Read an object or a range of it, without a length at most 64 MiB; see the port."""
         check_key(key)
         if offset < 0 or (length is not None and length < 0):
             raise ValueError(f"offset {offset} and length {length} must not be negative")
@@ -175,7 +178,7 @@ class S3BlobStore:
                 failed = True
                 raise
             except BlobNotFound as error:
-                if failed or any(server.absence.noted for server in self._turns):
+                if not self._is_replica and (failed or any(server.absence.noted for server in self._turns)):
                     failed = False
                     raise PassingFault(
                         f"{key!r} is not found in {self._shown}, but not all of its servers answered: once "

@@ -2,7 +2,8 @@
 
 Owns the SDK's client and the region that requests are signed for. Invariants: a body is sent as it is, in
 one PUT, neither joined nor hashed here, and checked by the store against its CRC32C; a range that comes
-shorter or whole is never taken for the range.
+shorter, longer or whole is never taken for the range; however much a store sends, no more of an object is
+held than was asked for.
 """
 
 from __future__ import annotations
@@ -26,6 +27,8 @@ from .s3_put import crc32c_of, object_url, put_object
 T = TypeVar("T")
 
 PAGE: Final = 1000
+# What is read without a length is small, and a pack file has hardly more than 16 MiB.
+_WHOLE_MAX_BYTES: Final = 64 * 1024 * 1024
 _DEFAULT_REGION: Final = "us-east-1"
 
 
@@ -85,7 +88,8 @@ class S3Bucket:
             raise
 
     def get(self, key: str, offset: int, length: int | None) -> bytes:
-        """Read a range that is not empty. Raises ``RangeBeyondEnd``."""
+        """Read a range that is not empty; without a length at most 64 MiB. Raises ``RangeBeyondEnd``."""
+        most_bytes = _WHOLE_MAX_BYTES if length is None else length
         try:
             response = self._client.get_object(self._name, self._prefix + key, offset, length or 0)
         except S3Error as error:
@@ -99,7 +103,14 @@ class S3Bucket:
                 raise BlobStoreUnavailable(
                     f"{self.endpoint} answered HTTP {response.status} to a read: does a proxy change it?"
                 )
-            body = response.read()
+            # As it came: what is stored has no encoding, and what a decoder makes of it has no end.
+            body = response.read(most_bytes + 1, decode_content=False)
+            if len(body) > most_bytes:
+                response.close()
+                raise CorruptBlob(key, f"from {offset} on more than {most_bytes} bytes come of it")
+            if response.length_remaining:
+                # That it broke off is raised by the next reading.
+                response.read(1, decode_content=False)
         finally:
             response.release_conn()
         if length is not None and len(body) != length:

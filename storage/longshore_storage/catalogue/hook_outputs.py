@@ -74,12 +74,6 @@ async def write(
         )
 
 
-async def list_runs(transaction: Transaction, place: Place) -> Sequence[HookRun]:
-    """What was run in one activation, in order."""
-    rows = await transaction.all(select(_h).where(_of(place)).order_by(_h.c.number))
-    return [HookRun.of(row) for row in rows]
-
-
 async def untold(transaction: Transaction, deployment_id: str, *, limit: int) -> Sequence[HookRun]:
     """Runs of which events have not told everything yet, node by node in their order."""
     rows = await transaction.all(_UNTOLD, {"of": deployment_id, "most": limit})

@@ -7,6 +7,9 @@ files WRITING, drafts of manifests. Two compactions at once waste work and break
 
 Readers of an old manifest go on with it: its objects stay for the collector's grace, and who comes later
 still reads the row again.
+
+Whoever writes in the store can put other bytes there while this runs. So a manifest's places count once it
+was read to its end and is the row's, and what two manifests say differently of one place is not moved.
 """
 
 from __future__ import annotations
@@ -59,7 +62,10 @@ class CompactionProgress:
 
 
 class Compaction:
-    """Compacts; holds the places of a round's chunks, a pack file, and a payload's manifest in memory."""
+    """Compacts; holds the places of a round's chunks, a pack file, and a payload's manifest in memory.
+
+    Of the manifest these are the places in the round's pack files, or its 53 bytes a chunk.
+    """
 
     def __init__(
         self,
@@ -146,19 +152,32 @@ class Compaction:
             after = rows[-1].sha256
 
     async def _live_chunks(self, old_keys: frozenset[str]) -> dict[Place, PlacedChunk]:
-        """Every chunk in the pack files that a payload uses."""
+        """Every chunk in the pack files that a payload uses; none where two are said to lie at one place."""
         live: dict[Place, PlacedChunk] = {}
+        disputed: set[Place] = set()
         async with aclosing(self._payloads(old_keys)) as rows:
             async for row in rows:
-                manifest = StoredManifest.of(row, self._blobs, self._workers)
-                try:
-                    async with aclosing(manifest.chunks()) as pages:
-                        async for chunks in pages:
-                            live.update(
-                                ((chunk.pack_key, chunk.offset), chunk)
-                                for chunk in chunks
-                                if chunk.pack_key in old_keys
-                            )
-                except (BlobNotFound, CorruptBlob):
-                    await self._suspect(row.manifest_key)
+                for chunk in await self._chunks_of(row, old_keys):
+                    place = (chunk.pack_key, chunk.offset)
+                    if live.setdefault(place, chunk) != chunk:
+                        disputed.add(place)
+        for place in disputed:
+            del live[place]
+        for key in sorted({key for key, _ in disputed}):
+            # Whose chunk is not there is told by the bytes.
+            _log.error("compaction.disputed", pack=key)
+            await self._suspect(key)
         return live
+
+    async def _chunks_of(self, row: PayloadRow, old_keys: frozenset[str]) -> set[PlacedChunk]:
+        """What a payload uses of the pack files; nothing where its manifest is not what the row names."""
+        manifest = StoredManifest.of(row, self._blobs, self._workers)
+        found: set[PlacedChunk] = set()
+        try:
+            async with aclosing(manifest.chunks()) as pages:
+                async for chunks in pages:
+                    found.update(chunk for chunk in chunks if chunk.pack_key in old_keys)
+        except (BlobNotFound, CorruptBlob):
+            await self._suspect(row.manifest_key)
+            return set()
+        return found

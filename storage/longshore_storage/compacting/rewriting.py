@@ -34,15 +34,19 @@ class Moved:
     new_packs: NewPacks
 
     async def applied_to(self, manifest: StoredManifest) -> AsyncGenerator[list[PlacedChunk], None]:
-        """A manifest's chunks at the places where they lie now."""
+        """A manifest's chunks at the places where they lie now.
+
+        At its old place stays what was not moved, and what is not the chunk that was moved from there.
+        """
         async with aclosing(manifest.chunks()) as pages:
             async for chunks in pages:
-                yield [
-                    self.places.get((chunk.pack_key, chunk.offset), chunk)
-                    if chunk.pack_key in self.old_keys
-                    else chunk
-                    for chunk in chunks
-                ]
+                yield [self._now(chunk) if chunk.pack_key in self.old_keys else chunk for chunk in chunks]
+
+    def _now(self, chunk: PlacedChunk) -> PlacedChunk:
+        new = self.places.get((chunk.pack_key, chunk.offset))
+        if new is None or (new.digest, new.raw_length) != (chunk.digest, chunk.raw_length):
+            return chunk
+        return new
 
 
 class PayloadRewriter:
@@ -84,7 +88,7 @@ class PayloadRewriter:
                 pack_keys.update(dict.fromkeys(chunk.pack_key for chunk in chunks))
         old = manifest.header
         if old is None or pack_keys.keys() & self._moved.old_keys or not pack_keys.keys() & self._new_keys:
-            # Some of it could not be copied, which was noted as damage.
+            # Some of it was not copied: what is damaged was noted, what is disputed was looked at.
             return None
         return ManifestHeader(
             old.payload_sha256, old.size_bytes, old.parameters, tuple(pack_keys), old.chunk_count

@@ -102,20 +102,22 @@ class DamageMarker:
         if not examination.body:
             return f"pack file {key}: {examination.fault}"
         manifest = StoredManifest.of(row, self._blobs, self._workers, first_hand=True)
+        what = ""
         try:
+            # To its end, since only then it is certain that the manifest is the row's.
             async with aclosing(manifest.chunks()) as pages:
                 async for chunks in pages:
-                    here = [chunk for chunk in chunks if chunk.pack_key == key]
+                    here = [chunk for chunk in chunks if chunk.pack_key == key and not what]
                     for chunk in here:
                         fault = examination.fault_of(chunk)
                         if fault:
-                            return (
-                                f"pack file {key}, chunk {chunk.digest.hex()} at byte {chunk.offset}: {fault}"
-                            )
+                            place = f"chunk {chunk.digest.hex()} at byte {chunk.offset}"
+                            what = f"pack file {key}, {place}: {fault}"
+                            break
         except (BlobNotFound, CorruptBlob):
             # That is for whoever reads the manifest; nothing can be told of the pack file by it.
             return ""
-        return ""
+        return what
 
     async def _suspect_manifest(self, row: PayloadRow) -> bool:
         manifest = StoredManifest.of(row, self._blobs, self._workers, first_hand=True)

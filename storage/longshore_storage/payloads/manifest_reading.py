@@ -5,7 +5,14 @@ from __future__ import annotations
 from collections.abc import AsyncGenerator
 from contextlib import aclosing
 
-from longshore_chunks import ChunksError, ManifestHeader, ManifestReader, PlacedChunk
+from longshore_chunks import (
+    MANIFEST_MAX_CHUNKS,
+    ChunksError,
+    ManifestHeader,
+    ManifestReader,
+    PlacedChunk,
+    chunk_digest,
+)
 from longshore_storage.catalogue.stored_payloads import PayloadRow
 from longshore_storage.errors import CorruptBlob
 from longshore_storage.ports import BlobStore
@@ -17,10 +24,12 @@ _PIECE_BYTES = 256 * 1024
 
 
 class StoredManifest:
-    """One payload's manifest. A small one is read once; of a large one nothing is kept.
+    """One payload's manifest. A small one is read once; of a large one a digest of each piece is kept.
 
-    It must be that of ``sha256`` and ``size_bytes`` where these are known. ``header`` is there once it was
-    read to its end, and certain. ``first_hand`` as for a ``BlobStore``; what seemed damaged is read so.
+    It must be that of ``sha256`` and ``size_bytes`` where these are known, and have no more than
+    ``chunk_count`` chunks. ``header`` is there once it was read to its end, and certain: who reads it once
+    more gets the same bytes, whatever the store has by then, at 32 bytes of memory for a piece of 256 KiB.
+    ``first_hand`` as for a ``BlobStore``; what seemed damaged is read so.
     """
 
     def __init__(
@@ -31,6 +40,7 @@ class StoredManifest:
         *,
         sha256: str | None = None,
         size_bytes: int | None = None,
+        chunk_count: int = MANIFEST_MAX_CHUNKS,
         first_hand: bool = False,
     ) -> None:
         self.key = key
@@ -38,8 +48,11 @@ class StoredManifest:
         self._workers = workers
         self._sha256 = sha256
         self._size_bytes = size_bytes
+        self._chunk_count = chunk_count
         self._first_hand = first_hand
         self._whole: bytes | None = None
+        self._stored_bytes = 0
+        self._piece_digests: list[bytes] = []
         self.fetched_bytes = 0
         self.header: ManifestHeader | None = None
 
@@ -54,6 +67,7 @@ class StoredManifest:
             row.manifest_key,
             sha256=row.sha256,
             size_bytes=row.size_bytes,
+            chunk_count=row.chunk_count,
             first_hand=first_hand,
         )
 
@@ -70,14 +84,21 @@ class StoredManifest:
             await self._read_through()
 
     async def chunks(self) -> AsyncGenerator[list[PlacedChunk], None]:
-        """The chunks in the payload's order. Ends normally only when the manifest's digest matched."""
+        """The chunks in the payload's order. Ends normally only when the manifest's digest matched.
+
+        Until then they are only what the store says; once ``header`` is there, they are certain as they come.
+        """
         reader = ManifestReader()
+        left = self._chunk_count
         async with aclosing(self._pieces()) as pieces:
             async for piece in pieces:
                 try:
                     chunks = await self._workers.run(reader.feed, piece)
                 except ChunksError as error:
                     raise CorruptBlob(self.key, str(error)) from error
+                left -= len(chunks)
+                if left < 0:
+                    raise CorruptBlob(self.key, f"it has more than {self._chunk_count} chunks")
                 yield chunks
         try:
             header = reader.finish()
@@ -99,11 +120,32 @@ class StoredManifest:
         if self._whole is not None:
             yield self._whole
             return
-        size_bytes = (await self._blobs.stat(self.key)).size_bytes
-        for at in range(0, size_bytes, _PIECE_BYTES):
-            length = min(_PIECE_BYTES, size_bytes - at)
-            piece = await self._blobs.get(self.key, at, length, first_hand=self._first_hand)
-            self.fetched_bytes += len(piece)
-            if len(piece) == size_bytes:
+        if self.header is not None:
+            for number, digest in enumerate(self._piece_digests):
+                yield await self._same_piece(number * _PIECE_BYTES, digest)
+            return
+        self._stored_bytes = (await self._blobs.stat(self.key)).size_bytes
+        digests: list[bytes] = []
+        for at in range(0, self._stored_bytes, _PIECE_BYTES):
+            piece = await self._get(at, first_hand=self._first_hand)
+            if len(piece) == self._stored_bytes:
                 self._whole = piece
+            else:
+                digests.append(await self._workers.run(chunk_digest, piece))
             yield piece
+        self._piece_digests = digests
+
+    async def _same_piece(self, at: int, digest: bytes) -> bytes:
+        """A piece as it was when the manifest was verified."""
+        piece = await self._get(at, first_hand=self._first_hand)
+        if await self._workers.run(chunk_digest, piece) != digest:
+            piece = await self._get(at, first_hand=True)
+            if await self._workers.run(chunk_digest, piece) != digest:
+                raise CorruptBlob(self.key, f"it is not what it was: the piece at byte {at} is another one")
+        return piece
+
+    async def _get(self, at: int, *, first_hand: bool) -> bytes:
+        length = min(_PIECE_BYTES, self._stored_bytes - at)
+        piece = await self._blobs.get(self.key, at, length, first_hand=first_hand)
+        self.fetched_bytes += len(piece)
+        return piece

@@ -13,7 +13,13 @@ from typing import TypeAlias
 
 from longshore_storage.catalogue import Catalogue, stored_payloads
 from longshore_storage.catalogue.stored_payloads import PayloadRow
-from longshore_storage.errors import BlobNotFound, CorruptBlob, StorageError
+from longshore_storage.errors import (
+    BlobNotFound,
+    BlobStoreUnavailable,
+    CatalogueUnavailable,
+    CorruptBlob,
+    StorageError,
+)
 from longshore_storage.ports import BlobStore
 
 from .errors import PayloadNotStored
@@ -133,6 +139,11 @@ class PayloadReader:
                     ) from error
                 # The object is sound as a whole: what was read of it was changed on its way, so once more.
                 doubted = offset
+            except BlobStoreUnavailable as error:
+                # A store of which a server is away does not say that an object is gone: then the row does.
+                if not await self._was_moved_meanwhile(error):
+                    raise
+                self._verified = None
 
     async def _pieces(self, start: int, seeds: Seeds | None) -> AsyncGenerator[bytes | memoryview, None]:
         manifest = await self._manifest()
@@ -165,8 +176,15 @@ class PayloadReader:
     def _count(self, size_bytes: int) -> None:
         self._fetched_bytes += size_bytes
 
+    async def _was_moved_meanwhile(self, error: BlobStoreUnavailable) -> bool:
+        """After an object was not to be had: whether it may be one that the payload needs no more."""
+        try:
+            return await self._has_another_manifest(error)
+        except CatalogueUnavailable:
+            return False
+
     async def _has_another_manifest(self, error: StorageError) -> bool:
-        """After an object was wrong or gone: whether the payload was compacted or repaired meanwhile."""
+        """Whether the payload was compacted or repaired since its row was read, which is read again."""
         async with self._catalogue.reading() as transaction:
             row = await stored_payloads.get_payload(transaction, self.sha256)
         if row is None:

@@ -10,14 +10,18 @@ from pathlib import Path
 
 import pytest
 
+from longshore_bundles import UnpackLimits
 from longshore_client.sources import (
     Checksum,
+    Deadline,
     FetchOptions,
     SourceDamaged,
     SourceInvalid,
     SourceKind,
     SourceNotFound,
+    SourceUnavailable,
     UrlSource,
+    downloads,
     fetch,
     parse_source,
 )
@@ -69,6 +73,39 @@ def test_an_archive_that_would_be_refused_has_no_checksum(
     url = server.serve("/x.tar.gz", archive_of({"../escapes": b"x"}))
     with pytest.raises(SourceDamaged, match="of its content none, PATH_ESCAPES"):
         fetch(UrlSource(url, SHA256), into, plain)
+
+
+def test_what_others_serve_is_unpacked_within_a_limit(
+    server: WebServer, into: Path, plain: FetchOptions, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    archive = archive_of({"a": bytes(5000)})
+    small = UnpackLimits(max_total_bytes=1000)
+    monkeypatch.setattr(downloads, "FETCHED_LIMITS", small)
+    with pytest.raises(SourceDamaged, match="of its content none, TOTAL_TOO_LARGE"):
+        fetch(UrlSource(server.serve("/x.tar.gz", archive), SHA256), into, plain)
+    # What lies on this machine has no such limit.
+    (into / "x.tar.gz").write_bytes(archive)
+    with pytest.raises(SourceDamaged, match="of its content sha256:"):
+        fetch(parse_source(str(into / "x.tar.gz")), into, replace(plain, checksum=SHA256))
+
+
+def test_the_time_holds_for_looking_into_it_too(
+    server: WebServer, into: Path, plain: FetchOptions, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def late(self: Deadline) -> float:
+        # Its file is there whole.
+        if any(each.stat().st_size == len(archive) for each in into.iterdir()):
+            raise self.error()
+        return left_s(self)
+
+    archive, content = archive_of({"b": bytes(5000), "a": b""}), Checksum("sha256", "0" * 64)
+    url, left_s = server.serve("/x.tar.gz", archive), Deadline.left_s
+    with pytest.raises(SourceDamaged):
+        fetch(UrlSource(url, content), into, plain)
+    monkeypatch.setattr(Deadline, "left_s", late)
+    with pytest.raises(SourceUnavailable, match="took longer than"):
+        fetch(UrlSource(url, content), into, plain)
+    assert not list(into.iterdir())
 
 
 def test_an_archive_may_have_the_checksum_of_its_content(

@@ -17,13 +17,16 @@ import pytest
 from longshore_bundles import UnpackLimits
 from longshore_client.sources import (
     Checksum,
+    Deadline,
     FetchOptions,
     IndexSource,
     NpmSource,
     PypiSource,
     SourceDamaged,
+    SourceUnavailable,
     claims,
     fetch,
+    pypi,
 )
 
 from .archives import archive_of, packed
@@ -180,6 +183,19 @@ def test_what_others_serve_is_unpacked_within_a_limit(
     # What is too large is not unpacked, so nobody here knows what it is; a server says what is wrong with it.
     monkeypatch.setattr(claims, "FETCHED_LIMITS", UnpackLimits(max_total_bytes=1000, max_file_bytes=1000))
     assert fetch(PypiSource("zope.widget", "1.0"), into, plain).path.exists()
+
+
+@pytest.mark.parametrize("unpack_wheel", [False, True])
+def test_the_time_holds_for_looking_into_it_too(
+    server: WebServer, into: Path, plain: FetchOptions, monkeypatch: pytest.MonkeyPatch, *, unpack_wheel: bool
+) -> None:
+    def late(path: Path, claim: claims.Claim, into: Path, deadline: Deadline, *more: Any) -> None:
+        claims.hold_to_claim(path, claim, into, Deadline(0), *more)
+
+    _pypi(server, "zope_widget-1.0-py3-none-any.whl", archive_of({"a": b"content"}))
+    monkeypatch.setattr(pypi, "hold_to_claim", late)
+    with pytest.raises(SourceUnavailable, match="took longer than 0 s"):
+        fetch(PypiSource("zope.widget", "1.0"), into, replace(plain, unpack_wheel=unpack_wheel))
 
 
 def test_a_wheel_that_is_unpacked_is_looked_into(server: WebServer, into: Path, plain: FetchOptions) -> None:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import base64
 from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -12,6 +13,7 @@ from longshore_bundles import directory_checksum
 from longshore_client.errors import DestinationUnusable
 from longshore_client.sources import (
     Checksum,
+    Deadline,
     FetchOptions,
     GitSource,
     SourceDamaged,
@@ -217,6 +219,23 @@ def test_the_time_is_bounded(server: WebServer, into: Path, plain: FetchOptions)
     )
     with pytest.raises(SourceUnavailable, match=r"took longer than 0\.5 s"):
         fetch(GitSource(url), into, replace(plain, timeout_s=0.5))
+    assert not list(into.iterdir())
+
+
+def test_the_time_holds_for_looking_into_it_too(
+    repository: Repository, into: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    deadline = Deadline(3600)
+
+    def late(*arguments: Any) -> tuple[str, tuple[str, ...]]:
+        found = check_out(*arguments)
+        monkeypatch.setattr(deadline, "left_s", lambda: ended.left_s())
+        return found
+
+    check_out, ended = git_fetching._check_out, Deadline(0)
+    monkeypatch.setattr(git_fetching, "_check_out", late)
+    with pytest.raises(SourceUnavailable, match="took longer than 0 s"):
+        git_fetching.fetch_git(GitSource(repository.url), into, FetchOptions(), deadline, expected=None)
     assert not list(into.iterdir())
 
 

@@ -12,7 +12,7 @@ import pytest
 from sqlalchemy import text
 
 from longshore_storage.catalogue import Transaction
-from longshore_storage.catalogue.audit_seals import entries_after, lock_old_seals, remove_entries
+from longshore_storage.catalogue.audit_seals import entries_between, lock_old_seals, remove_entries
 from longshore_storage.catalogue.audit_trail import record_audit
 from longshore_storage.catalogue.grants import install_grants
 from longshore_storage.errors import ConstraintViolated, StorageError
@@ -101,7 +101,8 @@ async def test_entries_that_a_removal_tells_of_may_go_and_no_others(trail: Trail
         await refuses(trail, f"UPDATE audit_seal SET removal_id = {told_by} WHERE number = 1")
     async with trail.catalogue.transaction() as transaction:
         await record_audit(transaction, ANNA, "audit.removed")
-        told_by = (await entries_after(transaction, second.id, limit=1))[0].id
+        (told,) = await entries_between(transaction, second.id, since=None, until=None, limit=1)
+        told_by = told.id
         await transaction.execute(text(f"UPDATE audit_seal SET removal_id = {told_by} WHERE number = 1"))
         await transaction.execute(text(f"DELETE FROM audit_entry WHERE id = {first.id}"))
     await refuses(trail, f"DELETE FROM audit_entry WHERE id = {second.id}")

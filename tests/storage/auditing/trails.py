@@ -24,7 +24,7 @@ from longshore_storage.catalogue import Catalogue, Transaction, append_only, tab
 from longshore_storage.catalogue.audit_seals import (
     BEGIN,
     chain_id,
-    entries_after,
+    entries_between,
     insert_seal,
     last_seal,
     name_chain,
@@ -80,7 +80,8 @@ class Trail:
         """Seal all there is as if that had been so long ago, and anchor it."""
         async with self.before(age) as transaction:
             previous = await last_seal(transaction)
-            entries = await entries_after(transaction, previous.last_id if previous else BEGIN, limit=10_000)
+            after = previous.last_id if previous else BEGIN
+            entries = await entries_between(transaction, after, since=None, until=None, limit=10_000)
             digests = {entry.id: digest(entry) for entry in entries}
             chain, now = await name_chain(transaction), await transaction.now()
             await insert_seal(transaction, make_seal(digests, previous, chain, now))
@@ -102,7 +103,7 @@ class Trail:
 
     async def entries(self) -> Sequence[AuditEntry]:
         async with self.catalogue.reading() as transaction:
-            return await entries_after(transaction, 0, limit=10_000)
+            return await entries_between(transaction, 0, since=None, until=None, limit=10_000)
 
     async def seals(self) -> Sequence[AuditSeal]:
         async with self.catalogue.reading() as transaction:

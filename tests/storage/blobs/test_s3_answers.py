@@ -7,6 +7,7 @@ import time
 
 import pytest
 
+from longshore_storage.blobs import s3_bucket
 from longshore_storage.errors import (
     BlobNotFound,
     BlobStoreFull,
@@ -114,6 +115,25 @@ async def test_a_range_that_comes_shorter_or_whole_is_never_taken_for_the_range(
     async with told(Answer(200, b"0123456789")) as (_, store):
         with pytest.raises(BlobStoreUnavailable, match="HTTP 200 to a read"):
             await store.get("packs/one", 5, 4)
+
+
+async def test_no_more_is_taken_than_was_asked_for() -> None:
+    """However much a store has to send: what comes behind the range is not waited for."""
+    endless = Answer(206, b"12345", {"Content-Length": str(1 << 40)})
+    async with told(endless) as (stub, store):
+        with pytest.raises(CorruptBlob, match="from 5 on more than 4 bytes come"):
+            await store.get("packs/one", 5, 4)
+        assert len(stub.requests) == 1
+
+
+async def test_what_is_read_whole_has_an_end(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(s3_bucket, "_WHOLE_MAX_BYTES", 1000)
+    async with told(Answer(200, bytes(1000)), Answer(200, bytes(1001)), OK) as (_, store):
+        assert await store.get("audit/one") == bytes(1000)
+        with pytest.raises(CorruptBlob, match="more than 1000 bytes"):
+            await store.get("audit/one")
+        # The connection with what is left of it is not used again.
+        await store.put("packs/one", [BODY], crc32c=CRC)
 
 
 async def test_an_object_is_only_missing_when_its_bucket_is_there() -> None:

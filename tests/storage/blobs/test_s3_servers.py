@@ -6,8 +6,9 @@ from collections.abc import AsyncIterator, Iterator
 from contextlib import ExitStack, asynccontextmanager, contextmanager
 
 import pytest
+import structlog
 
-from longshore_storage.blobs import S3BlobStore, absence
+from longshore_storage.blobs import S3BlobStore, absence, open_blob_store
 from longshore_storage.errors import BlobNotFound, BlobStoreUnavailable, Misconfigured
 from tests.storage.blobs.stub_store import Answer, StubStore, s3_error, stub_store
 
@@ -133,3 +134,21 @@ async def test_a_lost_quorum_is_told_as_such_and_is_no_servers_fault() -> None:
             for _ in range(4):
                 await store.get("packs/one")
         assert counts([one, other]) == [3, 3]
+
+
+@pytest.mark.parametrize("away", [AWAY, Answer(503), s3_error(503, "SlowDownRead")])
+async def test_a_replica_is_believed_that_it_lacks_an_object_whichever_of_its_servers_are_away(
+    away: Answer,
+) -> None:
+    """It lags, and the main store is asked then; so it is not left out."""
+    gone = s3_error(404, "NoSuchKey")
+    with servers(away, gone) as replica, stub_store(HERE) as main:
+        async with open_blob_store(
+            f"s3+http://AK:SK@{main.endpoint}/bucket",
+            read_urls=[f"s3+http://{','.join(stub.endpoint for stub in replica)}/bucket"],
+        ) as store:
+            with structlog.testing.capture_logs() as logs:
+                for _ in range(4):
+                    assert await store.get("packs/one") == b"body"
+        assert len(main.requests) == counts(replica)[1] == 4
+        assert "blobs.replica_away" not in [line["event"] for line in logs]

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Awaitable, Callable
+from dataclasses import replace
 
 import pytest
 from blake3 import blake3
@@ -18,6 +19,7 @@ from tests.storage.payloads.world import (
     embedded_only,
     entries_of,
     entry_of,
+    manifest_of,
     random_bytes,
     reference_to,
     send,
@@ -363,3 +365,16 @@ async def test_marked_while_it_gets_another_manifest(world: HurtWorld) -> None:
     assert row.damage == ""
     assert row.manifest_key != old.manifest_key
     assert await world.read(SHA256) == DATA
+
+
+@embedded_only
+async def test_a_manifest_that_is_not_the_rows_tells_nothing_of_a_pack_file(world: HurtWorld) -> None:
+    sha256 = await world.release(random_bytes(100 * KIB))
+    first, *others = await world.chunks_of(sha256)
+    manifest_key = (await world.row(sha256)).manifest_key
+    _, body = manifest_of(sha256, [replace(first, digest=bytes(32)), *others])
+    await world.change_object(manifest_key, lambda _: body)
+    assert not await world.marker.suspect(first.pack_key)
+    assert not (await world.row(sha256)).damage
+    assert await world.marker.suspect(manifest_key)
+    assert (await world.row(sha256)).damage.startswith(f"manifest {manifest_key}")

@@ -12,13 +12,30 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from sqlalchemy import insert, select, update
 
-from longshore_chunks import Codec, ManifestHeader, ManifestWriter, PackWriter, chunk_digest
+from longshore_chunks import (
+    Codec,
+    ManifestHeader,
+    ManifestReader,
+    ManifestWriter,
+    PackWriter,
+    chunk_digest,
+)
 from longshore_storage.catalogue import packs, tables
 from longshore_storage.errors import BlobStoreUnavailable, CorruptBlob
 from longshore_storage.payloads import PayloadNotStored, PayloadSettings
 
 from .conftest import OpenWorld
-from .world import CUTTING, KIB, World, cut, embedded_only, random_bytes, reference_to, text_bytes
+from .world import (
+    CUTTING,
+    KIB,
+    World,
+    cut,
+    embedded_only,
+    manifest_of,
+    random_bytes,
+    reference_to,
+    text_bytes,
+)
 
 DATA = text_bytes(150 * KIB) + random_bytes(150 * KIB)
 SHA256 = hashlib.sha256(DATA).hexdigest()
@@ -285,6 +302,61 @@ async def test_a_large_manifest_is_read_in_pieces(world: World, monkeypatch: pyt
     await world.upload(DATA)
     assert await world.read(SHA256, 1000) == DATA[1000:]
     assert max(length for key, _, length in world.blobs.got if key.startswith("manifests/")) == 200
+
+
+@embedded_only
+@pytest.mark.parametrize("forged_readings", [range(2, 3), range(2, 100)], ids=["once", "from then on"])
+async def test_a_large_manifest_is_the_same_when_it_is_read_again(
+    world: World, monkeypatch: pytest.MonkeyPatch, forged_readings: range
+) -> None:
+    """It is not kept, so whoever writes in the store may have put another one there since it was verified."""
+    monkeypatch.setattr("longshore_storage.payloads.manifest_reading._PIECE_BYTES", 200)
+    other = await world.upload(random_bytes(len(DATA), seed=9))
+    stored = await world.upload(DATA)
+    places = ManifestReader().feed(await world.blobs.get(other.manifest_key))
+    _, forged = manifest_of(SHA256, places)
+    readings = 0
+
+    def change(key: str, body: bytes) -> bytes:
+        nonlocal readings
+        if key != stored.manifest_key:
+            return body
+        at = world.blobs.got[-1][1]
+        readings += at == 0
+        return forged[at : at + len(body)] if readings in forged_readings else body
+
+    world.blobs.change = change
+    async with world.store.open(SHA256) as reader:
+        if 3 in forged_readings:
+            with pytest.raises(CorruptBlob):
+                await anext(reader.stream())
+        else:
+            assert b"".join([piece async for piece in reader.stream()]) == DATA
+    assert readings >= 3
+
+
+@embedded_only
+async def test_a_payload_that_is_compacted_while_a_server_of_the_store_is_away(world: World) -> None:
+    """Such a store does not say that the old objects are gone, so the row is looked at."""
+    await world.upload(DATA)
+    old = {*await world.keys("packs/"), *await world.keys("manifests/")}
+
+    async def cannot_tell(key: str) -> None:
+        if key in old:
+            raise BlobStoreUnavailable("not all of its servers answered")
+
+    async with world.store.open(SHA256) as reader:
+        stream = reader.stream()
+        got = bytes(await anext(stream))
+        await compact(world)
+        world.blobs.before_get = cannot_tell
+        got += b"".join([piece async for piece in stream])
+    assert got == DATA
+    async with world.store.open(SHA256) as reader:
+        await world.forget_payloads()
+        old.update(await world.keys("manifests/"))
+        with pytest.raises(PayloadNotStored):
+            await anext(reader.stream())
 
 
 @embedded_only

@@ -12,7 +12,16 @@ from dataclasses import dataclass
 import pytest
 from sqlalchemy import Table, func, select
 
-from longshore_chunks import Codec, Cutter, CuttingParameters, chunk_digest, encode
+from longshore_chunks import (
+    Codec,
+    Cutter,
+    CuttingParameters,
+    ManifestHeader,
+    ManifestWriter,
+    PlacedChunk,
+    chunk_digest,
+    encode,
+)
 from longshore_storage.catalogue import Catalogue, tables, uploads
 from longshore_storage.payloads import (
     ChunkEntry,
@@ -197,6 +206,16 @@ def reference_to(raw: bytes) -> ChunkEntry:
 
 def entries_of(raws: Iterable[bytes]) -> list[ChunkEntry]:
     return [entry_of(raw) for raw in raws]
+
+
+def manifest_of(sha256: str, chunks: Sequence[PlacedChunk]) -> tuple[str, bytes]:
+    """A manifest that says this of a payload, as anybody can make it, and a key that it may have."""
+    pack_keys = tuple(dict.fromkeys(chunk.pack_key for chunk in chunks))
+    size_bytes = sum(chunk.raw_length for chunk in chunks)
+    header = ManifestHeader(bytes.fromhex(sha256), size_bytes, CUTTING, pack_keys, len(chunks))
+    writer = ManifestWriter(header)
+    body = writer.add(chunks) + writer.finish()
+    return f"manifests/made-{writer.digest.hex()}", body
 
 
 def random_bytes(size: int, seed: int = 1) -> bytes:

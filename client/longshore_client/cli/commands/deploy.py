@@ -303,17 +303,25 @@ def _sha256(payload: Sourced | None, given: str | None) -> str | None:
 
 
 def _project(session: Session, payload: Sourced | None, given: str | None) -> str | None:
-    """The project that is given, else the payload's own, else the context's; None lets the library look."""
+    """The project that is given, else the payload's own, else the context's; None lets the library look.
+
+    That takes every payload as this machine's own, so what was fetched is looked at here.
+    """
     own = payload.project if payload is not None else None
-    if given or own or not session.chosen.project:
-        return given or own
+    chosen = session.chosen.project
+    if given or own or payload is None:
+        return given or own or chosen
+    if payload.stays and not chosen:
+        return None
     from longshore_client.contents import project_named_in
     from longshore_client.errors import ProjectUnknown
 
     try:
-        return project_named_in(payload.path) if payload is not None else session.chosen.project
+        return project_named_in(payload.path, payload.limits)
     except ProjectUnknown:
-        return session.chosen.project
+        if not chosen:
+            raise
+        return chosen
 
 
 def _say_nothing(_line: str) -> None:
