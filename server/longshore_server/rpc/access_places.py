@@ -246,7 +246,8 @@ async def of_node(places: Places, request: Any) -> Place | None:
     async def look(transaction: Transaction) -> Place | None:
         node = await nodes.find_node(transaction, request.node_name)
         place = _EVERYWHERE if node is None else Place("", (node.environment,))
-        return place._replace(hidden=hidden)
+        # Named, it would be written down where the node is there, once a minute, which takes its time.
+        return place._replace(hidden=hidden, named=False)
 
     return await places.read(look)
 

@@ -233,3 +233,18 @@ async def test_of_a_node_in_an_environment_that_one_may_not_read(stage: Stage) -
                     await call(make(node_name=name))
                 answers.add(told.message.replace(name, "IT"))
             assert len(answers) == 1
+
+
+async def test_a_node_that_is_hidden_is_written_down_as_one_that_is_none(stage: Stage) -> None:
+    """Or the time that it takes would tell them apart."""
+    spectator = as_caller(stage.node, stage.issuer.token("spectator"))
+    for name in ("none", stage.node.node.identity.name, "neither"):
+        with refused(S.PERMISSION_DENIED, "PERMISSION_DENIED"):
+            await spectator.cluster.CordonNode(cluster.CordonNodeRequest(node_name=name))
+    async with stage.node.catalogue.reading() as transaction:
+        (denied,) = [
+            entry
+            for entry in await list_audit(transaction, before_id=None, limit=10)
+            if (entry.principal, entry.reason) == ("spectator", "cluster.admin")
+        ]
+    assert (denied.result, denied.environment) == ("DENIED", "")
