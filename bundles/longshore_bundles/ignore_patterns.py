@@ -31,10 +31,17 @@ _MAX_PIECE_BYTES = 4 << 20
 _SET_ITEM = r"\\.|\[:[a-z]+:\]|[^\]\\]"
 _TOKEN = re.compile(
     r"\\(?P<escaped>.)|(?P<stars>\*+)|(?P<any>\?)"
-    rf"|\[(?P<negated>[!^]?)(?P<set>(?:\]|{_SET_ITEM})(?:{_SET_ITEM})*+)\]"
+    rf"|\[(?P<negated>[!^]?)(?P<set>(?>\]|{_SET_ITEM})(?:{_SET_ITEM})*+)\]"
     r"|(?P<literal>[^\\*?\[]+)",
     re.DOTALL,
 )
+# Those of RE2's kinds that have it.
+_WITHOUT_SLASH = {
+    "[:ascii:]": r"\x00-.0-\x7f",
+    "[:graph:]": r"!-.0-~",
+    "[:print:]": r" -.0-~",
+    "[:punct:]": r"!-.:-@\[-`{-~",
+}
 _IN_A_SET = re.compile(r"\\(?P<escaped>.)|(?P<kind>\[:[a-z]+:\])|(?P<range>(?!^)-)|(?P<literal>.)", re.DOTALL)
 
 
@@ -125,13 +132,35 @@ def _segment(glob: str) -> str:
 
 
 def _set(items: str, *, is_negated: bool) -> str:
-    regex = _IN_A_SET.sub(
-        lambda item: item["kind"] or item["range"] or re2.escape(item["escaped"] or item["literal"]), items
-    )
+    found = list(_IN_A_SET.finditer(items))
+    regex, at = "", 0
+    while at < len(found):
+        item = found[at]
+        at += 1
+        if item["kind"]:
+            regex += _WITHOUT_SLASH.get(item["kind"], item["kind"])
+        elif at + 1 < len(found) and found[at]["range"] and not found[at + 1]["kind"]:
+            regex += _range(_character(item), _character(found[at + 1]))
+            at += 2
+        else:
+            regex += re2.escape(_character(item))
     regex = f"[^/{regex}]" if is_negated else f"[{regex}]"
     # Of all that a line can hold only this can be refused; alone, so that its line is known.
     _compiled(regex)
     return regex
+
+
+def _character(item: re.Match[str]) -> str:
+    return item["escaped"] or item["literal"] or item["range"]
+
+
+def _range(first: str, last: str) -> str:
+    """A range without the slash, which no set matches."""
+    if not first <= "/" <= last:
+        return f"{re2.escape(first)}-{re2.escape(last)}"
+    return "".join(
+        f"{re2.escape(low)}-{re2.escape(high)}" for low, high in ((first, "."), ("0", last)) if low <= high
+    )
 
 
 def _pieces(rules: Iterable[_Rule]) -> Iterator[list[_Rule]]:

@@ -29,6 +29,8 @@ _DIRECTORY_RECORD = b"PK\x01\x02"
 _DIRECTORY_RECORD_BYTES = 46
 _MEAN_RECORD_BYTES = 256
 _LOCAL_HEADER_BYTES = 30
+# What stands before an entry's content, of more than the library looks at: it may reach into the next one.
+_MOST_HEADER_BYTES = 4096
 _UNIX = 3
 
 
@@ -134,7 +136,7 @@ class _Content:
         before = self._source.read_bytes
         with _damage_translated(self._source, self._info.orig_filename):
             file = self._archive.open(self._info)
-        self._source.disregard(self._source.read_bytes - before)
+        self._source.disregard(min(self._source.read_bytes - before, _MOST_HEADER_BYTES))
         with file:
             while True:
                 with _damage_translated(self._source, self._info.orig_filename):

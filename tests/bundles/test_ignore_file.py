@@ -83,6 +83,8 @@ PROJECT = [
         ["config/\r", "a.py\x0c\u2028*.pyc"],
         ["src[!x]a.py", "src?data.bin", "src*logs"],
         ["[!a-z]*", "s[q-s]?", "*.[[:alpha:]]?"],
+        ["src[+-9]a.py", "src[[:punct:]]a.py", "src[ -~]data.bin", "logs[[:print:]]old"],
+        ["[[:graph:]]*.env", "[[:ascii:]].py", "[a-]*", "?[!-~]py[c-]", "[]x]*", "[+-.]gitkeep"],
     ],
     ids=" ".join,
 )
@@ -198,7 +200,7 @@ def test_what_is_no_file_is_closed_again(tmp_path: Path) -> None:
         assert after.fileno() == number
 
 
-@pytest.mark.parametrize("line", ["secret\\", "[z-a]", "!", "[secret", "[[:letter:]]"])
+@pytest.mark.parametrize("line", ["secret\\", "[z-a]", "!", "[secret", "[[:letter:]]", "[[:alpha:]"])
 def test_a_line_that_is_no_pattern_is_named_by_its_number(tmp_path: Path, line: str) -> None:
     (tmp_path / NAME).write_text(f"*.pyc\n{line}\n")
     assert refusal(tmp_path) == "line 2 is no pattern"

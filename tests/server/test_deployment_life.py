@@ -8,8 +8,8 @@ from uuid import uuid4
 
 import pytest
 
+from longshore_server.deploying.queueing import FROZEN
 from longshore_server.refusal import Reason, Refusal
-from longshore_server.rollout.queue_head import FROZEN
 from longshore_server.rollout.step import Progress
 from longshore_storage.catalogue import Catalogue
 from longshore_storage.catalogue.audit_trail import list_audit

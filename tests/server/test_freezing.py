@@ -8,6 +8,7 @@ import grpc
 from google.protobuf import field_mask_pb2
 
 from longshore.v1 import catalog_service_pb2 as catalog
+from longshore.v1 import cluster_service_pb2 as cluster
 from longshore.v1 import deployment_pb2 as d
 from longshore.v1 import deployment_service_pb2 as pb
 
@@ -88,6 +89,24 @@ async def test_a_rollback_to_what_was_never_live_waits_too(start_node: StartNode
         await until(node, queued, lambda seen: seen.status_reason == "no_nodes")
         await freeze(node, "not today")
         await until(node, queued, lambda seen: seen.status_reason == "frozen")
+
+
+async def test_the_way_back_is_open_behind_a_rollback_that_waits_for_a_freezes_end(node: RunningNode) -> None:
+    first = await deploy_to_end(node, ONE)
+    await deploy_to_end(node, TWO)
+    staged = await deploy(node, THREE, stage_only=True)
+    name = node.node.identity.name
+    await node.cluster.CordonNode(cluster.CordonNodeRequest(node_name=name, reason="a moment"))
+    never_live = pb.RollbackRequest(deployment_id=new_id(), project="netops", version=staged.version)
+    waiting = (await node.deployments.Rollback(never_live)).deployment.deployment_id
+    await until(node, waiting, lambda seen: seen.status_reason == "no_nodes")
+    await freeze(node, "not today")
+    await until(node, waiting, lambda seen: seen.status_reason == "frozen")
+    await node.cluster.CordonNode(cluster.CordonNodeRequest(node_name=name))
+    back = await node.deployments.Rollback(
+        pb.RollbackRequest(deployment_id=new_id(), project="netops", version=first.version)
+    )
+    assert (await ended(node, back.deployment.deployment_id)).status == d.DEPLOYMENT_STATUS_SUCCEEDED
 
 
 @embedded

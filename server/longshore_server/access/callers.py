@@ -78,7 +78,7 @@ def is_principal(name: str) -> bool:
     """Whether somebody from elsewhere may have this name: 1 to 200 characters, seen, and none of ours."""
     if not 0 < len(name) <= _LONGEST_NAME or name != name.strip():
         return False
-    if not name.isprintable() or not unicodedata.is_normalized("NFKC", name):
+    if not name.isprintable() or not unicodedata.is_normalized("NFC", name):
         # What is not seen makes two names look like one, in the audit trail and to a second person; and so
         # does one that is written in two ways.
         return False

@@ -19,6 +19,9 @@ from longshore_storage.catalogue.rows import Actor, Deployment, Live, Release
 from .dependencies import check_dependencies
 from .terms import Terms
 
+FROZEN = "frozen"
+"""The ``status_reason`` of what waits for the end of a freeze."""
+
 
 async def lock_place(
     transaction: Transaction, project: str, environment: str, needs: Sequence[Need] = ()

@@ -27,7 +27,7 @@ from longshore_storage.catalogue.lifecycle import ROLLING, DeploymentKind, Deplo
 from longshore_storage.catalogue.rows import Actor, Deployment, Live, Release
 
 from .once import Once, same_again
-from .queueing import check_not_frozen, find_release, insert_in_place, lock_place
+from .queueing import FROZEN, check_not_frozen, find_release, insert_in_place, lock_place
 from .requests import RollbackRequest
 from .second_person import SecondPerson
 
@@ -167,7 +167,7 @@ async def check_is_way_back(transaction: Transaction, live: Live, release: Relea
 def _is_on_its_way(request: RollbackRequest, newest: Deployment) -> bool:
     """Whether a rollback is under way already, so that asking once more must not take that one back."""
     no_target = not (request.version or request.target_deployment_id)
-    return no_target and newest.kind is DeploymentKind.ROLLBACK
+    return no_target and newest.kind is DeploymentKind.ROLLBACK and newest.status_reason != FROZEN
 
 
 def _taken_back(

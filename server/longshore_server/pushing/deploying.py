@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import itertools
 import os
 import shutil
 import sys
@@ -30,7 +31,6 @@ _Told = tuple[str, str]
 """An action of the audit trail, and its message."""
 
 _AT_ONCE: Final = 2
-_LOOKED_AT_ONCE: Final = 4
 _MOST_WAITING: Final = 32
 # One hook's must not keep those of others out. That many come only in a moment: each is held against the ref
 # at once, and of those that are the last one waits.
@@ -65,7 +65,9 @@ class PushDeployments:
         self._tls = tls
         self._server = settings.server or _reached(own_address)
         self._places = asyncio.Semaphore(_AT_ONCE)
-        self._looks = asyncio.Semaphore(_LOOKED_AT_ONCE)
+        # One whose repository does not answer holds up its own pushes only.
+        self._looks = {hook.name: asyncio.Semaphore(1) for hook in settings.hooks}
+        self._numbers = itertools.count(1)
         self._turns = {hook.name: LastTurn() for hook in settings.hooks}
         self._running: dict[str, asyncio.Task[None]] = {}
         self._by_hook: Counter[str] = Counter()
@@ -83,7 +85,8 @@ class PushDeployments:
         if len(self._running) >= _MOST_WAITING or self._by_hook[hook.name] >= _MOST_OF_ONE:
             raise TooManyPushes
         self._by_hook[hook.name] += 1
-        task = self._running[ident] = asyncio.create_task(self._deploy(hook, push, peer))
+        deploying = self._deploy(hook, push, peer, next(self._numbers))
+        task = self._running[ident] = asyncio.create_task(deploying)
 
         def ended(_: object) -> None:
             self._running.pop(ident, None)
@@ -98,11 +101,11 @@ class PushDeployments:
             task.cancel()
         await asyncio.gather(*tasks, return_exceptions=True)
 
-    async def _deploy(self, hook: PushHookSettings, push: Push, peer: str) -> None:
+    async def _deploy(self, hook: PushHookSettings, push: Push, peer: str, number: int) -> None:
         actor = Actor(f"hook:{hook.name}", peer, push.deployment_id)
         try:
             await self._tell(actor, hook, "push.taken", f"{push.commit}: deployment {push.deployment_id}")
-            told = await self._why_not(hook, push) or await self._in_turn(hook, push)
+            told = await self._why_not(hook, push) or await self._in_turn(hook, push, number)
             if told is not None:
                 action, message = told
                 await self._tell(actor, hook, action, f"{push.commit}: {message}")
@@ -112,19 +115,21 @@ class PushDeployments:
     async def _why_not(self, hook: PushHookSettings, push: Push) -> _Told | None:
         """What keeps a push from being deployed. None where it is what the ref is."""
         try:
-            async with self._looks:
+            async with self._looks[hook.name]:
                 is_last = await is_what_ref_is(hook.source, hook.ref, push.commit)
         except RepositoryAway as away:
             return "push.failed", str(away)
         return None if is_last else ("push.overtaken", f"{hook.ref} is another commit by now")
 
-    async def _in_turn(self, hook: PushHookSettings, push: Push) -> _Told | None:
+    async def _in_turn(self, hook: PushHookSettings, push: Push, number: int) -> _Told | None:
         """Deploy a push that is the last, if it still is when its turn has come."""
-        async with self._turns[hook.name].of(push.deployment_id) as has_come:
+        async with self._turns[hook.name].of(number) as has_come:
             if not has_come:
                 return "push.overtaken", "another push came while it waited for its turn"
+            if (told := await self._why_not(hook, push)) is not None:
+                return told
             async with self._places:
-                return await self._why_not(hook, push) or await self._run(hook, push)
+                return await self._run(hook, push)
 
     async def _run(self, hook: PushHookSettings, push: Push) -> _Told | None:
         output = OutputTail()

@@ -12,17 +12,20 @@ class LastTurn:
 
     def __init__(self) -> None:
         self._changed = asyncio.Condition()
-        self._last = ""
+        self._last = 0
         self._busy = False
 
     @asynccontextmanager
-    async def of(self, ident: str) -> AsyncIterator[bool]:
-        """Wait for a turn, which lasts as long as the block; False at once where a later one has come."""
+    async def of(self, number: int) -> AsyncIterator[bool]:
+        """Wait for a turn, which lasts as long as the block; False at once where there is a later one.
+
+        Pushes are numbered as they come.
+        """
         async with self._changed:
-            self._last = ident
+            self._last = max(self._last, number)
             self._changed.notify_all()
-            await self._changed.wait_for(lambda: self._last != ident or not self._busy)
-            if has_come := self._last == ident:
+            await self._changed.wait_for(lambda: self._last > number or not self._busy)
+            if has_come := self._last == number:
                 self._busy = True
         try:
             yield has_come

@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from dataclasses import replace
 from enum import Enum, auto
 
-from longshore_server.deploying.queueing import check_expected_live
+from longshore_server.deploying.queueing import FROZEN, check_expected_live
 from longshore_server.refusal import Refusal
 from longshore_storage.catalogue import Transaction, deployments, nodes, projects, rollout_nodes
 from longshore_storage.catalogue.journal import change_status
@@ -19,7 +19,6 @@ from .rolling import own_activations
 from .turns import canary_standing, in_order, whose_turn
 
 NO_NODES = "no_nodes"
-FROZEN = "frozen"
 
 
 class _Turn(Enum):

@@ -42,7 +42,8 @@ class WaitingMessages:
 
     async def single(self, messages: AsyncIterator[Any]) -> Any:
         """The one message of a call. Raises ``Refusal`` where there is none, or it does not come."""
-        late = Refusal(Reason.INVALID_REQUEST, f"the request did not come to its end in {_AT_MOST_S:g} s")
+        why = f"the request did not come to its end in {_AT_MOST_S:g} s"
+        late = Refusal(Reason.UPLOAD_IDLE, why, retry_after_s=0)
         try:
             return await _next(read_only(messages), self._single, late, at_most_s=_AT_MOST_S)
         except StopAsyncIteration:

@@ -90,7 +90,8 @@ def _runs(chunks: Sequence[PlacedChunk]) -> Iterator[_Run]:
             and chunk.offset - (run.offset + run.length) <= _GAP_MAX_BYTES
             and end - run.offset <= _RUN_MAX_BYTES
         ):
-            run = _Run(run.key, run.offset, end - run.offset, [*run.chunks, chunk])
+            # Whoever lies may have one stand inside another.
+            run = _Run(run.key, run.offset, max(run.length, end - run.offset), [*run.chunks, chunk])
             continue
         if run is not None:
             yield run

@@ -133,7 +133,6 @@ CHEATS: Final[dict[str, Callable[[Issuer], str]]] = {
     "a C1 control": lambda issuer: issuer.token("root\x9b1m"),
     "a space without width": lambda issuer: issuer.token("ro\u200bot"),
     "a letter and its accent": lambda issuer: issuer.token("rene\u0301"),
-    "letters of double width": lambda issuer: issuer.token("\uff52oot"),
     "a text turned round": lambda issuer: issuer.token("\u202etoor"),
     "a space of another kind": lambda issuer: issuer.token("root\u00a0admin"),
     "a space at the end": lambda issuer: issuer.token("root "),

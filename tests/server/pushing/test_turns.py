@@ -12,28 +12,28 @@ class Pushes:
 
     def __init__(self) -> None:
         self.turns = LastTurn()
-        self.begun: list[str] = []
-        self.overtaken: list[str] = []
-        self._done: dict[str, asyncio.Event] = {}
+        self.begun: list[int] = []
+        self.overtaken: list[int] = []
+        self._done: dict[int, asyncio.Event] = {}
         self._tasks: list[asyncio.Task[None]] = []
 
-    async def come(self, ident: str) -> None:
-        self._done[ident] = asyncio.Event()
-        self._tasks.append(asyncio.create_task(self._hold(ident)))
+    async def come(self, number: int) -> None:
+        self._done[number] = asyncio.Event()
+        self._tasks.append(asyncio.create_task(self._hold(number)))
         await settled()
 
-    async def let_go(self, ident: str) -> None:
-        self._done[ident].set()
+    async def let_go(self, number: int) -> None:
+        self._done[number].set()
         await settled()
 
     async def ended(self) -> None:
         await asyncio.gather(*self._tasks)
 
-    async def _hold(self, ident: str) -> None:
-        async with self.turns.of(ident) as has_come:
-            (self.begun if has_come else self.overtaken).append(ident)
+    async def _hold(self, number: int) -> None:
+        async with self.turns.of(number) as has_come:
+            (self.begun if has_come else self.overtaken).append(number)
             if has_come:
-                await self._done[ident].wait()
+                await self._done[number].wait()
 
 
 async def settled() -> None:
@@ -43,17 +43,28 @@ async def settled() -> None:
 
 async def test_the_last_one_waits_and_those_between_are_overtaken_at_once() -> None:
     pushes = Pushes()
-    for ident in ("a", "b", "c", "d"):
-        await pushes.come(ident)
-    assert (pushes.begun, pushes.overtaken) == (["a"], ["b", "c"])
-    await pushes.let_go("a")
-    assert pushes.begun == ["a", "d"]
-    await pushes.let_go("d")
-    await pushes.come("e")
-    assert pushes.begun == ["a", "d", "e"]
-    await pushes.let_go("e")
+    for number in (1, 2, 3, 4):
+        await pushes.come(number)
+    assert (pushes.begun, pushes.overtaken) == ([1], [2, 3])
+    await pushes.let_go(1)
+    assert pushes.begun == [1, 4]
+    await pushes.let_go(4)
+    await pushes.come(5)
+    assert pushes.begun == [1, 4, 5]
+    await pushes.let_go(5)
     await pushes.ended()
-    assert pushes.overtaken == ["b", "c"]
+    assert pushes.overtaken == [2, 3]
+
+
+async def test_one_that_came_before_and_was_looked_at_later_displaces_none() -> None:
+    pushes = Pushes()
+    for number in (1, 3, 2):
+        await pushes.come(number)
+    assert (pushes.begun, pushes.overtaken) == ([1], [2])
+    await pushes.let_go(1)
+    assert pushes.begun == [1, 3]
+    await pushes.let_go(3)
+    await pushes.ended()
 
 
 async def test_one_that_is_broken_off_leaves_its_turn() -> None:
@@ -61,12 +72,12 @@ async def test_one_that_is_broken_off_leaves_its_turn() -> None:
     begun = asyncio.Event()
 
     async def hold() -> None:
-        async with turns.of("a"):
+        async with turns.of(1):
             begun.set()
             await asyncio.Event().wait()
 
     holding = asyncio.create_task(hold())
     await begun.wait()
     holding.cancel()
-    async with asyncio.timeout(5), turns.of("b") as has_come:
+    async with asyncio.timeout(5), turns.of(2) as has_come:
         assert has_come
