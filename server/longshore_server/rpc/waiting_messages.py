@@ -21,6 +21,7 @@ from .reading import read_only
 # The message of a call comes with it, mostly in the same packet.
 _SOON_S: Final = 1.0
 _AT_MOST_S: Final = 20.0
+_TOLD_AFTER_S: Final = 0.1
 _MOST_SINGLE: Final = 32
 # Streams are idle for good reasons, each in a few kilobytes; but nobody has so many.
 _MOST_OF_STREAMS: Final = 100_000
@@ -47,6 +48,8 @@ class WaitingMessages:
         try:
             return await _next(read_only(messages), self._single, late, at_most_s=_AT_MOST_S)
         except StopAsyncIteration:
+            # So looks one whose client has gone, too: that is told a moment later, and ends this here.
+            await asyncio.sleep(_TOLD_AFTER_S)
             raise Refusal(Reason.INVALID_REQUEST, "the call came without its request") from None
 
     async def stream(self, messages: AsyncIterator[Any]) -> AsyncIterator[Any]:

@@ -114,3 +114,23 @@ async def test_a_call_without_its_request(node: RunningNode) -> None:
         await call(iter(()))
     assert caught.value.code() is grpc.StatusCode.INVALID_ARGUMENT
     assert caught.value.details() == "the call came without its request"
+
+
+async def test_one_whose_client_goes_was_cancelled(
+    start_node: StartNode, capsys: pytest.CaptureFixture[str]
+) -> None:
+    async with start_node() as node, h2.RawConnection(node.node.address) as connection:
+        await begin(connection, INFO, 1)
+        told = await _told(capsys, "call.begun")
+        await connection.send(h2.frame(h2.RST_STREAM, 0, 1, h2.CANCEL.to_bytes(4, "big")))
+        told += await _told(capsys, "call.cancelled")
+    assert "call.refused" not in told
+
+
+async def _told(capsys: pytest.CaptureFixture[str], event: str) -> str:
+    told = ""
+    async with asyncio.timeout(20):
+        while event not in told:
+            await asyncio.sleep(0.01)
+            told += capsys.readouterr().out
+    return told
