@@ -10,7 +10,7 @@ from __future__ import annotations
 import asyncio
 import functools
 from collections import deque
-from collections.abc import AsyncIterator, Callable, Sequence
+from collections.abc import AsyncIterator, Callable, Collection, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from typing import TypeVar
 
@@ -157,6 +157,8 @@ class S3BlobStore:
     ) -> T:
         def log_retry(state: tenacity.RetryCallState) -> None:
             error = state.outcome.exception() if state.outcome else None
+            if isinstance(error, _DeniedBySome):
+                return
             _log.warning(
                 "blob_store_retry",
                 operation=operation,
@@ -169,21 +171,29 @@ class S3BlobStore:
             return 0.0 if state.attempt_number < len(self._turns) else _backoff(state)
 
         failed = False
+        denying: set[_Server] = set()
 
         async def attempt() -> T:
             nonlocal failed
+            server = self._next(denying)
             try:
-                return await self._attempt(request, key)
+                return await self._attempt(server, request, key)
             except PassingFault:
                 failed = True
                 raise
             except BlobNotFound as error:
-                if not self._is_replica and (failed or any(server.absence.noted for server in self._turns)):
+                if self._is_replica:
+                    raise
+                if failed or any(each.absence.noted for each in self._turns):
                     failed = False
+                    denying.clear()
                     raise PassingFault(
                         f"{key!r} is not found in {self._shown}, but not all of its servers answered: once "
                         "they are back it is certain whether it is gone"
                     ) from error
+                denying.add(server)
+                if len(denying) < len(self._turns):
+                    raise _DeniedBySome(f"{key!r} is not found by one server of {self._shown}") from error
                 raise
 
         retry_for_s = self._retry_for_s if retry_for_s is None else retry_for_s
@@ -200,8 +210,7 @@ class S3BlobStore:
         )
         return await retrying(attempt)
 
-    async def _attempt(self, request: Callable[[S3Bucket], T], key: str) -> T:
-        server = self._next()
+    async def _attempt(self, server: _Server, request: Callable[[S3Bucket], T], key: str) -> T:
         loop = asyncio.get_running_loop()
         try:
             found = await loop.run_in_executor(self._executor, server.bucket.ask, request, key)
@@ -217,9 +226,10 @@ class S3BlobStore:
         server.absence.end()
         return found
 
-    def _next(self) -> _Server:
-        """Whose turn it is of those that are not left out; of all, where all are."""
-        server = next((server for server in self._turns if not server.absence.lasts()), self._turns[0])
+    def _next(self, denying: Collection[_Server]) -> _Server:
+        """Whose turn it is of those neither left out nor ``denying``; of all, where there is none."""
+        to_ask = (each for each in self._turns if not each.absence.lasts() and each not in denying)
+        server = next(to_ask, self._turns[0])
         self._turns.remove(server)
         self._turns.append(server)
         return server
@@ -230,6 +240,10 @@ class S3BlobStore:
         if offset > found.size_bytes:
             raise CorruptBlob(key, f"it has {found.size_bytes} bytes, some from {offset} on were asked for")
         return b""
+
+
+class _DeniedBySome(PassingFault):
+    """Not found, by servers that may not see the drives of the others: these are asked, too."""
 
 
 class _Server:

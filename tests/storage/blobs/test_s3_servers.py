@@ -7,6 +7,7 @@ from contextlib import ExitStack, asynccontextmanager, contextmanager
 
 import pytest
 import structlog
+from structlog.testing import capture_logs
 
 from longshore_storage.blobs import S3BlobStore, absence, open_blob_store
 from longshore_storage.errors import BlobNotFound, BlobStoreUnavailable, Misconfigured
@@ -81,16 +82,28 @@ async def test_a_put_goes_on_at_another_server_with_the_whole_body() -> None:
         assert stubs[1].bodies == [b"whole body"] * 2
 
 
-async def test_what_is_not_there_and_what_is_wrong_is_not_asked_twice() -> None:
-    for answer, error in (
-        (s3_error(404, "NoSuchKey"), BlobNotFound),
-        (s3_error(403, "AccessDenied"), Misconfigured),
+async def test_what_is_not_there_is_asked_of_each_and_what_is_wrong_of_one() -> None:
+    for answer, error, asked in (
+        (s3_error(404, "NoSuchKey"), BlobNotFound, 3),
+        (s3_error(403, "AccessDenied"), Misconfigured, 1),
     ):
-        with servers(answer, answer) as stubs:
+        with servers(answer, answer, answer) as stubs:
             async with store_of(stubs) as store:
                 with pytest.raises(error):
                     await store.get("packs/one")
-            assert sum(counts(stubs)) == 1
+            assert sum(counts(stubs)) == asked
+            assert max(counts(stubs)) == 1
+
+
+async def test_what_one_server_does_not_find_another_may() -> None:
+    """As one does that was just started, and does not see the drives of the others yet."""
+    gone = s3_error(404, "NoSuchKey")
+    for answers in ((gone, HERE, gone), (gone, gone, HERE)):
+        with servers(*answers) as stubs, capture_logs() as logs:
+            async with store_of(stubs) as store:
+                assert await store.get("packs/one") == b"body"
+            assert sum(counts(stubs)) == answers.index(HERE) + 1
+        assert not logs
 
 
 @pytest.mark.parametrize("away", [AWAY, Answer(503), s3_error(503, "SlowDownRead")])
