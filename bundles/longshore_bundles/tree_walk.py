@@ -13,7 +13,6 @@ Memory: the names of one directory a level; nothing else is kept.
 
 from __future__ import annotations
 
-import errno
 import os
 import stat
 from collections.abc import Iterator
@@ -26,6 +25,7 @@ from .errors import EntryRefused, TreeChanged, TreeUnreadable
 from .findings import printable
 from .ignore_patterns import Ignored, ignoring
 from .kinds import ROOT_MANIFESTS
+from .regular_files import open_regular
 
 IGNORE_FILE = ".longshoreignore"
 _GIT = ".git"
@@ -161,14 +161,8 @@ def reading(path: str) -> Iterator[None]:
 
 
 def _read_ignore_file(directory: Path) -> Ignored:
-    location = directory / IGNORE_FILE
     try:
-        # Whose tree this is may be a stranger: no link is followed, and no pipe waited for.
-        descriptor = os.open(location, os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK | os.O_CLOEXEC)
-        if not stat.S_ISREG(os.fstat(descriptor).st_mode):
-            os.close(descriptor)
-            raise ValueError("it is no file")
-        with os.fdopen(descriptor, "rb") as file:
+        with open_regular(directory / IGNORE_FILE) as file:
             content = file.read(_MAX_IGNORE_FILE_BYTES + 1)
         if len(content) > _MAX_IGNORE_FILE_BYTES:
             raise ValueError(f"it is larger than {_MAX_IGNORE_FILE_BYTES} bytes")
@@ -176,7 +170,7 @@ def _read_ignore_file(directory: Path) -> Ignored:
     except FileNotFoundError:
         return lambda path: False
     except OSError as error:
-        reason = "it is a link" if error.errno == errno.ELOOP else str(error.strerror)
+        reason = str(error.strerror)
     except ValueError as error:
         reason = str(error)
     raise TreeUnreadable("IGNORE_FILE_INVALID", f"{IGNORE_FILE} cannot be used: {reason}", path=IGNORE_FILE)
