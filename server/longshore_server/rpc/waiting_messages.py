@@ -22,6 +22,7 @@ from .reading import read_only
 _SOON_S: Final = 1.0
 _AT_MOST_S: Final = 20.0
 _TOLD_AFTER_S: Final = 0.1
+_MOST_ENDING: Final = 8
 _MOST_SINGLE: Final = 32
 # Streams are idle for good reasons, each in a few kilobytes; but nobody has so many.
 _MOST_OF_STREAMS: Final = 100_000
@@ -37,6 +38,7 @@ class WaitingMessages:
 
     def __init__(self) -> None:
         self._single = Shares(_MOST_SINGLE, "requests that do not come to an end", _too_many)
+        self._ending = 0
         self._of_streams = Shares(
             _MOST_OF_STREAMS, "streams that wait for a message", _too_many, most_of_one=_MOST_OF_ONES_STREAMS
         )
@@ -48,9 +50,21 @@ class WaitingMessages:
         try:
             return await _next(read_only(messages), self._single, late, at_most_s=_AT_MOST_S)
         except StopAsyncIteration:
-            # So looks one whose client has gone, too: that is told a moment later, and ends this here.
-            await asyncio.sleep(_TOLD_AFTER_S)
+            await self._until_told()
             raise Refusal(Reason.INVALID_REQUEST, "the call came without its request") from None
+
+    async def _until_told(self) -> None:
+        """A call whose client has gone looks as if it had no message; soon that is told, and ends it.
+
+        Of a flood of such calls few are waited for: the others are logged as what they look like.
+        """
+        if self._ending >= _MOST_ENDING:
+            return
+        self._ending += 1
+        try:
+            await asyncio.sleep(_TOLD_AFTER_S)
+        finally:
+            self._ending -= 1
 
     async def stream(self, messages: AsyncIterator[Any]) -> AsyncIterator[Any]:
         """All messages of a call, which raise ``Refusal`` where too many are waited for."""
