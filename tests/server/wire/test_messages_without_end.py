@@ -117,8 +117,10 @@ async def test_a_call_without_its_request(node: RunningNode) -> None:
 
 
 async def test_one_whose_client_goes_was_cancelled(
-    start_node: StartNode, capsys: pytest.CaptureFixture[str]
+    start_node: StartNode, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
 ) -> None:
+    # However busy the machine is.
+    monkeypatch.setattr(waiting_messages, "_TOLD_AFTER_S", 10)
     async with start_node() as node, h2.RawConnection(node.node.address) as connection:
         await begin(connection, INFO, 1)
         told = await _told(capsys, "call.begun")
