@@ -41,8 +41,12 @@ class Asking:
         try:
             answer = (await upload(stub, uploading)).deployment
         except grpc.aio.AioRpcError as error:
-            # The other node is at it, by the same id, or has ended it just now.
-            if refused(error).reason not in ("UPLOAD_IN_PROGRESS", "CONFLICT"):
+            reason = refused(error).reason
+            if reason == "CONFLICT":
+                # The other node ends it just now: called again, this one has the answer, too.
+                await self._upload(stub, uploading)
+            # Or it is at it, by the same id.
+            elif reason != "UPLOAD_IN_PROGRESS":
                 raise
             return
         self.versions.setdefault(answer.deployment_id, set()).add(answer.version)

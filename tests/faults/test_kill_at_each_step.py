@@ -116,11 +116,13 @@ async def goes_well_in_the_end(nursery: Nursery, case: Case, schedule: str) -> b
     return killed
 
 
-async def steps_met(nursery: Nursery, template: Path, make: Callable[[Path], Case], schedule: str) -> int:
+async def steps_met(
+    nursery: Nursery, template: Path, make: Callable[[Path], Case], schedule: str, *, run: str = ""
+) -> int:
     """Kill at step 1, 2, 3 … on copies of ``template`` until it goes through; at how many it was killed."""
 
     async def killed_at(number: int) -> bool:
-        data_dir = template.with_name(str(number))
+        data_dir = template.with_name(f"{run}{number}")
         shutil.copytree(template, data_dir, symlinks=True)
         return await goes_well_in_the_end(nursery, make(data_dir), f"{schedule}-{number}")
 
@@ -165,10 +167,13 @@ async def test_a_deploy(nursery: Nursery, one_live: Path, schedule: str, least: 
         assert any(0 < offset < len(PAYLOAD_2) for offset in resumed_at), "nothing that was stored was used"
 
 
-# Two of a rollback's commits may fall together.
-@pytest.mark.parametrize(("schedule", "least"), [("after-commit", 7), ("before-disk", 3)])
+@pytest.mark.parametrize(("schedule", "least"), [("after-commit", 8), ("before-disk", 3)])
 async def test_a_rollback(nursery: Nursery, two_live: Path, schedule: str, least: int) -> None:
-    assert await steps_met(nursery, two_live, rolling_back, schedule) >= least
+    met = await steps_met(nursery, two_live, rolling_back, schedule)
+    if met < least:
+        # What a busy machine lets fall together in one run is apart in another.
+        met = await steps_met(nursery, two_live, rolling_back, schedule, run="again-")
+    assert met >= least
 
 
 async def test_a_deploy_over_real_services(
