@@ -19,6 +19,12 @@ from tests.services.migrated import MigratedFile
 from tests.services.processes import ServerProcess, serve
 
 
+@pytest.fixture(autouse=True)
+def commands_leave_the_log_alone(monkeypatch: pytest.MonkeyPatch) -> None:
+    """A command writes its log to its own streams, which end with it; this process lives on."""
+    monkeypatch.setattr("longshore_server.commands.running.configure_logging", lambda level, form: None)
+
+
 @pytest.fixture(params=["embedded", "services"])
 def stores(request: pytest.FixtureRequest) -> dict[str, Any]:
     """Settings of the stores: nothing for the embedded default, else PostgreSQL, MinIO and etcd."""

@@ -27,12 +27,6 @@ from .contents import canonical_tar, small_tree
 from .running import RunningNode, StartNode, embedded
 
 
-@pytest.fixture(autouse=True)
-def commands_leave_the_log_alone(monkeypatch: pytest.MonkeyPatch) -> None:
-    """A command writes its log to its own streams, which end with it; the node of this process lives on."""
-    monkeypatch.setattr("longshore_server.commands.running.configure_logging", lambda level, form: None)
-
-
 @pytest.fixture
 async def node(start_node: StartNode) -> AsyncIterator[RunningNode]:
     """A node that leaves sealing to the command, with some history."""

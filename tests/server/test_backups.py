@@ -8,7 +8,6 @@ from contextlib import asynccontextmanager
 from pathlib import Path
 from typing import Any
 
-import pytest
 from click.testing import CliRunner, Result
 
 from longshore.v1 import catalog_service_pb2 as catalog
@@ -23,12 +22,6 @@ from .contents import canonical_tar, installed, small_tree
 from .running import RunningNode, StartNode, embedded, services
 
 GRACE_S = 3600
-
-
-@pytest.fixture(autouse=True)
-def commands_leave_the_log_alone(monkeypatch: pytest.MonkeyPatch) -> None:
-    """A command writes its log to its own streams, which end with it; the nodes of this process live on."""
-    monkeypatch.setattr("longshore_server.commands.running.configure_logging", lambda level, form: None)
 
 
 async def run(command: str, *arguments: str | Path, answer: str = "", **variables: str) -> Result:

@@ -5,18 +5,12 @@ from __future__ import annotations
 import json
 from pathlib import Path
 
-import pytest
 import yaml
 from click.testing import CliRunner, Result
 
 from longshore_server.commands import admin
 
 SECRET = "hunter2-is-a-secret"
-
-
-@pytest.fixture(autouse=True)
-def commands_leave_the_log_alone(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("longshore_server.commands.running.configure_logging", lambda level, form: None)
 
 
 def config(tmp_path: Path, command: str, settings: object, *options: str, **variables: str) -> Result:

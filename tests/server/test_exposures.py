@@ -31,7 +31,6 @@ LOCAL = {
 def only_what_is_given(monkeypatch: pytest.MonkeyPatch) -> None:
     for name in ("PGSSLMODE", "PGHOST"):
         monkeypatch.delenv(name, raising=False)
-    monkeypatch.setattr("longshore_server.commands.running.configure_logging", lambda level, form: None)
 
 
 def told(**values: Any) -> list[str]:

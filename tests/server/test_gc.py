@@ -22,12 +22,6 @@ from .collected import AT_ONCE, content, delete, download, stored_versions
 from .running import RunningNode, StartNode, embedded
 
 
-@pytest.fixture(autouse=True)
-def commands_leave_the_log_alone(monkeypatch: pytest.MonkeyPatch) -> None:
-    """A command writes its log to its own streams, which end with it; the nodes of this process live on."""
-    monkeypatch.setattr("longshore_server.commands.running.configure_logging", lambda level, form: None)
-
-
 def run_gc(settings: Settings, *options: str, answer: str = "") -> Result:
     """The command, with these settings in a file."""
     written = json.loads(settings.model_dump_json(exclude_unset=True))

@@ -8,6 +8,8 @@ from typing import Any
 import grpc
 import pytest
 from grpc_health.v1 import health_pb2, health_pb2_grpc
+from structlog.testing import capture_logs
+from structlog.typing import EventDict
 
 from longshore.v1 import cluster_service_pb2 as cluster
 from longshore_server.rpc import waiting_messages
@@ -117,22 +119,20 @@ async def test_a_call_without_its_request(node: RunningNode) -> None:
 
 
 async def test_one_whose_client_goes_was_cancelled(
-    start_node: StartNode, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+    start_node: StartNode, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     # However busy the machine is.
     monkeypatch.setattr(waiting_messages, "_TOLD_AFTER_S", 10)
-    async with start_node() as node, h2.RawConnection(node.node.address) as connection:
-        await begin(connection, INFO, 1)
-        told = await _told(capsys, "call.begun")
-        await connection.send(h2.frame(h2.RST_STREAM, 0, 1, h2.CANCEL.to_bytes(4, "big")))
-        told += await _told(capsys, "call.cancelled")
-    assert "call.refused" not in told
+    with capture_logs() as lines:
+        async with start_node() as node, h2.RawConnection(node.node.address) as connection:
+            await begin(connection, INFO, 1)
+            await _told(lines, "call.begun")
+            await connection.send(h2.frame(h2.RST_STREAM, 0, 1, h2.CANCEL.to_bytes(4, "big")))
+            await _told(lines, "call.cancelled")
+    assert "call.refused" not in {line["event"] for line in lines}
 
 
-async def _told(capsys: pytest.CaptureFixture[str], event: str) -> str:
-    told = ""
+async def _told(lines: list[EventDict], event: str) -> None:
     async with asyncio.timeout(20):
-        while event not in told:
+        while not any(line["event"] == event for line in lines):
             await asyncio.sleep(0.01)
-            told += capsys.readouterr().out
-    return told
