@@ -205,6 +205,12 @@ async def wait_for_reason(stub: Stub, deployment_id: str, reason: str) -> Deploy
     return await _wait_for(stub, deployment_id, lambda deployment: deployment.status_reason == reason)
 
 
+async def some_durable_bytes(stub: Stub, deployment_id: str) -> int:
+    """Wait until something of an upload is stored for good; how much."""
+    deployment = await _wait_for(stub, deployment_id, lambda seen: seen.transfer.durable_bytes > 0)
+    return deployment.transfer.durable_bytes
+
+
 async def _wait_for(
     stub: Stub, deployment_id: str, is_there: Callable[[Deployment], bool], *, deadline_s: float = 20
 ) -> Deployment:

@@ -11,6 +11,7 @@ command of ``longshore admin`` from its begin:
 ``statement``  one in a transaction of the catalogue (only ``before``)
 
 A schedule is ``before-commit-3``: the process kills itself when it is about to commit the third time.
+Of commits those of one function may be meant: ``after-commit-begin_switch`` is the first of that one.
 """
 
 from __future__ import annotations
@@ -42,8 +43,8 @@ _DISK_EVENTS = frozenset({"os.rename", "os.symlink", "os.remove", "os.rmdir"})
 
 def install(schedule: str, data_dir: Path, *, at_once: bool) -> None:
     """Arm this process, which is about to become a node with ``data_dir``; a command counts ``at_once``."""
-    moment, kind, number = schedule.split("-")
-    crash = _Crash(moment, kind, int(number))
+    moment, kind, which = schedule.split("-")
+    crash = _Crash(moment, kind, int(which)) if which.isdigit() else _Crash(moment, kind, 1, of=which)
     crash.counting = at_once
     make_packs_small()
     _begin_counting_at(crash, Uploads, "accept")
@@ -65,15 +66,18 @@ def _with_small_packs(uploads: UploadSettings) -> PayloadSettings:
 
 
 class _Crash:
-    def __init__(self, moment: str, kind: str, number: int) -> None:
+    def __init__(self, moment: str, kind: str, number: int, *, of: str = "") -> None:
         self._at = (moment, kind)
+        self._of = of
         self._number = number
         self._count = itertools.count(1)
         self.counting = False
 
-    def pass_by(self, moment: str, kind: str) -> None:
+    def pass_by(self, moment: str, kind: str, function: str = "") -> None:
         """Die here, if this is the place."""
-        if self.counting and (moment, kind) == self._at and next(self._count) == self._number:
+        if not self.counting or (moment, kind) != self._at or self._of not in ("", function):
+            return
+        if next(self._count) == self._number:
             os.kill(os.getpid(), signal.SIGKILL)
 
 
@@ -94,10 +98,15 @@ def _count_commits(crash: _Crash) -> None:
     async def transaction(catalogue: Catalogue) -> AsyncIterator[Transaction]:
         async with original(catalogue) as opened:
             yield opened
-            crash.pass_by("before", "commit")
-        crash.pass_by("after", "commit")
+            crash.pass_by("before", "commit", _who_leaves())
+        crash.pass_by("after", "commit", _who_leaves())
 
     Catalogue.transaction = transaction  # type: ignore[method-assign,assignment]
+
+
+def _who_leaves() -> str:
+    """The function whose ``async with`` ends: above it are this one, the generator and its ``__aexit__``."""
+    return sys._getframe(3).f_code.co_name
 
 
 def _count_statements(crash: _Crash) -> None:
