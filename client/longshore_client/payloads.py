@@ -138,15 +138,21 @@ class StreamedPayload:
 
     async def blocks(self, thread: ReadingThread) -> AsyncGenerator[Block, None]:
         """What came before, then what comes; file work is done in ``thread``."""
-        if self._spool is None:
-            self._spool = await thread.run(_unnamed_file)
-        await thread.run(self._spool.seek, 0)
-        while piece := await thread.run(self._spool.read, BLOCK_BYTES):
+        spool = await thread.run(self._opened)
+        await thread.run(spool.seek, 0)
+        while piece := await thread.run(spool.read, BLOCK_BYTES):
             yield Block(piece)
         async for piece in self._pieces:
             if piece:
-                await thread.run(_keep, self._spool, piece)
+                await thread.run(_keep, spool, piece)
                 yield Block(piece)
+
+    def _opened(self) -> IO[bytes]:
+        # Noted here, in the thread: whoever waits for it may be cancelled before it is there.
+        if self._spool is None:
+            with _keeping():
+                self._spool = tempfile.TemporaryFile(prefix="longshore-")  # noqa: SIM115 (closed by ``close``)
+        return self._spool
 
     async def close(self) -> None:
         """Give the temporary file back, and end the iterator where it can be ended."""
@@ -156,16 +162,19 @@ class StreamedPayload:
             await self._pieces.aclose()
 
 
-def _unnamed_file() -> IO[bytes]:
-    return tempfile.TemporaryFile(prefix="longshore-")
-
-
 def _keep(spool: IO[bytes], piece: bytes) -> None:
-    try:
+    with _keeping():
         spool.write(piece)
+
+
+@contextmanager
+def _keeping() -> Iterator[None]:
+    try:
+        yield
     except OSError as error:
         raise PayloadUnreadable(
-            f"cannot keep what was read in {tempfile.gettempdir()}: {error.strerror or error}"
+            f"cannot keep what is read in a temporary file: {error.strerror or error}: "
+            "set TMPDIR to a folder with room for it"
         ) from error
 
 

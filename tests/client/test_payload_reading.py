@@ -6,10 +6,12 @@ import asyncio
 import hashlib
 import itertools
 import os
+import tempfile
 import threading
 from collections.abc import AsyncIterator
 from contextlib import aclosing
 from pathlib import Path
+from typing import IO
 
 import pytest
 from blake3 import blake3
@@ -225,3 +227,34 @@ async def test_an_error_of_the_callers_iterator_is_the_callers() -> None:
         await _windows(payload)
     await payload.close()
     assert not _reading_threads()
+
+
+async def test_cancelled_while_the_temporary_file_is_opened(monkeypatch: pytest.MonkeyPatch) -> None:
+    opening, may_go_on = threading.Event(), threading.Event()
+    opened: list[IO[bytes]] = []
+
+    def slowly(*, prefix: str) -> IO[bytes]:
+        opening.set()
+        assert may_go_on.wait(20)
+        opened.append(temporary_file(prefix=prefix))
+        return opened[0]
+
+    temporary_file = tempfile.TemporaryFile
+    monkeypatch.setattr("longshore_client.payloads.tempfile.TemporaryFile", slowly)
+    payload = StreamedPayload(_pieces(b"x" * 5_000, 1_000), size_bytes=None)
+    task = asyncio.create_task(_windows(payload))
+    assert await asyncio.to_thread(opening.wait, 20)
+    task.cancel()
+    asyncio.get_running_loop().call_later(0.05, may_go_on.set)
+    with pytest.raises(asyncio.CancelledError):
+        await task
+    await payload.close()
+    assert [file.closed for file in opened] == [True]
+
+
+async def test_where_no_temporary_file_can_be(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    monkeypatch.setattr("tempfile.tempdir", str(tmp_path / "none"))
+    payload = StreamedPayload(_pieces(b"x" * 5_000, 1_000), size_bytes=None)
+    with pytest.raises(PayloadUnreadable, match="No such file or directory: set TMPDIR to a folder"):
+        await _windows(payload)
+    await payload.close()
