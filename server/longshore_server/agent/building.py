@@ -11,6 +11,7 @@ import structlog
 from longshore_bundles import PayloadFormat, UnpackLimits, UnpackResult, unpack
 from longshore_server.deploying.examining import lay_down
 from longshore_server.disk import DataFolder, InstalledTree, InstalledTrees, LiveLinks, make_room
+from longshore_server.memory import give_back_freed
 from longshore_server.unbroken import in_executor
 from longshore_storage.catalogue.rows import Release
 from longshore_storage.errors import CorruptBlob
@@ -27,6 +28,10 @@ _ROOM_FACTOR = 1.1
 _ROOM_EXTRA_BYTES = 16 << 20
 # A payload smaller than the largest chunk is fetched sooner than seeds are looked through.
 _LEAST_SHARED_BYTES = 256 << 10
+
+
+# What is smaller is read in few batches.
+_LARGE_BYTES = 32 << 20
 
 
 class TreeBuilder:
@@ -137,6 +142,8 @@ class TreeBuilder:
 
     def _begin(self, release: Release, staging: Path, *, spooled: bool) -> None:
         """Make room for a tree, and the empty folder ``staging`` for it."""
+        if release.payload_size_bytes >= _LARGE_BYTES:
+            give_back_freed()
         needed = int(release.unpacked_size_bytes * _ROOM_FACTOR) + _ROOM_EXTRA_BYTES
         needed += release.payload_size_bytes if spooled else 0
         what = f"{release.project} {release.version}"
