@@ -7,6 +7,7 @@ and the pieces freed in other threads' arenas made the peak a third higher.
 
 from __future__ import annotations
 
+import asyncio
 import ctypes
 import gc
 from collections.abc import Callable
@@ -17,6 +18,7 @@ _MIB: Final = 1024 * 1024
 _M_TRIM_THRESHOLD: Final = -1
 _M_MMAP_THRESHOLD: Final = -3
 _M_ARENA_MAX: Final = -8
+_GIVEN_BACK_EVERY_S: Final = 30.0
 
 
 def keep_freed_memory() -> None:
@@ -41,6 +43,16 @@ def give_back_freed() -> None:
     malloc_trim = _of_glibc("malloc_trim")
     if malloc_trim is not None:
         malloc_trim(0)
+
+
+async def keep_giving_back(*, every_s: float = _GIVEN_BACK_EVERY_S) -> None:
+    """Give back what bursts leave behind, until cancelled: else a node stays as large as it once was.
+
+    Rarely enough that an upload, which has what it frees back at once, is not slower for it.
+    """
+    while True:
+        await asyncio.sleep(every_s)
+        await asyncio.to_thread(give_back_freed)
 
 
 def _of_glibc(name: str) -> Callable[..., int] | None:

@@ -10,7 +10,7 @@ from pathlib import Path
 import click
 
 from longshore_server.log import change_level
-from longshore_server.memory import keep_freed_memory, spare_what_stays
+from longshore_server.memory import keep_freed_memory, keep_giving_back, spare_what_stays
 from longshore_server.open_files import allow_more_files, tell_allowed_files
 from longshore_server.settings import Settings
 
@@ -39,9 +39,11 @@ def serve(config: Path | None, data_dir: Path | None, listen: str | None) -> Non
             click.echo(f"listening on {node.address}")
             sys.stdout.flush()
             tell_allowed_files(files_before)
+            giving_back = asyncio.create_task(keep_giving_back())
             await stop.wait()
             stop.clear()
             draining = asyncio.create_task(node.drain(settings.drain_timeout_s))
+            giving_back.cancel()
             # Whoever asks a second time does not want to wait.
             again = asyncio.create_task(stop.wait())
             await asyncio.wait([draining, again], return_when=asyncio.FIRST_COMPLETED)
