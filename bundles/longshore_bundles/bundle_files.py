@@ -41,13 +41,16 @@ class BundleFile:
 
 
 class BundleFiles(Mapping[str, BundleFile]):
-    """What is kept of one bundle, by path from its root. ``links`` were wanted, and are no files."""
+    """What is kept of one bundle, by path from its root. ``links`` were wanted, and are no files.
+
+    ``first_not_kept`` is the path of the first file that would have been too much; empty where all are kept.
+    """
 
     def __init__(self) -> None:
         self._files: dict[str, BundleFile] = {}
         self._kept_bytes = 0
         self.links: set[str] = set()
-        self.overflowed = False
+        self.first_not_kept = ""
 
     def __getitem__(self, path: str) -> BundleFile:
         return self._files[path]
@@ -63,7 +66,7 @@ class BundleFiles(Mapping[str, BundleFile]):
         if "/" in path:
             self._kept_bytes += len(file.content)
             if self._kept_bytes > MAX_KEPT_BYTES or len(self._files) >= MAX_KEPT_FILES:
-                self.overflowed = True
+                self.first_not_kept = self.first_not_kept or path
                 return
         self._files[path] = file
 

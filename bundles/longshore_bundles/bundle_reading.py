@@ -10,12 +10,13 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
 
 from .bundle_files import ACTIONS_FOLDER, MAX_KEPT_BYTES, MAX_KEPT_FILES, SENSORS_FOLDER, BundleFiles
-from .component import MANIFEST_NAMES, BundleManifest, read_component_manifest
+from .component import BundleManifest, read_component_manifest
 from .documents import ReadingBudget
-from .findings import Finding, FindingLog, Severity, printable
+from .findings import Finding, FindingLog, Severity, printable, quoted
 from .kinds import ROOT_MANIFESTS, BundleKind, detect_kind
 from .packs import PackItem, read_items, read_pack_manifest
 from .skills import read_skill
+from .versions_beside import component_files
 from .workflows import Workflow, read_all_workflows
 
 _METADATA = re.compile(rf"{ACTIONS_FOLDER}[^/]+\.ya?ml")
@@ -44,32 +45,29 @@ def read_bundle(files: BundleFiles, log: FindingLog) -> Bundle:
     """Read and check a bundle. What is wrong goes into ``log``."""
     kind = detect_kind(files.at_root(), log)
     for path in sorted(files.links if kind is not BundleKind.COMPONENT else files.links & {*ROOT_MANIFESTS}):
-        message = f"{printable(path)!r} is a link, and is not read: put the file itself there"
+        message = f"{quoted(path)} is a link, and is not read: put the file itself there"
         log.add(Finding("LINK_NOT_READ", Severity.WARNING, message, printable(path)))
     if kind is BundleKind.COMPONENT:
-        return Bundle(kind, read_component_manifest(_component_files(files), log))
+        return Bundle(kind, read_component_manifest(component_files(files), log))
     if kind is BundleKind.SKILL:
-        skill = read_skill(files, log)
-        _compare_versions(skill, files, log)
-        return Bundle(kind, skill)
+        return Bundle(kind, read_skill(files, log))
     return _read_pack(files, log)
 
 
 def _read_pack(files: BundleFiles, log: FindingLog) -> Bundle:
     # What is told about workflows is asked for by itself, too, and must not be crowded out by the rest.
     workflow_log = FindingLog()
-    if files.overflowed:
+    if files.first_not_kept:
         message = (
             f"the pack has more than {MAX_KEPT_FILES} files or {MAX_KEPT_BYTES} bytes of YAML in actions/, "
-            "sensors/ and workflows/, and the rest is not read: split it"
+            "sensors/ and workflows/, and the rest, from this file on, is not read: split it"
         )
-        workflow_log.add(Finding("PACK_TOO_LARGE", Severity.ERROR, message))
+        workflow_log.add(Finding("PACK_TOO_LARGE", Severity.ERROR, message, files.first_not_kept))
     budget = ReadingBudget()
     manifest_log = FindingLog()
     manifest = read_pack_manifest(files, manifest_log, budget)
     # Without a ref that can be used no workflow can be registered.
     (log if manifest.project else workflow_log).add_all(manifest_log)
-    _compare_versions(manifest, files, log)
     action_log = FindingLog()
     actions = read_items(files, ACTIONS_FOLDER, action_log, budget)
     log.add_all(action_log)
@@ -79,7 +77,9 @@ def _read_pack(files: BundleFiles, log: FindingLog) -> Bundle:
     not_listed = {path for path in contents if _METADATA.fullmatch(path) and path not in listed}
     readable = {path: content for path, content in contents.items() if path not in not_listed}
     names = [action.name for action in actions]
-    workflows = read_all_workflows(readable, manifest.name, names, workflow_log, budget)
+    workflows = read_all_workflows(
+        readable, manifest.name, names, workflow_log, budget, is_stackstorm=manifest.is_stackstorm
+    )
     if not manifest.project:
         workflows = tuple(replace(workflow, valid=False) for workflow in workflows)
     log.add_all(workflow_log)
@@ -97,19 +97,3 @@ def _read_pack(files: BundleFiles, log: FindingLog) -> Bundle:
         workflow_log.findings(),
         workflow_log.error_count,
     )
-
-
-def _compare_versions(manifest: BundleManifest, files: BundleFiles, log: FindingLog) -> None:
-    """Tell when a package's file beside the manifest says another version; the manifest counts."""
-    other = read_component_manifest(_component_files(files), FindingLog())
-    if other is None or not other.version or not manifest.version or other.version == manifest.version:
-        return
-    message = (
-        f"{' and '.join(other.file_names)} says version {other.version}, {manifest.file_names[0]} says "
-        f"{manifest.version}, which counts: make them agree"
-    )
-    log.add(Finding("VERSION_CONFLICT", Severity.WARNING, message, manifest.file_names[0]))
-
-
-def _component_files(files: BundleFiles) -> dict[str, bytes]:
-    return {name: files[name].content for name in MANIFEST_NAMES if name in files}

@@ -124,9 +124,13 @@ def _content(entry: TreeEntry) -> Iterator[bytes]:
 
 
 def _check_unchanged(entry: TreeEntry, descriptor: int) -> None:
-    before, now = entry.stat, os.fstat(descriptor)
-    if (before.st_mode, before.st_size, before.st_mtime_ns) != (now.st_mode, now.st_size, now.st_mtime_ns):
+    if _state(entry.stat) != _state(os.fstat(descriptor)):
         raise _changed(entry)
+
+
+def _state(status: os.stat_result) -> tuple[int, ...]:
+    """What no writing leaves as it was: the last is the system's own time, which nobody sets back."""
+    return status.st_mode, status.st_size, status.st_mtime_ns, status.st_ctime_ns
 
 
 def _changed(entry: TreeEntry) -> TreeChanged:

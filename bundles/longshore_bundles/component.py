@@ -11,6 +11,7 @@ import tomllib
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
 
+from .documents.json_places import Duplicate, find_duplicates
 from .errors import InvalidName, InvalidVersion
 from .findings import Finding, FindingLog, Severity, printable
 from .names import project_from_name
@@ -22,6 +23,7 @@ MANIFEST_NAMES = (PACKAGE_JSON, PYPROJECT_TOML)
 """The files that say what a component is called; it needs none of them."""
 MAX_MANIFEST_BYTES = 1 << 20
 
+_FIELDS = ("name", "version")
 _SHOWN_CHARACTERS = 100
 _MAX_KEY_STEPS = 5_000_000
 
@@ -79,15 +81,19 @@ def _read(file_name: str, content: bytes, log: FindingLog) -> BundleManifest:
 
     if len(content) > MAX_MANIFEST_BYTES:
         return error("MANIFEST_TOO_LARGE", f"{file_name} is larger than {MAX_MANIFEST_BYTES} bytes")
+    duplicates: list[Duplicate] = []
     try:
-        fields = _name_and_version(file_name, content)
+        fields = _name_and_version(file_name, content, duplicates)
     except (ValueError, TypeError) as problem:
         return error("MANIFEST_INVALID", f"{file_name} cannot be read: {str(problem)[:_SHOWN_CHARACTERS]}")
     except RecursionError:
         return error("MANIFEST_INVALID", f"{file_name} cannot be read: it is nested too deeply")
+    for twice in duplicates:
+        message = f"the key {twice.key!r} stands in line {twice.first_line} already: keep one of the two"
+        log.add(Finding("KEY_DUPLICATE", Severity.ERROR, message, file_name, twice.line))
     manifest = BundleManifest((file_name,))
     for key, value in fields.items():
-        if value is None:
+        if value is None or key in (twice.key for twice in duplicates):
             continue
         if not isinstance(value, str):
             return error("MANIFEST_INVALID", f"{key!r} in {file_name} is no text: write it in quotes")
@@ -95,12 +101,23 @@ def _read(file_name: str, content: bytes, log: FindingLog) -> BundleManifest:
     return manifest
 
 
-def _name_and_version(file_name: str, content: bytes) -> dict[str, object]:
+def _name_and_version(file_name: str, content: bytes, duplicates: list[Duplicate]) -> dict[str, object]:
+    """What the file says; ``duplicates`` takes those of the two that it says twice."""
     table: object
     if file_name == PACKAGE_JSON:
-        table = json.loads(content)
+        text = content.decode(json.detect_encoding(content), "surrogatepass")
+        outermost: list[tuple[str, object]] = []
+
+        def to_object(pairs: list[tuple[str, object]]) -> dict[str, object]:
+            # The outermost object is the last to end.
+            outermost[:] = pairs
+            return dict(pairs)
+
+        table = json.loads(text, object_pairs_hook=to_object)
         if not isinstance(table, dict):
             raise ValueError("its outermost value is no object")
+        if any(sum(1 for key, _ in outermost if key == field) > 1 for field in _FIELDS):
+            duplicates += [each for each in find_duplicates(text) if not each.depth and each.key in _FIELDS]
     else:
         text = content.decode("utf-8-sig")
         if _is_slow_to_read(text):
@@ -108,7 +125,7 @@ def _name_and_version(file_name: str, content: bytes) -> dict[str, object]:
         table = tomllib.loads(text).get("project", {})
         if not isinstance(table, dict):
             raise ValueError("'project' is no table")
-    return {key: table.get(key) for key in ("name", "version")}
+    return {key: table.get(key) for key in _FIELDS}
 
 
 def _is_slow_to_read(text: str) -> bool:

@@ -15,7 +15,7 @@ from collections.abc import Iterator
 from enum import Enum, auto
 
 from .errors import EntryRefused
-from .findings import printable
+from .findings import printable, quoted
 from .path_table import PathTable
 
 MAX_PATH_BYTES = 3072
@@ -42,34 +42,34 @@ def clean_path(name: str) -> str:
 
     The root itself is the empty string. Raises ``EntryRefused``.
     """
-    shown = printable(name)
+    shown = quoted(name)
 
     def refused(reason: str, message: str) -> EntryRefused:
-        return EntryRefused(reason, message, path=name)
+        return EntryRefused(reason, message, path=printable(name))
 
     if not name:
         raise refused("PATH_EMPTY", "an entry has no name: make the archive anew")
     try:
         encoded = name.encode("utf-8")
     except UnicodeEncodeError:
-        raise refused("PATH_NOT_UTF8", f"the name {shown!r} is not UTF-8: rename it") from None
+        raise refused("PATH_NOT_UTF8", f"the name {shown} is not UTF-8: rename it") from None
     if b"\0" in encoded:
-        raise refused("PATH_INVALID", f"the name {shown!r} holds a NUL byte: rename it")
+        raise refused("PATH_INVALID", f"the name {shown} holds a NUL byte: rename it")
     if name.startswith("/"):
-        raise refused("PATH_ABSOLUTE", f"{shown!r} is an absolute path: pack with paths relative to the root")
+        raise refused("PATH_ABSOLUTE", f"{shown} is an absolute path: pack with paths relative to the root")
     if _DRIVE.match(name):
-        raise refused("PATH_ABSOLUTE", f"{shown!r} begins with a drive: pack with paths relative to the root")
+        raise refused("PATH_ABSOLUTE", f"{shown} begins with a drive: pack with paths relative to the root")
     parts = [part for part in name.split("/") if part not in ("", ".")]
     if ".." in parts:
-        raise refused("PATH_ESCAPES", f"{shown!r} goes up by '..': pack with paths below one root")
+        raise refused("PATH_ESCAPES", f"{shown} goes up by '..': pack with paths below one root")
     path = "/".join(parts)
     if len(encoded) > MAX_PATH_BYTES and len(path.encode()) > MAX_PATH_BYTES:
-        raise refused("PATH_TOO_LONG", f"{shown!r} is longer than {MAX_PATH_BYTES} bytes: shorten it")
+        raise refused("PATH_TOO_LONG", f"{shown} is longer than {MAX_PATH_BYTES} bytes: shorten it")
     if len(parts) > MAX_DEPTH:
-        raise refused("PATH_TOO_LONG", f"{shown!r} is more than {MAX_DEPTH} levels deep: flatten it")
+        raise refused("PATH_TOO_LONG", f"{shown} is more than {MAX_DEPTH} levels deep: flatten it")
     if any(len(part.encode()) > MAX_COMPONENT_BYTES for part in parts):
         raise refused(
-            "PATH_TOO_LONG", f"a part of {shown!r} is longer than {MAX_COMPONENT_BYTES} bytes: shorten it"
+            "PATH_TOO_LONG", f"a part of {shown} is longer than {MAX_COMPONENT_BYTES} bytes: shorten it"
         )
     return path
 
@@ -80,7 +80,7 @@ def check_link(path: str, target: str) -> int:
     Raises ``EntryRefused`` when ``target`` is empty, absolute, not UTF-8, longer than ``MAX_LINK_BYTES``,
     goes up after going down, or goes up past the root.
     """
-    shown = f"{printable(path)!r} -> {printable(target)!r}"
+    shown = f"{quoted(path)} -> {quoted(target)}"
 
     def refused(reason: str, message: str) -> EntryRefused:
         return EntryRefused(reason, message, path=path)
@@ -174,23 +174,23 @@ class SeenPaths:
         if known is None:
             self._paths.add(folded, exact, kind.value)
             return True
-        shown = printable(path)
+        shown = quoted(path)
         known_exact, known_kind = known
         if known_exact != exact:
             raise EntryRefused(
                 "CASE_COLLISION",
-                f"{shown!r} differs from another path only in case or in how Unicode composes it: rename one",
+                f"{shown} differs from another path only in case or in how Unicode composes it: rename one",
                 path=entry,
             )
         if (known_kind == EntryKind.DIRECTORY.value) is not (kind is EntryKind.DIRECTORY):
             raise EntryRefused(
                 "PATH_CONFLICT",
-                f"{shown!r} is a directory in one entry and none in another: make the archive anew",
+                f"{shown} is a directory in one entry and none in another: make the archive anew",
                 path=entry,
             )
         if kind is not EntryKind.DIRECTORY:
             raise EntryRefused(
-                "PATH_DUPLICATE", f"{shown!r} is in the archive twice: make the archive anew", path=entry
+                "PATH_DUPLICATE", f"{shown} is in the archive twice: make the archive anew", path=entry
             )
         return False
 

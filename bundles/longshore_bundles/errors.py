@@ -8,7 +8,8 @@ BundleError
 │                       PATH_NOT_UTF8, PATH_EMPTY, PATH_ABSOLUTE, PATH_ESCAPES, PATH_INVALID, PATH_TOO_LONG,
 │                       PATH_DUPLICATE, PATH_CONFLICT, CASE_COLLISION, LINK_ESCAPES, LINK_INVALID,
 │                       HARD_LINK_INVALID, SPECIAL_FILE, ENTRY_UNSUPPORTED
-├── TreeUnreadable      a directory cannot be read: PATH_UNREADABLE, NOT_A_DIRECTORY, IGNORE_FILE_INVALID
+├── TreeUnreadable      a directory cannot be read: PATH_UNREADABLE, NOT_A_DIRECTORY, LOCALE_NOT_UTF8,
+│   │                   IGNORE_FILE_INVALID
 │   └── TreeChanged     it changed while it was read: PATH_CHANGED
 ├── ArchiveUnreadable   an archive cannot be read any further
 │                       ARCHIVE_CORRUPT, ARCHIVE_TRUNCATED, ARCHIVE_UNSUPPORTED, ARCHIVE_TRAILING_DATA
@@ -81,7 +82,9 @@ class ContentRefused(BundleError):
 
     def __init__(self, findings: tuple[Finding, ...], total_findings: int) -> None:
         first = findings[0]
-        more = f" (and {total_findings - 1} more findings)" if total_findings > 1 else ""
+        more = {1: "", 2: " (and 1 more finding)"}.get(
+            total_findings, f" (and {total_findings - 1} more findings)"
+        )
         super().__init__("CONTENT_REFUSED", f"{first.code}: {first.message}{more}", path=first.path)
         self.findings = findings
         self.total_findings = total_findings

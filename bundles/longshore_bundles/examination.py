@@ -23,7 +23,7 @@ from .documents import MAX_DOCUMENT_BYTES
 from .entry_rules import EntryKind, SeenPaths, check_link, clean_path
 from .errors import ArchiveUnreadable, EntryRefused, LimitExceeded
 from .file_digests import FileDigests
-from .findings import Finding, FindingLog, Severity, printable
+from .findings import Finding, FindingLog, Severity, quoted
 from .sole_top import SoleTop
 from .tree_writer import TreeWriter
 
@@ -105,7 +105,7 @@ class Examination:
         if not path and entry.kind is EntryKind.DIRECTORY:
             return
         if not path:
-            raise EntryRefused("PATH_EMPTY", f"{printable(entry.name)!r} is the root and no directory")
+            raise EntryRefused("PATH_EMPTY", f"{quoted(entry.name)} is the root and no directory")
         self._check_target(path, entry)
         kind = EntryKind.FILE if entry.kind is EntryKind.HARD_LINK else entry.kind
         for _ in range(self._seen.add(path, kind)):
@@ -135,7 +135,7 @@ class Examination:
                 self._stripped_log.add_error(
                     EntryRefused(
                         "LINK_ESCAPES",
-                        f"the link {printable(path)!r} leads out of the top-level directory, which is not "
+                        f"the link {quoted(path)} leads out of the top-level directory, which is not "
                         "installed: link to something inside it",
                         path=path,
                     )
@@ -143,7 +143,7 @@ class Examination:
         elif entry.kind is EntryKind.HARD_LINK and not self._seen.is_file(clean_path(entry.target)):
             raise EntryRefused(
                 "HARD_LINK_INVALID",
-                f"{printable(path)!r} is a hard link to {printable(entry.target)!r}, which is no file before "
+                f"{quoted(path)} is a hard link to {quoted(entry.target)}, which is no file before "
                 "it in the archive: pack files instead of links",
                 path=path,
             )

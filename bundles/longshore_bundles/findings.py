@@ -99,3 +99,11 @@ def printable(name: str) -> str:
     if len(text) > _SHOWN_PATH_CHARACTERS:
         return f"{text[:_SHOWN_PATH_CHARACTERS]}…"
     return text
+
+
+def quoted(name: str) -> str:
+    r"""A name in quotes, on one line. What does not show is escaped, bytes that are no UTF-8 as ``\xNN``."""
+    shown = printable(name)
+    if not shown.isprintable():
+        shown = "".join(each if each.isprintable() else repr(each)[1:-1] for each in shown)
+    return f"'{shown}'"

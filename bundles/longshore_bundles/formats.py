@@ -1,7 +1,9 @@
 """The formats of a payload, and how one is told from its first bytes.
 
 An archive by its bytes is still a file to be installed as it is when its name says that it is a package
-of another kind: a wheel or a jar is a zip, a crate is a tar.gz.
+of another kind: a wheel or a jar is a zip, a crate is a tar.gz. And what is named as an archive is one though
+its first bytes are none: a proxy's page of an error in ``site.tar.gz``, or a download that was cut off, is
+damaged and must not go live as a file of that name.
 """
 
 from __future__ import annotations
@@ -45,13 +47,34 @@ class PayloadFormat(StrEnum):
     FILE = "file"
 
 
+_ARCHIVE_SUFFIXES = {
+    ".tar": PayloadFormat.TAR,
+    ".tar.gz": PayloadFormat.TAR_GZ,
+    ".tgz": PayloadFormat.TAR_GZ,
+    ".tar.zst": PayloadFormat.TAR_ZST,
+    ".tzst": PayloadFormat.TAR_ZST,
+    ".tar.xz": PayloadFormat.TAR_XZ,
+    ".txz": PayloadFormat.TAR_XZ,
+    ".zip": PayloadFormat.ZIP,
+}
+
+
 def detect_format(head: bytes, file_name: str = "") -> PayloadFormat:
     """The format of a payload that begins with ``head`` (its first ``DETECT_BYTES``, or all of it).
 
-    What is no archive, or damaged from its first bytes on, is a FILE.
+    What is no archive by its bytes is what its name says, else a FILE.
     """
-    if file_name.lower().endswith(_PACKAGE_SUFFIXES):
+    name = file_name.lower()
+    if name.endswith(_PACKAGE_SUFFIXES):
         return PayloadFormat.FILE
+    found = _format_of(head)
+    if found is not PayloadFormat.FILE:
+        return found
+    named = (said for suffix, said in _ARCHIVE_SUFFIXES.items() if name.endswith(suffix))
+    return next(named, PayloadFormat.FILE)
+
+
+def _format_of(head: bytes) -> PayloadFormat:
     if head.startswith(_ZIP_MAGICS):
         return PayloadFormat.ZIP
     if _is_tar(head):

@@ -1,7 +1,7 @@
 """Skills: the front matter of ``SKILL.md``, and the scripts that must stand beside it.
 
 Codes: FRONT_MATTER_MISSING, REQUIRED_FILE_MISSING, EXECUTE_SCRIPT_NOT_EXECUTABLE, INVALID_NAME_FORMAT,
-INVALID_VERSION_FORMAT, KEY_MISSING; warnings DESCRIPTION_MISSING, TESTS_NOT_FOUND,
+INVALID_VERSION_FORMAT, VERSION_CONFLICT, KEY_MISSING; warnings DESCRIPTION_MISSING, TESTS_NOT_FOUND,
 TEST_SCRIPT_NOT_EXECUTABLE; and those of ``documents`` and ``schemas``.
 """
 
@@ -26,6 +26,7 @@ from .schemas.vocabulary import (
     MAX_NAME_CHARACTERS,
     MAX_WORDS,
 )
+from .versions_beside import conflict_beside
 
 _BOM = b"\xef\xbb\xbf"
 _ENDS = (b"---", b"...")
@@ -61,11 +62,14 @@ def read_skill(files: BundleFiles, log: FindingLog) -> SkillManifest:
     if is_skill_name and not project:
         message = f"the name {name!r} makes no project: name the project with the deployment"
         findings.warning("INVALID_NAME_FORMAT", message, ("name",))
+    version = usable_version(text(fields, "version"))
+    if conflict := conflict_beside(files, SKILL_MD, version):
+        findings.error("VERSION_CONFLICT", conflict, ("version",))
     return SkillManifest(
         (SKILL_MD,),
         name=name[:MAX_NAME_CHARACTERS],
         project=project,
-        version=usable_version(text(fields, "version")),
+        version=version,
         description=text(fields, "description", MAX_DESCRIPTION_CHARACTERS),
         author=text(fields, "author", MAX_LINE_CHARACTERS),
         tags=texts(fields.get("tags"), MAX_WORDS, MAX_LABEL_CHARACTERS),

@@ -17,7 +17,7 @@ from typing import BinaryIO
 from .archive_entry import ArchiveEntry
 from .entry_rules import EntryKind
 from .errors import ArchiveUnreadable, EntryRefused, LimitExceeded
-from .findings import printable
+from .findings import quoted
 from .limits import Meter
 from .tar_header import BLOCK_BYTES, padding
 
@@ -160,11 +160,11 @@ def _apply(header: tarfile.TarInfo, overrides: _Overrides) -> tarfile.TarInfo:
     if header.type == tarfile.GNUTYPE_SPARSE or any(key.startswith("GNU.sparse.") for key in overrides.pax):
         raise ArchiveUnreadable(
             "ARCHIVE_UNSUPPORTED",
-            f"{printable(header.name)!r} is stored as a sparse file: make the archive without --sparse",
+            f"{quoted(header.name)} is stored as a sparse file: make the archive without --sparse",
             path=header.name,
         )
     if header.type in _KINDS and header.type not in _FILE_TYPES and header.size:
-        raise _corrupt(f"{printable(header.name)!r} is no file and yet has a size")
+        raise _corrupt(f"{quoted(header.name)} is no file and yet has a size")
     return header
 
 
@@ -174,14 +174,14 @@ def _entry(header: tarfile.TarInfo, content: _Content) -> ArchiveEntry:
     if kind is EntryKind.SPECIAL:
         problem = EntryRefused(
             "SPECIAL_FILE",
-            f"{printable(header.name)!r} is a device, pipe or something else that is no file (type "
+            f"{quoted(header.name)} is a device, pipe or something else that is no file (type "
             f"{header.type!r}): leave it out",
             path=header.name,
         )
     elif kind is EntryKind.FILE and header.name.endswith("/"):
         problem = EntryRefused(
             "PATH_INVALID",
-            f"{printable(header.name)!r} is a file with the name of a directory: make the archive anew",
+            f"{quoted(header.name)} is a file with the name of a directory: make the archive anew",
             path=header.name,
         )
     return ArchiveEntry(

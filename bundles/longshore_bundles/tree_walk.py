@@ -15,6 +15,7 @@ from __future__ import annotations
 
 import os
 import stat
+import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -59,6 +60,11 @@ def walk_tree(directory: Path, *, honour_ignore_file: bool) -> Iterator[TreeEntr
 
     Raises ``EntryRefused`` for what cannot stand in a canonical tar, and ``TreeUnreadable``.
     """
+    encoding = sys.getfilesystemencoding()
+    if encoding != "utf-8":
+        # The same bytes would be other names, and another checksum, than on any other machine.
+        advice = "start it with PYTHONUTF8=1, or in a locale of UTF-8"
+        raise TreeUnreadable("LOCALE_NOT_UTF8", f"this process reads file names as {encoding}: {advice}")
     with reading(""):
         is_directory = directory.is_dir()
     if not is_directory:
@@ -171,6 +177,8 @@ def _read_ignore_file(directory: Path) -> Ignored:
         return lambda path: False
     except OSError as error:
         reason = str(error.strerror)
+    except UnicodeDecodeError as error:
+        reason = f"line {error.object.count(10, 0, error.start) + 1} is not UTF-8: save it in this encoding"
     except ValueError as error:
         reason = str(error)
     raise TreeUnreadable("IGNORE_FILE_INVALID", f"{IGNORE_FILE} cannot be used: {reason}", path=IGNORE_FILE)

@@ -20,7 +20,7 @@ from .archive_entry import ArchiveEntry
 from .archive_source import BLOCK_BYTES, ArchiveSource
 from .entry_rules import MAX_LINK_BYTES, EntryKind
 from .errors import ArchiveUnreadable, EntryRefused, LimitExceeded
-from .findings import printable
+from .findings import quoted
 from .limits import Meter
 
 _ENCRYPTED = 0x1
@@ -61,7 +61,7 @@ def _refuse_overlaps(archive: zipfile.ZipFile) -> None:
         if info.header_offset + _LOCAL_HEADER_BYTES + name_bytes + info.compress_size > end:
             raise ArchiveUnreadable(
                 "ARCHIVE_CORRUPT",
-                f"{printable(info.orig_filename)!r} overlaps what stands behind it in the zip: make it anew",
+                f"{quoted(info.orig_filename)} overlaps what stands behind it in the zip: make it anew",
                 path=info.orig_filename,
             )
         end = info.header_offset
@@ -83,30 +83,28 @@ def _name(info: zipfile.ZipInfo) -> str:
 
 def _entry(name: str, info: zipfile.ZipInfo, content: _Content) -> ArchiveEntry:
     mode = info.external_attr >> 16
-    shown = printable(name)
+    shown = quoted(name)
     problem = None
     if info.flag_bits & _ENCRYPTED:
-        problem = EntryRefused(
-            "ENTRY_UNSUPPORTED", f"{shown!r} is encrypted: make the zip without", path=name
-        )
+        problem = EntryRefused("ENTRY_UNSUPPORTED", f"{shown} is encrypted: make the zip without", path=name)
     elif info.compress_type not in (zipfile.ZIP_STORED, zipfile.ZIP_DEFLATED):
         problem = EntryRefused(
             "ENTRY_UNSUPPORTED",
-            f"{shown!r} is compressed by method {info.compress_type}: make the zip with deflate or without "
+            f"{shown} is compressed by method {info.compress_type}: make the zip with deflate or without "
             "compression",
             path=name,
         )
     elif "\\" in name:
         problem = EntryRefused(
-            "PATH_INVALID", f"{shown!r} has backslashes: make the zip with '/' between directories", path=name
+            "PATH_INVALID", f"{shown} has backslashes: make the zip with '/' between directories", path=name
         )
     elif name.endswith("/") and info.file_size:
-        problem = EntryRefused("PATH_INVALID", f"{shown!r} is a directory and yet has content", path=name)
+        problem = EntryRefused("PATH_INVALID", f"{shown} is a directory and yet has content", path=name)
     elif stat.S_ISLNK(mode) and info.file_size > MAX_LINK_BYTES:
-        problem = EntryRefused("LINK_INVALID", f"the target of the link {shown!r} is too long", path=name)
+        problem = EntryRefused("LINK_INVALID", f"the target of the link {shown} is too long", path=name)
     elif stat.S_IFMT(mode) not in (0, stat.S_IFREG, stat.S_IFDIR, stat.S_IFLNK):
         problem = EntryRefused(
-            "SPECIAL_FILE", f"{shown!r} is a device, pipe or socket: leave it out", path=name
+            "SPECIAL_FILE", f"{shown} is a device, pipe or socket: leave it out", path=name
         )
     if problem is not None:
         return ArchiveEntry(name, EntryKind.SPECIAL, problem=problem)
@@ -148,10 +146,10 @@ class _Content:
                 self._source.count_content(len(data))
                 yield data
         if left:
-            shown = printable(self._info.orig_filename)
+            shown = quoted(self._info.orig_filename)
             raise ArchiveUnreadable(
                 "ARCHIVE_CORRUPT",
-                f"{shown!r} has another size than the zip says: make or send it again",
+                f"{shown} has another size than the zip says: make or send it again",
                 path=self._info.orig_filename,
             )
 
@@ -214,7 +212,7 @@ def _damage_translated(source: ArchiveSource, name: str = "") -> Iterator[None]:
     ) as error:
         if source.failure is not None:
             raise source.failure from None
-        about = f"{printable(name)!r} in the zip" if name else "the zip"
+        about = f"{quoted(name)} in the zip" if name else "the zip"
         raise ArchiveUnreadable(
             "ARCHIVE_CORRUPT", f"{about} is damaged ({error}): make or send it again", path=name
         ) from error

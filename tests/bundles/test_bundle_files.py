@@ -63,13 +63,13 @@ def test_too_much_is_let_go_but_never_the_manifest(monkeypatch: pytest.MonkeyPat
     for number in range(5):
         files.add(f"workflows/{number}.yaml", BundleFile(b"x"))
     files.add("pack.yaml", BundleFile(b"x"))
-    assert files.overflowed
+    assert files.first_not_kept == "workflows/3.yaml"
     assert sorted(files) == ["pack.yaml", *(f"workflows/{number}.yaml" for number in range(3))]
     monkeypatch.setattr(module, "MAX_KEPT_BYTES", 10)
     files = BundleFiles()
     files.add("actions/a.yaml", BundleFile(b"x" * 6))
     files.add("actions/b.yaml", BundleFile(b"x" * 6))
-    assert (files.overflowed, list(files)) == (True, ["actions/a.yaml"])
+    assert (files.first_not_kept, list(files)) == ("actions/b.yaml", ["actions/a.yaml"])
 
 
 def test_a_pack_of_too_many_files_is_refused_and_a_component_is_not(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -74,6 +74,24 @@ def test_a_damaged_pyproject_is_an_error(text: bytes) -> None:
     assert read(pyproject=text)[1] == [("MANIFEST_INVALID", "error")]
 
 
+def test_a_package_json_that_says_it_twice_says_nothing_that_can_be_used() -> None:
+    text = b'{"version": "1.0.0",\n "x": {"name": 1, "name": 2},\n "name": "web",\n "version": "2.0.0"}'
+    log = FindingLog()
+    manifest = read_component_manifest({"package.json": text}, log)
+    assert manifest == BundleManifest(("package.json",), "web", "web")
+    (finding,) = log.findings()
+    assert (finding.code, finding.severity.value, finding.path) == ("KEY_DUPLICATE", "error", "package.json")
+    assert (finding.line, finding.message) == (
+        4,
+        "the key 'version' stands in line 1 already: keep one of the two",
+    )
+    assert read(package=b'{"name": "web", "scripts": {"a": "", "a": ""}, "x": 1, "x": 2}')[1] == []
+    deep = b"[" * 100 + b"]" * 100
+    assert read(package=b'{"x": ' + deep + b', "name": "a", "name": "b"}')[1] == [
+        ("MANIFEST_INVALID", "error")
+    ]
+
+
 def test_a_manifest_has_a_size_limit() -> None:
     assert read(package=b" " * 2**20 + b"{")[1] == [("MANIFEST_TOO_LARGE", "error")]
     assert read(package=b'{"name":"a"}' + b" " * (2**20 - 12))[1] == []

@@ -33,6 +33,35 @@ def test_zips_are_archives_unless_their_name_says_otherwise() -> None:
 
 
 @pytest.mark.parametrize(
+    ("name", "payload_format"),
+    [
+        ("site.tar", PayloadFormat.TAR),
+        ("site.tar.gz", PayloadFormat.TAR_GZ),
+        ("SITE.TGZ", PayloadFormat.TAR_GZ),
+        ("site-1.2.tar.zst", PayloadFormat.TAR_ZST),
+        ("site.tzst", PayloadFormat.TAR_ZST),
+        ("site.tar.xz", PayloadFormat.TAR_XZ),
+        ("site.txz", PayloadFormat.TAR_XZ),
+        ("site.zip", PayloadFormat.ZIP),
+        ("site.gz", PayloadFormat.FILE),
+        ("tar", PayloadFormat.FILE),
+    ],
+)
+@pytest.mark.parametrize("head", [b"", b"<html>502 Bad Gateway</html>", b"\x1f\x8b\x08\x00damaged"])
+def test_what_is_named_as_an_archive_is_no_file(
+    head: bytes, name: str, payload_format: PayloadFormat
+) -> None:
+    assert detect_format(head, name) is payload_format
+
+
+@pytest.mark.parametrize("payload_format", TAR_FORMATS)
+def test_an_archive_is_what_its_bytes_are_whatever_its_name(payload_format: PayloadFormat) -> None:
+    head = compressed(BIG_TAR, payload_format)[:DETECT_BYTES]
+    for name in ("site.tar", "site.zip", "site.tgz", "site.txt"):
+        assert detect_format(head, name) is payload_format
+
+
+@pytest.mark.parametrize(
     "data",
     [
         b"",

@@ -10,7 +10,7 @@ from pathlib import Path
 
 import pytest
 
-from longshore_bundles import PayloadFormat, scan, unpack
+from longshore_bundles import ContentRefused, Finding, PayloadFormat, Severity, scan, unpack
 from longshore_bundles.findings import KEPT_FINDINGS
 from longshore_bundles.tar_header import END_OF_ARCHIVE, directory_header, file_header, link_header, padding
 from tests.bundles.hostile import TAR, changed, file, pax, refused, typed
@@ -217,3 +217,11 @@ def test_damaged_tars(data: bytes, code: str) -> None:
 def test_endings_that_are_accepted() -> None:
     for ending in (END_OF_ARCHIVE, bytes(512), bytes(10240), bytes(700)):
         assert scan(io.BytesIO(file("a") + ending), TAR, scratch=Path("/nowhere")).accepted
+
+
+@pytest.mark.parametrize(
+    ("total", "more"), [(1, ""), (2, " (and 1 more finding)"), (3, " (and 2 more findings)")]
+)
+def test_a_refusal_shows_the_first_finding_and_counts_the_others(total: int, more: str) -> None:
+    refusal = ContentRefused((Finding("LINK_ESCAPES", Severity.ERROR, "it leads out"),), total)
+    assert str(refusal) == f"LINK_ESCAPES: it leads out{more}"

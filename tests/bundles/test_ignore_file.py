@@ -136,7 +136,8 @@ def test_a_name_that_is_no_utf8_is_told_or_left_out(tmp_path: Path) -> None:
     (tmp_path / NAME).write_text("*.txt\n")
     with pytest.raises(EntryRefused, match="is not UTF-8: rename it") as caught:
         kept(tmp_path)
-    assert caught.value.reason == "PATH_NOT_UTF8"
+    assert (caught.value.reason, caught.value.path) == ("PATH_NOT_UTF8", r"\xff.pyc")
+    assert caught.value.message == r"the name '\xff.pyc' is not UTF-8: rename it"
     (tmp_path / NAME).write_text("*.pyc\n")
     assert kept(tmp_path) == set()
 
@@ -168,10 +169,17 @@ def test_a_file_as_large_as_it_may_be_is_used(tmp_path: Path) -> None:
     assert kept(tmp_path) == {"dir7/a/file8.txt", "kept.env"}
 
 
-@pytest.mark.parametrize("content", [b"\xff\xfe", b"x" * (2**20 + 1)], ids=["no UTF-8", "a megabyte"])
-def test_a_file_that_cannot_be_read_is_named(tmp_path: Path, content: bytes) -> None:
+@pytest.mark.parametrize(
+    ("content", "says"),
+    [
+        (b"*.pyc\n*.\xff\n", "line 2 is not UTF-8: save it in this encoding"),
+        (b"x" * (2**20 + 1), f"it is larger than {LIMIT} bytes"),
+    ],
+    ids=["no UTF-8", "a megabyte"],
+)
+def test_a_file_that_cannot_be_read_is_named(tmp_path: Path, content: bytes, says: str) -> None:
     (tmp_path / NAME).write_bytes(content)
-    assert refusal(tmp_path)
+    assert refusal(tmp_path) == says
 
 
 def test_what_is_no_file_is_not_read(tmp_path: Path) -> None:

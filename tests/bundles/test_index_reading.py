@@ -250,6 +250,13 @@ def test_what_is_no_index(value: bytes, code: str) -> None:
     assert code in [each.code for each in findings(value)]
 
 
+def test_a_key_that_is_there_twice_is_told_with_its_line() -> None:
+    text = json.dumps(document(pack()), indent=1).replace(
+        '"version": "1"', '"version": "1",\n "version": "1"'
+    )
+    assert [(each.code, each.line) for each in findings(text.encode())] == [("KEY_DUPLICATE", 4)]
+
+
 def test_an_index_of_another_format_is_refused() -> None:
     (told,) = findings(document(pack(), version="2"))
     assert (told.code, told.line) == ("VALUE_INVALID", 3)

@@ -88,12 +88,15 @@ def test_what_a_bundle_says_wrongly_does_not_make_it_unsafe() -> None:
     assert found.content_sha256
 
 
-@pytest.mark.parametrize("kind", ["skill", "pack"])
-def test_a_package_of_another_version_beside_it_is_told(kind: str) -> None:
-    tree = SKILL if kind == "skill" else PACK
+@pytest.mark.parametrize(
+    ("tree", "severity", "manifest", "line"),
+    [(SKILL, "error", "SKILL.md", 3), (PACK, "warning", "pack.yaml", 4)],
+)
+def test_a_package_of_another_version_beside_it_is_told(
+    tree: Tree, severity: str, manifest: str, line: int
+) -> None:
     found = scanned({**tree, "package.json": File(b'{"name": "x", "version": "9.0.0"}')})
-    manifest = "SKILL.md" if kind == "skill" else "pack.yaml"
-    assert said(found) == [("VERSION_CONFLICT", "warning", manifest, None)]
+    assert said(found) == [("VERSION_CONFLICT", severity, manifest, line)]
     version = found.manifest.version if found.manifest is not None else ""
     assert version != "9.0.0"
     same = f'{{"name": "x", "version": "{version}"}}'.encode()

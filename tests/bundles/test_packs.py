@@ -245,6 +245,22 @@ def test_what_is_wrong_with_metadata(metadata: bytes, code: str) -> None:
     assert items
 
 
+@pytest.mark.parametrize(
+    ("metadata", "code", "line"),
+    [
+        (b"description: x\nname: ../x", "INVALID_NAME_FORMAT", 2),
+        (b"\n\nname: Restart", "NAME_DUPLICATE", 3),
+        (b"entry_point: x.py\nclass_name: RESTART", "NAME_DUPLICATE", 2),
+    ],
+)
+def test_a_name_is_told_with_its_line(metadata: bytes, code: str, line: int) -> None:
+    files, log = BundleFiles(), FindingLog()
+    files.add("actions/restart.yaml", BundleFile(b"name: restart"))
+    files.add("actions/x.yaml", BundleFile(metadata))
+    read_items(files, "actions/", log)
+    assert [(each.code, each.path, each.line) for each in log.findings()] == [(code, "actions/x.yaml", line)]
+
+
 _texts = st.text(st.characters(codec="utf-8", exclude_categories=["Cc", "Cs"]), min_size=1, max_size=20)
 _refs = st.from_regex(r"[a-z][a-z0-9_-]{0,20}", fullmatch=True)
 

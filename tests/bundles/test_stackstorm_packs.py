@@ -158,6 +158,54 @@ def test_wrong_types_are_told_and_never_raised(text: str) -> None:
     assert "KEY_MISSING" in codes
 
 
+STACKSTORM = "ref: a\nname: A\ndescription: x\nversion: 1.0.0\n"
+
+
+@pytest.mark.parametrize(
+    ("text", "code", "line"),
+    [
+        ("python_versions: 3", "WRONG_TYPE", 5),
+        ("python_versions: '3'", "WRONG_TYPE", 5),
+        ("python_versions:\n  - 3\n  - 3.10", "WRONG_TYPE", 7),
+        ("python_versions: [true]", "WRONG_TYPE", 5),
+        ("python_versions: ['2', three]", "CONSTRAINT_INVALID", 5),
+        ("python_versions: ['']", "CONSTRAINT_INVALID", 5),
+        (f"python_versions: {['3'] * 21}", "VALUE_INVALID", 5),
+        ("contributors: {a: 1}", "WRONG_TYPE", 5),
+        ("contributors:\n  - a\n  - b: c", "WRONG_TYPE", 7),
+        ("stackstorm_version: [1]", "WRONG_TYPE", 5),
+        ("stackstorm_version: 2.8", "WRONG_TYPE", 5),
+        ("system: centos", "WRONG_TYPE", 5),
+    ],
+)
+def test_wrong_types_are_errors(text: str, code: str, line: int) -> None:
+    found = scanned({"pack.yaml": File((STACKSTORM + text).encode()), "a": File(b"")})
+    errors = [each for each in said(found) if each[1] == "error"]
+    assert errors == [(code, "error", "pack.yaml", line)]
+
+
+@pytest.mark.parametrize(
+    ("text", "python"),
+    [
+        ("['3.x', '>=3.6, <4']", "3.x || >=3.6, <4"),
+        ("[2, 3]", "2 || 3"),
+        ("['3.10']", "3.10"),
+        ("['3']\nruntime_deps: {nodejs: '>=18'}", "3"),
+        ("['2']\nruntime_deps: {python: '>=3.11'}", ">=3.11"),
+    ],
+)
+def test_versions_of_python_are_a_need_of_the_pack(text: str, python: str) -> None:
+    manifest, codes = manifest_of(f"{STACKSTORM}python_versions: {text}\n")
+    assert codes == ["STACKSTORM_SPELLING"]
+    assert manifest.runtime_deps["python"] == python
+
+
+def test_what_is_empty_says_nothing() -> None:
+    empty = "python_versions:\ncontributors:\nstackstorm_version:\nsystem:\n"
+    manifest, codes = manifest_of(STACKSTORM + empty)
+    assert (dict(manifest.runtime_deps), codes) == ({}, ["STACKSTORM_SPELLING"])
+
+
 def test_metadata_that_cannot_be_read_is_told_once() -> None:
     tree = {**TREE, "actions/bad.yaml": File(b"runner_type: orquesta\n\tname: x\n")}
     errors = [each for each in said(scanned(tree)) if each[1] == "error"]
@@ -169,6 +217,17 @@ def test_a_workflow_of_either_kind_has_a_name_of_its_own() -> None:
     found = scanned({**TREE, "workflows/Interface_down_workflow.yaml": File(own)})
     assert [code for code, severity, *_ in said(found) if severity == "error"] == ["WORKFLOW_NAME_NOT_UNIQUE"]
     assert [workflow.path for workflow in found.workflows] == ["workflows/Interface_down_workflow.yaml"]
+
+
+@pytest.mark.parametrize(("name", "syntax"), [("", "longshore"), ("name: A\n", "orquesta")])
+def test_whose_form_a_workflow_has_that_could_be_in_either_is_told_by_its_packs_spelling(
+    name: str, syntax: str
+) -> None:
+    pack = f"ref: a\nlabel: A\ndescription: x\nversion: 1.0.0\n{name}"
+    bare = b"version: 1.0\ntasks: {a: {action: core.noop, input: {x: 1}}}\n"
+    found = scanned({"pack.yaml": File(pack.encode()), "workflows/bare.yaml": File(bare)})
+    (workflow,) = found.workflows
+    assert (workflow.syntax, workflow.valid) == (syntax, syntax == "orquesta")
 
 
 def test_a_schema_of_the_configuration_that_is_none() -> None:

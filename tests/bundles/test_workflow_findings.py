@@ -54,7 +54,7 @@ def test_one_name_in_both_forms_is_told() -> None:
 def test_a_pack_that_is_too_large_is_told(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(bundle_files_module, "MAX_KEPT_FILES", 6)
     tree = pack(**{f"workflows__{number}": WORKFLOW for number in range(6)})
-    assert ("PACK_TOO_LARGE", "") in errors(scanned(tree))
+    assert ("PACK_TOO_LARGE", "workflows/0.yaml") in errors(scanned(tree))
 
 
 @pytest.mark.parametrize(

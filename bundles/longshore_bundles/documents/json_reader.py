@@ -4,14 +4,12 @@ from __future__ import annotations
 
 import json
 import math
-from collections import Counter
-from itertools import islice
 
-from longshore_bundles.findings import Finding, FindingLog, Severity, printable
+from longshore_bundles.findings import Finding, FindingLog, Severity, quoted
 
 from .decoding import MAX_DOCUMENT_BYTES, DocumentRefused, decoded, writable
 from .document import MAX_DEPTH, Document, JsonValue
-from .json_places import find_places
+from .json_places import Duplicate, find_duplicates, find_places
 
 # More of them tell nobody more.
 _MOST_DUPLICATES = 1000
@@ -31,21 +29,21 @@ def read_json(
     except DocumentRefused as refused:
         refused.note(path, log)
         return None
-    for key in duplicates:
-        message = f"the key {printable(key)!r} is there twice in one object: keep one of the two"
-        log.add(Finding("KEY_DUPLICATE", Severity.ERROR, message, path))
+    for twice in duplicates:
+        message = (
+            f"the key {quoted(twice.key)} stands in line {twice.first_line} already: keep one of the two"
+        )
+        log.add(Finding("KEY_DUPLICATE", Severity.ERROR, message, path, twice.line))
     return Document(value, path, lambda: find_places(text))
 
 
-def _parsed(text: str) -> tuple[JsonValue, list[str]]:
-    duplicates: list[str] = []
+def _parsed(text: str) -> tuple[JsonValue, list[Duplicate]]:
+    has_duplicates = False
 
     def to_object(pairs: list[tuple[str, JsonValue]]) -> dict[str, JsonValue]:
+        nonlocal has_duplicates
         found = dict(pairs)
-        if len(found) < len(pairs):
-            times = Counter(key for key, _ in pairs)
-            twice = (key for key in found if times[key] > 1)
-            duplicates.extend(islice(twice, _MOST_DUPLICATES - len(duplicates)))
+        has_duplicates |= len(found) < len(pairs)
         return found
 
     if not text.strip():
@@ -54,6 +52,7 @@ def _parsed(text: str) -> tuple[JsonValue, list[str]]:
         value: JsonValue = json.loads(
             text, object_pairs_hook=to_object, parse_constant=_refused_constant, parse_float=_finite
         )
+        duplicates = find_duplicates(text)[:_MOST_DUPLICATES] if has_duplicates else []
     except json.JSONDecodeError as error:
         raise DocumentRefused("JSON_INVALID", f"this is no JSON: {error.msg}", error.lineno) from None
     except ValueError:

@@ -11,11 +11,12 @@ from __future__ import annotations
 import re
 from collections.abc import Iterable
 from dataclasses import dataclass
+from typing import NamedTuple
 
 from longshore_bundles.bundle_files import BundleFiles, is_read
 from longshore_bundles.documents import ReadingBudget, read_yaml
 from longshore_bundles.documents.fields import text
-from longshore_bundles.findings import Finding, FindingLog, Severity, printable
+from longshore_bundles.findings import Finding, FindingLog, Severity, quoted
 from longshore_bundles.schemas import check_shape
 from longshore_bundles.schemas.pack_item import PACK_ITEM
 
@@ -34,6 +35,13 @@ class PackItem:
     entry_point: str = ""
 
 
+class _Found(NamedTuple):
+    """An item, and the line of its name where that is written."""
+
+    item: PackItem
+    line: int | None = None
+
+
 def read_items(
     files: BundleFiles, folder: str, log: FindingLog, budget: ReadingBudget | None = None
 ) -> tuple[PackItem, ...]:
@@ -44,11 +52,11 @@ def read_items(
     budget = budget or ReadingBudget()
     inside = [path for path in sorted(files) if path.startswith(folder) and "/" not in path[len(folder) :]]
     metadata = [path for path in inside if is_read(path)]
-    described = [item for path in metadata if (item := _from_metadata(files, folder, path, log, budget))]
-    spoken_for = {f"{folder}{item.entry_point}" for item in described}
+    described = [found for path in metadata if (found := _from_metadata(files, folder, path, log, budget))]
+    spoken_for = {f"{folder}{found.item.entry_point}" for found in described}
     spoken_for |= {f"{folder}{_stem(folder, path)}" for path in metadata}
     bare = [
-        PackItem(_stem(folder, path), path=path)
+        _Found(PackItem(_stem(folder, path), path=path))
         for path in inside
         if not is_read(path)
         and path not in spoken_for
@@ -60,18 +68,20 @@ def read_items(
 
 def _from_metadata(
     files: BundleFiles, folder: str, path: str, log: FindingLog, budget: ReadingBudget
-) -> PackItem | None:
+) -> _Found | None:
     document = read_yaml(files[path].content, path, log, budget=budget)
     if document is None:
         return None
     check_shape(document, PACK_ITEM, log)
     fields = document.value if isinstance(document.value, dict) else {}
-    return PackItem(
-        text(fields, "name") or text(fields, "class_name") or _stem(folder, path),
+    key = next((key for key in ("name", "class_name") if text(fields, key)), "")
+    item = PackItem(
+        text(fields, key) or _stem(folder, path),
         text(fields, "description"),
         path,
         text(fields, "entry_point"),
     )
+    return _Found(item, document.line((key,)) if key else None)
 
 
 def _is_program(files: BundleFiles, folder: str, path: str, *, alone: bool) -> bool:
@@ -81,18 +91,18 @@ def _is_program(files: BundleFiles, folder: str, path: str, *, alone: bool) -> b
     return files[path].executable or (alone and _SCRIPT.fullmatch(name) is not None)
 
 
-def _named(items: Iterable[PackItem], log: FindingLog) -> list[PackItem]:
+def _named(found: Iterable[_Found], log: FindingLog) -> list[PackItem]:
     """Those whose names can be used and are not taken, whatever their case."""
     taken: dict[str, PackItem] = {}
-    for item in items:
-        shown = printable(item.name)
+    for item, line in found:
+        shown = quoted(item.name)
         other = taken.get(item.name.casefold())
         if _NAME.fullmatch(item.name) is None:
-            message = f"the name {shown!r} cannot be used: take letters, digits, '_', '.' and '-'"
-            log.add(Finding("INVALID_NAME_FORMAT", Severity.ERROR, message, item.path))
+            message = f"the name {shown} cannot be used: take letters, digits, '_', '.' and '-'"
+            log.add(Finding("INVALID_NAME_FORMAT", Severity.ERROR, message, item.path, line))
         elif other is not None:
-            message = f"the name {shown!r} is taken by {printable(other.path)!r}: rename one of the two"
-            log.add(Finding("NAME_DUPLICATE", Severity.ERROR, message, item.path))
+            message = f"the name {shown} is taken by {quoted(other.path)}: rename one of the two"
+            log.add(Finding("NAME_DUPLICATE", Severity.ERROR, message, item.path, line))
         else:
             taken[item.name.casefold()] = item
     return list(taken.values())

@@ -1,7 +1,7 @@
 """``pack.yaml``: its fields, and the rules that a schema cannot hold.
 
-Codes: CONSTRAINT_INVALID, DEPENDENCY_DUPLICATE, DEPENDENCY_CYCLE, JSON_SCHEMA_INVALID; the note
-STACKSTORM_SPELLING; and those of ``documents`` and ``schemas``.
+Codes: CONSTRAINT_INVALID, DEPENDENCY_DUPLICATE, DEPENDENCY_CYCLE, JSON_SCHEMA_INVALID; the
+warning VERSION_CONFLICT; the note STACKSTORM_SPELLING; and those of ``documents`` and ``schemas``.
 """
 
 from __future__ import annotations
@@ -14,13 +14,11 @@ from itertools import islice
 
 from longshore_bundles.bundle_files import BundleFiles
 from longshore_bundles.component import BundleManifest
-from longshore_bundles.constraints import check_constraint
 from longshore_bundles.dependencies import ANY_VERSION, Dependency
 from longshore_bundles.documents import JsonValue, ReadingBudget, read_yaml
 from longshore_bundles.documents.fields import Fields, Pointer, items, mapping, text, texts
 from longshore_bundles.documents.findings_about import FindingsAbout
-from longshore_bundles.errors import InvalidConstraint
-from longshore_bundles.findings import FindingLog, printable
+from longshore_bundles.findings import FindingLog
 from longshore_bundles.identity import usable_project, usable_version
 from longshore_bundles.kinds import PACK_YAML
 from longshore_bundles.schemas import PACK, check_shape
@@ -33,8 +31,10 @@ from longshore_bundles.schemas.vocabulary import (
     MAX_RUNTIMES,
     MAX_WORDS,
 )
+from longshore_bundles.versions_beside import conflict_beside
 
 from .configuration import configuration_schema
+from .constraint_rule import is_constraint
 from .stackstorm import in_our_spelling
 
 _REF = re.compile(PACK["properties"]["ref"]["pattern"])
@@ -45,7 +45,8 @@ class PackManifest(BundleManifest):
     """What a pack says about itself; empty where it says nothing that can be used.
 
     ``name`` is its ref. ``runtime_deps`` has a constraint by the runtime's name; ``conf_schema`` is a JSON
-    Schema, or None; ``test_command`` are the words of the command that tests it.
+    Schema, or None; ``test_command`` are the words of the command that tests it; ``is_stackstorm`` is
+    whether it is in StackStorm's spelling.
     """
 
     label: str = ""
@@ -62,6 +63,7 @@ class PackManifest(BundleManifest):
     runtime_deps: Mapping[str, str] = field(default_factory=dict)
     conf_schema: Mapping[str, JsonValue] | None = None
     test_command: tuple[str, ...] = ()
+    is_stackstorm: bool = False
 
 
 def read_pack_manifest(
@@ -72,18 +74,22 @@ def read_pack_manifest(
     document = read_yaml(files[PACK_YAML].content, PACK_YAML, log, budget=budget)
     if document is None:
         return PackManifest((PACK_YAML,))
-    document = in_our_spelling(document, log)
+    written, document = document, in_our_spelling(document, log)
     check_shape(document, PACK, log)
     if not isinstance(document.value, dict):
         return PackManifest((PACK_YAML,))
     fields = document.value
     findings = FindingsAbout(document, log)
     ref = text(fields, "ref")
+    version = usable_version(text(fields, "version"))
+    if conflict := conflict_beside(files, PACK_YAML, version):
+        # A package in a pack may have versions of its own.
+        findings.warning("VERSION_CONFLICT", conflict, ("version",))
     return PackManifest(
         (PACK_YAML,),
         name=ref[:MAX_NAME_CHARACTERS],
         project=usable_project(ref) if _REF.fullmatch(ref) else "",
-        version=usable_version(text(fields, "version")),
+        version=version,
         label=text(fields, "label", MAX_LABEL_CHARACTERS),
         description=text(fields, "description", MAX_DESCRIPTION_CHARACTERS),
         author=text(fields, "author", MAX_LINE_CHARACTERS),
@@ -98,6 +104,7 @@ def read_pack_manifest(
         runtime_deps=_runtime_deps(fields, findings),
         conf_schema=configuration_schema(files, fields, findings, budget),
         test_command=_test_command(text(fields, "tests"), findings),
+        is_stackstorm=document is not written,
     )
 
 
@@ -115,7 +122,7 @@ def _dependencies(fields: Fields, own_ref: str, findings: FindingsAbout) -> tupl
         elif ref in found:
             message = f"the pack {ref!r} is needed twice: put both constraints into one, with a comma"
             findings.error("DEPENDENCY_DUPLICATE", message, pointer)
-        elif _is_constraint(constraint, (*pointer, "version"), findings):
+        elif is_constraint(constraint, (*pointer, "version"), findings):
             found[ref] = Dependency(ref, constraint)
     return tuple(found.values())
 
@@ -127,7 +134,7 @@ def _runtime_deps(fields: Fields, findings: FindingsAbout) -> dict[str, str]:
         if len(name) > MAX_NAME_CHARACTERS:
             message = f"the name of a runtime is longer than {MAX_NAME_CHARACTERS} characters: shorten it"
             findings.error("VALUE_INVALID", message, pointer)
-        elif isinstance(constraint, str) and constraint and _is_constraint(constraint, pointer, findings):
+        elif isinstance(constraint, str) and constraint and is_constraint(constraint, pointer, findings):
             found[name] = constraint
     return found
 
@@ -144,12 +151,3 @@ def _test_command(written: str, findings: FindingsAbout) -> tuple[str, ...]:
     if not words:
         findings.error("VALUE_INVALID", "'tests' is no command: write one, or leave it out", ("tests",))
     return words
-
-
-def _is_constraint(constraint: str, pointer: Pointer, findings: FindingsAbout) -> bool:
-    try:
-        check_constraint(constraint)
-    except InvalidConstraint as error:
-        findings.error(error.reason, printable(error.message), pointer)
-        return False
-    return True

@@ -12,14 +12,15 @@ import re
 from longshore_bundles.documents import Document, JsonValue
 from longshore_bundles.documents.findings_about import FindingsAbout
 from longshore_bundles.findings import FindingLog
-from longshore_bundles.schemas import PACK
+from longshore_bundles.schemas import PACK, check_shape
+from longshore_bundles.schemas.stackstorm_pack import MAX_PYTHON_VERSIONS, STACKSTORM_PACK
+
+from .constraint_rule import is_constraint
 
 _KEPT_IN_META = ("stackstorm_version", "contributors", "system")
 _OF_STACKSTORM = ("name", "python_versions", *_KEPT_IN_META)
 _REF = re.compile(PACK["properties"]["ref"]["pattern"])
 _TWO_NUMBERS = re.compile(r"[0-9]+\.[0-9]+")
-_MAX_VERSIONS = 20
-_PYTHON = re.compile(r"[0-9]+(\.[0-9]+){0,2}")
 _EXACT_DEPENDENCY = re.compile(r"(?P<ref>[^=/@:]+)={1,2}v?(?P<version>[^=]+)")
 _MAX_DEPENDENCY_CHARACTERS = 500
 _REPOSITORY = re.compile(r"(?:https?|git|ssh)\S*/(?:stackstorm-)?(?P<ref>[^/=@]+?)(?:\.git)?(?:[=@]\S*)?")
@@ -35,10 +36,12 @@ def in_our_spelling(document: Document, log: FindingLog) -> Document:
         return document
     listed = ", ".join(f"'{key}'" for key in foreign)
     message = f"in StackStorm's spelling, which is read as well: {listed}; the schema of a pack has ours"
-    FindingsAbout(document, log).info("STACKSTORM_SPELLING", message, (foreign[0],))
+    findings = FindingsAbout(document, log)
+    findings.info("STACKSTORM_SPELLING", message, (foreign[0],))
+    check_shape(document, STACKSTORM_PACK, log)
     fields = {key: value for key, value in written.items() if key not in _OF_STACKSTORM}
     _take_name(fields, written.get("name"))
-    _take_python(fields, written.get("python_versions"))
+    _take_python(fields, written.get("python_versions"), findings)
     _take_meta(fields, {key: written[key] for key in _KEPT_IN_META if key in written})
     version = fields.get("version")
     if isinstance(version, str) and _TWO_NUMBERS.fullmatch(version):
@@ -56,13 +59,19 @@ def _take_name(fields: dict[str, JsonValue], name: JsonValue) -> None:
         fields.setdefault("ref", name.lower())
 
 
-def _take_python(fields: dict[str, JsonValue], versions: JsonValue) -> None:
-    runtimes = fields.get("runtime_deps", {})
-    if not isinstance(versions, list) or not isinstance(runtimes, dict) or "python" in runtimes:
+def _take_python(fields: dict[str, JsonValue], versions: JsonValue, findings: FindingsAbout) -> None:
+    """Any of the versions will do. One of another type is left out: the shape's check has told of it."""
+    if not isinstance(versions, list):
         return
-    known = [text for text in map(str, versions[:_MAX_VERSIONS]) if _PYTHON.fullmatch(text)]
-    if known:
-        fields["runtime_deps"] = {**runtimes, "python": " || ".join(known)}
+    known = [
+        text
+        for index, version in enumerate(versions[:MAX_PYTHON_VERSIONS])
+        if isinstance(version, (str, int)) and not isinstance(version, bool)
+        if is_constraint(text := str(version), ("python_versions", index), findings)
+    ]
+    runtimes = fields.get("runtime_deps", {})
+    if known and isinstance(runtimes, dict):
+        fields["runtime_deps"] = {"python": " || ".join(known), **runtimes}
 
 
 def _take_meta(fields: dict[str, JsonValue], more: dict[str, JsonValue]) -> None:

@@ -15,6 +15,8 @@ from longshore_bundles.documents import Document
 from longshore_bundles.findings import KEPT_FINDINGS, Finding, FindingLog, Severity, printable
 
 from .bounded_errors import errors_in, first_error
+from .error_words import pointer_words, rule_words, type_words, value_words
+from .quotes import quotes_hint
 from .vocabulary import Schema
 
 if TYPE_CHECKING:
@@ -22,15 +24,6 @@ if TYPE_CHECKING:
 
 _MAX_GUESSES = 5
 """For how many unknown keys of a document a similar one is looked for, which takes its time."""
-_WORDS = {
-    "array": "a list",
-    "boolean": "true or false",
-    "integer": "a whole number",
-    "null": "nothing",
-    "number": "a number",
-    "object": "a mapping",
-    "string": "text",
-}
 _validators: dict[str, Validator] = {}
 
 
@@ -131,18 +124,14 @@ class _Check:
         return Finding("UNKNOWN_KEY", Severity.WARNING, message, self._document.path, line)
 
     def _wrong_type(self, error: ValidationError, types: Sequence[str]) -> Finding:
-        wanted = " or ".join(dict.fromkeys(_WORDS[each] for each in types))
-        is_plain = isinstance(error.instance, (bool, int, float))
-        hint = ": write it in quotes" if is_plain and "string" in types else ""
-        rule = self._part(error.schema_path[:-1]).get("x-rule") or wanted + hint
-        message = f"{_what(error)} is {_described(error.instance)} and must be {rule}"
-        return self._finding(error, "WRONG_TYPE", message)
+        part = self._part(error.schema_path[:-1])
+        return self._finding(error, "WRONG_TYPE", _told(error, part, type_words(types)))
 
     def _broken_rule(self, error: ValidationError, kind: Any) -> Finding:
         part = self._part(error.schema_path[:-1])
-        rule = part.get("x-rule") or _rule(kind)
-        message = f"{_what(error)} is {_described(error.instance)} and must be {rule}"
-        return self._finding(error, part.get("x-finding", "VALUE_INVALID"), message)
+        return self._finding(
+            error, part.get("x-finding", "VALUE_INVALID"), _told(error, part, rule_words(kind))
+        )
 
     def _finding(self, error: ValidationError, code: str, message: str) -> Finding:
         line = self._document.line(error.instance_path)
@@ -159,55 +148,14 @@ def _is_misfit(error: ValidationError, whole: ValidationError) -> bool:
     return error.kind.name == "type" and error.instance_path == whole.instance_path
 
 
-def _rule(kind: Any) -> str:
-    match kind.name:
-        case "enum":
-            return "one of " + ", ".join(repr(option) for option in kind.options)
-        case "const":
-            return repr(kind.expected_value)
-        case "minimum":
-            return f"at least {kind.limit}"
-        case "maximum":
-            return f"at most {kind.limit}"
-        case "minLength" | "minItems" | "minProperties" if kind.limit == 1:
-            return "there, not empty"
-        case "maxLength":
-            return f"at most {kind.limit} characters"
-        case "maxItems" | "maxProperties":
-            return f"of at most {kind.limit} entries"
-        case _:
-            return f"as {kind.name} {kind.value} has it"
-
-
-def _what(error: ValidationError) -> str:
-    return f"'{_pointer(error)}'" if error.instance_path else "the document"
+def _told(error: ValidationError, part: Schema, rule: str) -> str:
+    """That a value must be something else; ``part`` is the part of the schema that it breaks."""
+    value = error.instance
+    what = f"'{pointer_words(error.instance_path)}'" if error.instance_path else "the document"
+    return (
+        f"{what} is {value_words(value)} and must be {part.get('x-rule') or rule}{quotes_hint(value, part)}"
+    )
 
 
 def _inside(error: ValidationError) -> str:
-    return f" in '{_pointer(error)}'" if error.instance_path else ""
-
-
-def _pointer(error: ValidationError) -> str:
-    """Where it is, as people write it: ``tasks[2].retry.count``, counted from 0 as programs do."""
-    text = ""
-    for step in error.instance_path:
-        text += f"[{step}]" if isinstance(step, int) else f".{step}" if text else step
-    return printable(text)
-
-
-def _described(value: object) -> str:
-    match value:
-        case None:
-            return "empty"
-        case bool():
-            return str(value).lower()
-        case str() if not value:
-            return "empty"
-        case str():
-            return repr(printable(value[:100]))
-        case dict():
-            return "a mapping" if value else "an empty mapping"
-        case list():
-            return "a list" if value else "an empty list"
-        case _:
-            return str(value)[:100]
+    return f" in '{pointer_words(error.instance_path)}'" if error.instance_path else ""

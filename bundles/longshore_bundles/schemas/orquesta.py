@@ -6,7 +6,16 @@ After https://docs.stackstorm.com/orquesta/languages/orquesta.html.
 from __future__ import annotations
 
 from .vocabulary import ADDRESS, ANY_MAPPING, DIALECT, TEXT, Schema, described
-from .workflow import COUNT, JOIN, MAX_RETRIES, MAX_VERSION_CHARACTERS, SECONDS, TASK_NAMES, closed
+from .workflow import (
+    COUNT,
+    JOIN,
+    MAX_RETRIES,
+    MAX_VERSION_CHARACTERS,
+    OR_EXPRESSION,
+    SECONDS,
+    TASK_NAMES,
+    closed,
+)
 
 _NAMED_VALUES: Schema = {
     "type": "array",
@@ -28,7 +37,11 @@ _TASK: Schema = closed(
         "retry": described(
             closed(
                 {
-                    "count": {"type": ["integer", "string"], "minimum": 1, "maximum": MAX_RETRIES},
+                    "count": {
+                        **COUNT,
+                        "maximum": MAX_RETRIES,
+                        "x-rule": f"a whole number from 1 to {MAX_RETRIES}, {OR_EXPRESSION}",
+                    },
                     "delay": SECONDS,
                     "when": TEXT,
                 },

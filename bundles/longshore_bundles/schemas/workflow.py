@@ -19,10 +19,21 @@ MAX_RETRIES: Final = 100
 OUTCOME_KEYS: Final = ("on_success", "on_failure", "on_timeout", "on_complete")
 """The keys of a task that name the tasks after it by how it ends."""
 
-SECONDS: Schema = {"type": ["number", "string"], "minimum": 0, "minLength": 1}
-"""A number of seconds, or an expression."""
-COUNT: Schema = {"type": ["integer", "string"], "minimum": 1, "minLength": 1}
-"""A whole number from 1 on, or an expression."""
+EXPRESSION: Final = r"<%[\s\S]*%>|\{\{[\s\S]*\}\}|\{%[\s\S]*%\}"
+"""What a text must have in it where only an expression will do, of YAQL or Jinja."""
+OR_EXPRESSION: Final = "or an expression, as in {{ vars.x }} or <% ctx(x) %>"
+SECONDS: Schema = {
+    "type": ["number", "string"],
+    "minimum": 0,
+    "pattern": EXPRESSION,
+    "x-rule": f"a number of seconds from 0 on, {OR_EXPRESSION}",
+}
+COUNT: Schema = {
+    "type": ["integer", "string"],
+    "minimum": 1,
+    "pattern": EXPRESSION,
+    "x-rule": f"a whole number from 1 on, {OR_EXPRESSION}",
+}
 TASK_NAMES: Schema = {"type": ["string", "array"], "minLength": 1, "items": NAMED_TEXT}
 JOIN: Schema = {
     "type": ["string", "integer"],

@@ -6,20 +6,21 @@ from collections.abc import Collection
 from dataclasses import replace
 from hashlib import sha256
 
+from longshore_bundles.bundle_files import ACTIONS_FOLDER
 from longshore_bundles.documents import Document, ReadingBudget, read_yaml
 from longshore_bundles.documents.fields import Fields
 from longshore_bundles.documents.findings_about import FindingsAbout
-from longshore_bundles.findings import FindingLog
+from longshore_bundles.findings import FindingLog, quoted
 from longshore_bundles.schemas import WORKFLOW, check_shape
 from longshore_bundles.schemas.json_schemas import check_json_schema
 from longshore_bundles.schemas.orquesta import ORQUESTA_WORKFLOW
 
 from .graph_rules import check_graph
 from .longshore_form import read_longshore_form
-from .messages import quoted
 from .model import Workflow
-from .orquesta_form import is_orquesta_form, read_orquesta_form
+from .orquesta_form import read_orquesta_form
 from .task_rules import check_tasks
+from .telling_forms import is_orquesta_form
 
 
 def blank_workflow(pack_ref: str, name: str, path: str, data: bytes) -> Workflow:
@@ -34,28 +35,40 @@ def read_definition(
     actions: Collection[str],
     log: FindingLog,
     budget: ReadingBudget | None = None,
+    *,
+    is_stackstorm: bool = False,
 ) -> Workflow:
     """Fill in ``blank`` from its file; ``log`` is this workflow's, and decides whether it is valid.
 
     ``actions`` are the names of all actions and workflows that the pack has, ``budget`` is what is left
-    of the pack's.
+    of the pack's; ``is_stackstorm`` is whether the pack's manifest is in StackStorm's spelling.
     """
     workflow = blank
     document = read_yaml(data, blank.path, log, budget=budget)
     if document is not None:
-        workflow = _filled_in(document, blank, pack_ref, actions, log)
+        is_action = blank.path.startswith(ACTIONS_FOLDER)
+        is_orquesta = isinstance(document.value, dict) and is_orquesta_form(
+            document.value, is_action=is_action, is_stackstorm=is_stackstorm
+        )
+        workflow = _filled_in(document, blank, pack_ref, actions, log, is_orquesta=is_orquesta)
     return replace(workflow, valid=not log.has_errors)
 
 
 def _filled_in(
-    document: Document, blank: Workflow, pack_ref: str, actions: Collection[str], log: FindingLog
+    document: Document,
+    blank: Workflow,
+    pack_ref: str,
+    actions: Collection[str],
+    log: FindingLog,
+    *,
+    is_orquesta: bool,
 ) -> Workflow:
     fields = document.value
     findings = FindingsAbout(document, log)
     if not isinstance(fields, dict):
         check_shape(document, WORKFLOW, log)
         return blank
-    if is_orquesta_form(fields):
+    if is_orquesta:
         check_shape(document, ORQUESTA_WORKFLOW, log)
         workflow, tasks = read_orquesta_form(fields, blank)
         message = "this workflow is in StackStorm's form (orquesta), and is read as such"

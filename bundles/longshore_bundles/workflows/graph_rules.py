@@ -9,8 +9,8 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from longshore_bundles.documents.findings_about import FindingsAbout
+from longshore_bundles.findings import quoted
 
-from .messages import quoted
 from .task_places import PlacedTask
 
 

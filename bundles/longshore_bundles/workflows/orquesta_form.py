@@ -21,14 +21,6 @@ ENGINE_COMMANDS = frozenset({"noop", "fail", "continue", "retry"})
 """What orquesta takes in ``do`` besides the names of tasks."""
 
 
-def is_orquesta_form(fields: Fields) -> bool:
-    """Whether a document's outermost mapping is orquesta's: no label, but its version 1.0 or its inputs."""
-    if "label" in fields or "tasks" not in fields:
-        return False
-    version = fields.get("version")
-    return (isinstance(version, (int, float)) and not isinstance(version, bool)) or "input" in fields
-
-
 def read_orquesta_form(fields: Fields, blank: Workflow) -> tuple[Workflow, list[PlacedTask]]:
     """Fill in ``blank`` from a document's outermost mapping. What has a wrong type is left out.
 

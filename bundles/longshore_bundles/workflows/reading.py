@@ -19,13 +19,16 @@ def read_workflows(
     actions: Collection[str],
     log: FindingLog,
     budget: ReadingBudget | None = None,
+    *,
+    is_stackstorm: bool = False,
 ) -> tuple[Workflow, ...]:
     """The workflows of the pack ``pack_ref``, in the order of their paths, the invalid ones too.
 
     ``files`` are the pack's, by their paths from its root; those outside ``workflows/`` are passed over.
     ``actions`` are the names of the pack's actions; its workflows count as actions by themselves. What is
     wrong goes into ``log``, with file and line. Two files may claim one name: both are invalid then.
-    ``budget`` is what is left of the pack's.
+    ``budget`` is what is left of the pack's; ``is_stackstorm`` is whether its manifest is in StackStorm's
+    spelling.
     """
     budget = budget or ReadingBudget()
     found = workflow_files(files, log)
@@ -40,6 +43,7 @@ def read_workflows(
         check_unique(file, by_name[file.name.casefold()], own_log)
         data = files[file.path]
         blank = blank_workflow(pack_ref, file.name, file.path, data)
-        workflows.append(read_definition(data, blank, pack_ref, known, own_log, budget))
+        read = read_definition(data, blank, pack_ref, known, own_log, budget, is_stackstorm=is_stackstorm)
+        workflows.append(read)
         log.add_all(own_log)
     return tuple(workflows)

@@ -16,12 +16,11 @@ from functools import cache
 from longshore_bundles.documents import Document, JsonValue, ReadingBudget, read_yaml
 from longshore_bundles.documents.fields import Fields, mapping, text, texts
 from longshore_bundles.documents.findings_about import FindingsAbout
-from longshore_bundles.findings import FindingLog
+from longshore_bundles.findings import FindingLog, quoted
 from longshore_bundles.required_flags import flags_as_lists, required_names
 from longshore_bundles.schemas.json_schemas import check_json_schema
 
 from .definition import blank_workflow, read_definition
-from .messages import quoted
 from .model import Workflow
 from .workflow_files import WorkflowFile, check_name, check_unique, is_findable
 

@@ -7,10 +7,9 @@ from collections.abc import Collection, Sequence
 
 from longshore_bundles.documents.fields import Pointer
 from longshore_bundles.documents.findings_about import FindingsAbout
-from longshore_bundles.findings import printable
+from longshore_bundles.findings import printable, quoted
 
 from .inline_values import is_expression
-from .messages import quoted
 from .model import Task, TaskType, Transition, WorkflowSyntax
 from .orquesta_form import ENGINE_COMMANDS
 from .task_places import PlacedTask

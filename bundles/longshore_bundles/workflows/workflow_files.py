@@ -6,7 +6,7 @@ import re
 from collections.abc import Iterable
 from dataclasses import dataclass
 
-from longshore_bundles.findings import Finding, FindingLog, Severity, printable
+from longshore_bundles.findings import Finding, FindingLog, Severity, printable, quoted
 
 WORKFLOWS_FOLDER = "workflows/"
 MAX_REF_CHARACTERS = 255
@@ -53,10 +53,10 @@ def check_name(file: WorkflowFile, pack_ref: str, log: FindingLog) -> None:
     def error(message: str) -> None:
         log.add(Finding("WORKFLOW_NAME_INVALID", Severity.ERROR, message, file.path))
 
-    name = printable(file.name)
+    name = quoted(file.name)
     if _NAME.fullmatch(file.name) is None:
         error(
-            f"{name!r} is no name for a workflow: use letters, digits, '_', '-' and '.' for the file's name, "
+            f"{name} is no name for a workflow: use letters, digits, '_', '-' and '.' for the file's name, "
             "beginning with a letter, a digit or '_'"
         )
     if len(pack_ref) + 1 + len(file.name) > MAX_REF_CHARACTERS:
@@ -80,5 +80,5 @@ def check_unique(file: WorkflowFile, same_name: list[WorkflowFile], log: Finding
     other = next((each for each in same_name if each is not file), None)
     if other is None:
         return
-    message = f"{printable(other.path)!r} has the same name but for case and ending: keep one of the two"
+    message = f"{quoted(other.path)} has the same name but for case and ending: keep one of the two"
     log.add(Finding("WORKFLOW_NAME_NOT_UNIQUE", Severity.ERROR, message, file.path))

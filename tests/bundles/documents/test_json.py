@@ -34,9 +34,19 @@ def test_every_value_has_its_line() -> None:
 
 
 def test_a_duplicate_key_is_an_error() -> None:
-    document, findings = read('{"a": 1, "b": {"c": 1, "c": 2}, "a": 3}')
+    log = FindingLog()
+    document = read_json(b'{\n"a": 1,\n"b": {"c": 1,\n"c": 2},\n"a": 3}', "x.json", log)
     assert document is not None
-    assert findings == [("KEY_DUPLICATE", None), ("KEY_DUPLICATE", None)]
+    assert document.value == {"a": 3, "b": {"c": 2}}
+    assert [(each.code, each.line, each.message) for each in log.findings()] == [
+        ("KEY_DUPLICATE", 4, "the key 'c' stands in line 3 already: keep one of the two"),
+        ("KEY_DUPLICATE", 5, "the key 'a' stands in line 2 already: keep one of the two"),
+    ]
+
+
+def test_a_value_that_another_takes_the_place_of_is_as_deep_as_allowed_too() -> None:
+    deep = "[" * (MAX_DEPTH + 10) + "]" * (MAX_DEPTH + 10)
+    assert read(f'{{"a": {deep}, "a": 1}}') == (None, [("DOCUMENT_TOO_DEEP", None)])
 
 
 def test_many_duplicate_keys_take_no_more_time_than_others() -> None:

@@ -110,6 +110,15 @@ def test_a_quoted_merge_key_is_a_key(use_libyaml: bool) -> None:
     assert value_of("'<<': {a: 1}", use_libyaml) == {"<<": {"a": 1}}
 
 
+@pytest.mark.parametrize("end", ["\x85", "\u2028", "\u2029"])
+def test_a_line_is_what_editors_have_for_one(end: str, use_libyaml: bool) -> None:
+    document, findings = read(f"a: 'é{end}x'\r\nb: 1  # {end}\na: 2\n", use_libyaml)
+    assert document is not None
+    assert (document.line(["a"]), document.line(["b"])) == (1, 2)
+    assert findings == [("KEY_DUPLICATE", 3)]
+    assert read(f"a: 'é{end}x'\nb: ]\n", use_libyaml)[1] == [("YAML_INVALID", 2)]
+
+
 def test_a_duplicate_key_is_an_error_and_the_first_counts(use_libyaml: bool) -> None:
     document, findings = read("a: 1\nb:\n  c: 1\n  c: 2\na: 3\n", use_libyaml)
     assert document is not None

@@ -10,8 +10,10 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from longshore_bundles.documents import Document, read_yaml
+from longshore_bundles.documents.findings_about import FindingsAbout
 from longshore_bundles.findings import KEPT_FINDINGS, Finding, FindingLog
 from longshore_bundles.schemas import INDEX, PACK, SKILL_FRONT_MATTER, WORKFLOW, check_shape
+from longshore_bundles.schemas.json_schemas import check_json_schema
 
 SCHEMAS = [INDEX, PACK, SKILL_FRONT_MATTER, WORKFLOW]
 
@@ -89,6 +91,95 @@ def test_a_flood_of_findings_is_cut_off() -> None:
     document = Document({f"key {n}": n for n in range(KEPT_FINDINGS * 3)}, "x", lambda: 1)
     check_shape(document, PACK, log)
     assert log.total == KEPT_FINDINGS
+
+
+@pytest.mark.parametrize(
+    ("schema", "text", "message"),
+    [
+        (
+            SKILL_FRONT_MATTER,
+            "name: 123",
+            "'name' is 123 and must be 1 to 100 of a-z, A-Z, 0-9, '_' and '-': ",
+        ),
+        (
+            SKILL_FRONT_MATTER,
+            "name: no",
+            "'name' is false and must be 1 to 100 of a-z, A-Z, 0-9, '_' and '-': ",
+        ),
+        (SKILL_FRONT_MATTER, "{name: a, author: 7}", "'author' is 7 and must be text: "),
+        (
+            WORKFLOW,
+            "{label: x, version: 1.0, tasks: {a: {action: b.c}}}",
+            "'version' is 1.0 and must be text: ",
+        ),
+    ],
+)
+def test_quotes_are_advised_where_they_help(schema: dict[str, Any], text: str, message: str) -> None:
+    assert [each.message for each in check(text, schema)] == [f"{message}write it in quotes"]
+
+
+@pytest.mark.parametrize(
+    ("schema", "text"),
+    [
+        (SKILL_FRONT_MATTER, "name: 1.5"),
+        (SKILL_FRONT_MATTER, "{name: a, version: 1.4}"),
+        (PACK, "ref: 7"),
+        (WORKFLOW, "{label: x, version: a, tasks: {a: {action: b.c, batch_size: 1.5}}}"),
+        (WORKFLOW, "{label: x, version: a, tasks: {a: {action: b.c, timeout: '0', delay: '-1'}}}"),
+    ],
+)
+def test_quotes_are_not_advised_where_they_are_no_help(schema: dict[str, Any], text: str) -> None:
+    messages = [each.message for each in check(text, schema)]
+    assert messages
+    assert not any("quotes" in message for message in messages)
+
+
+def test_quotes_are_to_be_taken_off_where_they_are_all_that_is_wrong() -> None:
+    text = "{label: x, version: '1', enabled: 'yes', tasks: {a: {action: b.c, timeout: '5'}}}"
+    messages = [each.message for each in check(text, WORKFLOW)]
+    assert len(messages) == 2
+    assert all(message.endswith(": take the quotes off") for message in messages)
+
+
+_RULES = (
+    "one of 'array', 'boolean', 'integer', 'null', 'number', 'object', 'string', or a list of some of them"
+)
+
+
+@pytest.mark.parametrize(
+    ("schema", "told"),
+    [
+        ({"type": "text"}, [f"'type' is 'text' and must be {_RULES}"]),
+        ({"type": []}, [f"'type' is an empty list and must be {_RULES}"]),
+        (
+            {"properties": {"a": {"required": True}, "b": 5}},
+            [
+                "'properties.a.required' is true and must be a list",
+                "'properties.b' is 5 and must be a JSON Schema: a mapping, or true or false",
+            ],
+        ),
+        ({"required": ["a", "a"]}, ["'required' is a list and must be without repetitions"]),
+        ({"pattern": "("}, ["'pattern' is '(' and must be a regular expression"]),
+        (
+            {"patternProperties": {"(": {}}},
+            ["'patternProperties' is a mapping and must be one whose keys are each a regular expression"],
+        ),
+        ({"minLength": -1}, ["'minLength' is -1 and must be at least 0"]),
+        ({"multipleOf": 0}, ["'multipleOf' is 0 and must be above 0"]),
+        ({"$id": "a b"}, ["'$id' is 'a b' and must be a name or an address"]),
+        (
+            {"dependencies": {"a": 3}},
+            ["'dependencies.a' is 3 and must be a JSON Schema: a mapping, or true or false, or a list"],
+        ),
+    ],
+)
+def test_what_is_no_json_schema_is_told_in_our_words(schema: dict[str, Any], told: list[str]) -> None:
+    log = FindingLog()
+    document = Document({"conf_schema": schema}, "pack.yaml", lambda: 1)
+    check_json_schema(schema, ("conf_schema",), FindingsAbout(document, log))
+    assert [each.message for each in log.findings()] == [
+        f"'conf_schema' is no JSON Schema: {each}" for each in told
+    ]
 
 
 _keys = st.sampled_from(

@@ -60,8 +60,8 @@ tasks:
 """
 
 
-def orquesta(tasks: dict[str, Any], **fields: Any) -> dict[str, Any]:
-    return {"version": 1.0, **fields, "tasks": tasks}
+def orquesta(tasks: dict[str, Any]) -> dict[str, Any]:
+    return {"version": 1.0, "input": ["nodes"], "tasks": tasks}
 
 
 def errors(document: object) -> list[str]:
@@ -131,12 +131,76 @@ def test_the_parsed_form_tells_whose_form_it_was() -> None:
     assert tasks[2] == {"name": "two", "next": [{"do": ["both"]}]}
 
 
+_NOOP = {"a": {"action": "core.noop"}}
+
+
 @pytest.mark.parametrize("version", [1.0, 1, "1.0"])
-def test_it_is_known_by_its_version_or_its_inputs(version: object) -> None:
-    tasks = {"a": {"action": "core.noop"}}
-    assert read({"version": version, "input": ["x"], "tasks": tasks})[0].syntax is WorkflowSyntax.ORQUESTA
-    labelled = {"version": version, "label": "x", "tasks": tasks}
-    assert read(labelled)[0].syntax is WorkflowSyntax.LONGSHORE
+@pytest.mark.parametrize("key", ["input", "vars", "output"])
+def test_it_is_known_by_its_lists(version: object, key: str) -> None:
+    document = {"version": version, key: [{"x": 1}], "tasks": _NOOP}
+    assert read(document)[0].syntax is WorkflowSyntax.ORQUESTA
+    assert read({**document, "label": "x"})[0].syntax is WorkflowSyntax.LONGSHORE
+
+
+@pytest.mark.parametrize(
+    ("version", "task"),
+    [
+        (1.0, {"action": "core.noop", "next": [{"do": "noop"}]}),
+        (1, {"action": "core.noop", "next": []}),
+        (1.0, {"action": "core.local cmd=date"}),
+        ("1.0", {"action": "core.noop", "with": "<% ctx(hosts) %>"}),
+    ],
+)
+def test_it_is_known_by_its_tasks(version: object, task: dict[str, Any]) -> None:
+    assert read({"version": version, "tasks": {"a": task}})[0].syntax is WorkflowSyntax.ORQUESTA
+
+
+@pytest.mark.parametrize(
+    "more",
+    [
+        {},
+        {"version": 1.4, "tasks": {"a": {"action": "core.noop", "next": []}}},
+        {"parameters": {"type": "object"}, "input": ["x"]},
+        {"enabled": True},
+        {"ref": "netops.deploy"},
+        {"output_map": {}},
+        {"vars": {"x": 1}, "tasks": {"a": {"next": []}}},
+        {"output": {"type": "object"}, "tasks": {"a": {"next": []}}},
+        {"tasks": [{"name": "a", "action": "core.noop"}]},
+        {"tasks": {"a": {"action": "core.noop", "timeout": 5, "next": []}}},
+        {"tasks": {"a": {"next": []}, "b": {"action": "core.noop", "type": "workflow"}}},
+        {"tasks": {"a": {"action": "core.noop", "with": "x", "on_success": []}}},
+    ],
+)
+def test_one_of_ours_without_label_and_quotes_is_told_so(more: dict[str, Any]) -> None:
+    found, findings = read({"version": 1.0, "tasks": _NOOP, **more})
+    assert found.syntax is WorkflowSyntax.LONGSHORE
+    messages = [each.message for each in findings if each.severity is Severity.ERROR]
+    assert "'label' is missing: add it" in messages
+    version = more.get("version", 1.0)
+    assert f"'version' is {version} and must be text: write it in quotes" in messages
+
+
+def test_every_rule_of_ours_holds_without_a_label_too() -> None:
+    text = b"""\
+version: 1.0
+parameters: {type: object}
+tasks:
+  first:
+    action: core.http
+    timeout: 0
+    on_success: nope
+  second:
+    action: core.http
+    type: parallel
+"""
+    assert [(each.code, each.line) for each in read(text)[1]] == [
+        ("KEY_MISSING", 1),
+        ("WRONG_TYPE", 1),
+        ("VALUE_INVALID", 6),
+        ("KEY_MISSING", 8),
+        ("TASK_UNKNOWN", 7),
+    ]
 
 
 def test_the_same_rules_hold() -> None:
@@ -151,9 +215,10 @@ def test_the_same_rules_hold() -> None:
     assert errors(orquesta({"a": {"action": "netops.gone"}})) == ["ACTION_UNDEFINED"]
     assert errors(orquesta({"item": {}})) == ["TASK_NAME_RESERVED"]
     assert errors(orquesta({"a": {"retry": {"count": 101}}})) == ["VALUE_INVALID"]
+    assert errors(orquesta({"a": {"retry": {"count": "three", "delay": "2"}}})) == ["VALUE_INVALID"] * 2
+    assert errors(orquesta({"a": {"with": {"items": "x", "concurrency": "2"}}})) == ["VALUE_INVALID"]
     assert errors(orquesta({})) == ["VALUE_INVALID"]
     assert errors(orquesta({"a": {"with": {"concurrency": 1}}})) == ["KEY_MISSING"]
-    assert errors({"version": 1.0, "tasks": [{"name": "a"}]}) == ["WRONG_TYPE"]
 
 
 @pytest.mark.parametrize("command", ["noop", "fail", "continue", "retry"])
@@ -195,7 +260,7 @@ def test_values_that_never_end_are_words(begin: str) -> None:
 def test_an_expression_for_an_action_is_left_alone() -> None:
     found, findings = read(orquesta({"a": {"action": '<% ctx().action %> x="1"'}}))
     assert found.tasks[0].action == '<% ctx().action %> x="1"'
-    assert len(findings) == 1
+    assert [finding.code for finding in findings] == ["ORQUESTA_FORM"]
 
 
 def test_a_task_that_says_nothing_is_none() -> None:

@@ -177,3 +177,48 @@ def test_retries_that_are_right(backoff: str) -> None:
         )
         assert retry is not None
         assert (retry.count, retry.backoff, retry.delay_s) == (count, backoff, 0.5)
+
+
+_EXPRESSION = "or an expression, as in {{ vars.x }} or <% ctx(x) %>"
+_COUNT = f"a whole number from 1 on, {_EXPRESSION}"
+_SECONDS = f"a number of seconds from 0 on, {_EXPRESSION}"
+
+
+@pytest.mark.parametrize(
+    ("fields", "rule"),
+    [
+        ({"timeout": "30s"}, f"'30s' and must be {_COUNT}"),
+        ({"timeout": ""}, f"empty and must be {_COUNT}"),
+        ({"timeout": "30"}, f"'30' and must be {_COUNT}: take the quotes off"),
+        ({"timeout": "vars.x"}, f"'vars.x' and must be {_COUNT}"),
+        ({"timeout": "{{ vars.x"}, f"'{{{{ vars.x' and must be {_COUNT}"),
+        ({"timeout": "%> 3 <%"}, f"'%> 3 <%' and must be {_COUNT}"),
+        ({"batch_size": "-3"}, f"'-3' and must be {_COUNT}"),
+        ({"batch_size": 1.5}, f"1.5 and must be {_COUNT}"),
+        ({"batch_size": "1.5"}, f"'1.5' and must be {_COUNT}"),
+        ({"concurrency": "0"}, f"'0' and must be {_COUNT}"),
+        ({"concurrency": 0}, f"0 and must be {_COUNT}"),
+        ({"concurrency": True}, f"true and must be {_COUNT}"),
+        ({"delay": "5m"}, f"'5m' and must be {_SECONDS}"),
+        ({"delay": "1.5"}, f"'1.5' and must be {_SECONDS}: take the quotes off"),
+        ({"delay": -1}, f"-1 and must be {_SECONDS}"),
+        ({"retry": {"count": 1, "delay": "soon"}}, f"'soon' and must be {_SECONDS}"),
+        ({"retry": {"count": 1, "max_delay": "9"}}, f"'9' and must be {_SECONDS}: take the quotes off"),
+        ({"retry": {"count": "3"}}, "'3' and must be a whole number: take the quotes off"),
+        ({"retry": {"count": "101"}}, "'101' and must be a whole number"),
+        ({"join": "2"}, "'2' and must be 'all', or how many tasks are waited for: take the quotes off"),
+    ],
+)
+def test_a_number_is_a_number_or_an_expression(fields: dict[str, Any], rule: str) -> None:
+    (finding,) = read(workflow(task("a", **fields)))[1]
+    assert finding.code in ("VALUE_INVALID", "WRONG_TYPE")
+    assert finding.message.partition(" is ")[2] == rule
+
+
+@pytest.mark.parametrize(
+    "expression",
+    ["<% ctx(n) %>", "{{ vars.n }}", "{{\n  vars.n\n}}", "1{{ zeros }}", "{% if x %}1{% else %}2{% endif %}"],
+)
+def test_expressions_are_taken_for_numbers(expression: str) -> None:
+    numbers = dict.fromkeys(("timeout", "batch_size", "concurrency", "delay"), expression)
+    accepted(workflow(task("a", **numbers, retry={"count": 1, "delay": expression, "max_delay": expression})))
