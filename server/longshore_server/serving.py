@@ -37,12 +37,16 @@ _SERVICES = (
 
 _MOST_CALLS_WAITING = 12_000
 _MOST_CALLS_OF_A_CONNECTION = 1_000
+# Of the bits one for each algorithm that gRPC knows.
+_UNCOMPRESSED = 1 << grpc.Compression.NoCompression.value
 
 _SERVER_OPTIONS = (
     ("grpc.max_receive_message_length", RECEIVE_LIMIT_BYTES),
     # Both, or gRPC refuses some calls at random between half of it and all of it.
     ("grpc.max_metadata_size", LARGEST_METADATA_BYTES),
     ("grpc.absolute_max_metadata_size", LARGEST_METADATA_BYTES),
+    # A request could be a thousand times as large as what is sent of it; payloads need none.
+    ("grpc.compression_enabled_algorithms_bitset", _UNCOMPRESSED),
     # Two nodes must not answer on one port by turns.
     ("grpc.so_reuseport", 0),
     # Clients may ask whether the connection lives every ten seconds, also while they only follow.

@@ -14,6 +14,7 @@ from .static_tokens import StaticTokens, is_static
 _HEADER: Final = "authorization"
 _SCHEME: Final = "bearer"
 _LONGEST_TOKEN: Final = 8192
+_COMMON_NAME: Final = "x509_common_name"
 
 
 class Authenticator:
@@ -59,9 +60,10 @@ def _bearer(value: str | bytes) -> str:
 
 def _certified(connection: Mapping[str, Sequence[Any]]) -> str | None:
     """The name in a client's certificate, which the TLS library has verified: its SPIFFE id, else its CN."""
-    for key in ("peer_spiffe_id", "x509_common_name"):
+    for key in ("peer_spiffe_id", _COMMON_NAME):
         for value in connection.get(key, ()):
             name = value.decode("utf-8", "replace") if isinstance(value, bytes) else str(value)
-            if is_principal(name):
+            # An authority that looks at ids may let anybody choose what else he is called.
+            if is_principal(name) and not (key == _COMMON_NAME and "://" in name):
                 return CERTIFICATE_PREFIX + name
     return None

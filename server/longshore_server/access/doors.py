@@ -14,7 +14,7 @@ from longshore_server.refusal import Reason, Refusal
 from longshore_server.settings import AccessSettings
 from longshore_storage.catalogue import Catalogue
 from longshore_storage.catalogue.rows import Actor
-from longshore_storage.errors import Misconfigured
+from longshore_storage.errors import Misconfigured, StorageError
 
 from .authentication import Authenticator
 from .callers import UNKNOWN, Caller, Identity
@@ -29,6 +29,7 @@ from .static_tokens import StaticTokens
 
 _log = structlog.get_logger(__name__)
 _MOST_KEPT: Final = 4096
+_VERIFIED_AFTER_S: Final = 2.0
 
 
 class Doors:
@@ -87,7 +88,10 @@ class Doors:
         metadata: Sequence[tuple[str, str | bytes]],
         connection: Mapping[str, Sequence[bytes]],
     ) -> Caller:
-        """Tell who calls; ``actor`` has where from. Raises ``Refusal``, later each time that it does."""
+        """Tell who calls; ``actor`` has where from. Raises ``Refusal``, later each time that it does.
+
+        Why that cannot be told just now is for the log only: a stranger does not get to know what is asked.
+        """
         try:
             identity = await self._authenticator.identify(metadata, connection)
         except Refusal as refusal:
@@ -96,6 +100,14 @@ class Doors:
                 await self._denials.record(unknown, "authentication", refusal.message)
                 await self._failures.wait(address_of(actor.peer))
             raise
+        except StorageError as error:
+            _log.warning("access.not_verified", error=str(error))
+            raise Refusal(
+                Reason.DEPENDENCY_UNAVAILABLE,
+                "this server cannot verify who calls just now; its log tells why: try again in "
+                f"{_VERIFIED_AFTER_S:g} s",
+                retry_after_s=_VERIFIED_AFTER_S,
+            ) from error
         return Caller(identity, self.rights_of(identity))
 
     async def deny(

@@ -57,5 +57,5 @@ class Failures:
 
 
 def address_of(peer: str) -> str:
-    """The address of a peer as gRPC tells it, without its port."""
+    """The address of a peer without its port."""
     return peer.rpartition(":")[0] or peer

@@ -27,6 +27,17 @@ _GOOD_FOR_S: Final = 86_400.0
 # While there are no keys at all, calls must not wait for one attempt behind the other.
 _TRY_AGAIN_AFTER_S: Final = 1.0
 
+UNREADABLE: Final = (
+    OSError,
+    ValueError,
+    RecursionError,
+    # Of a key for the algorithm `none`.
+    NotImplementedError,
+    PyJWTError,
+    urllib3.exceptions.HTTPError,
+)
+"""What reading a set, and ``keys_in``, may raise."""
+
 
 class KeySet:
     """Keys by their id. ``read`` blocks, up to some seconds, and gives a JSON Web Key Set.
@@ -72,17 +83,9 @@ class KeySet:
         if time.monotonic() - self._failed_at < _TRY_AGAIN_AFTER_S:
             raise self._unavailable()
         try:
-            self._keys = _parsed(await asyncio.to_thread(self._read))
+            self._keys = keys_in(await asyncio.to_thread(self._read))
             self._good_until = time.monotonic() + self._fresh_s + self._good_for_s
-        except (
-            OSError,
-            ValueError,
-            RecursionError,
-            # Of a key for the algorithm `none`.
-            NotImplementedError,
-            PyJWTError,
-            urllib3.exceptions.HTTPError,
-        ) as error:
+        except UNREADABLE as error:
             _log.warning("access.keys_not_read", keys=self._name, error=str(error))
             if time.monotonic() > self._good_until:
                 self._keys = {}
@@ -95,7 +98,8 @@ class KeySet:
         return Unavailable(f"the keys of {self._name}, by which tokens are verified")
 
 
-def _parsed(content: bytes) -> dict[str, PyJWK]:
+def keys_in(content: bytes) -> dict[str, PyJWK]:
+    """The keys of a set by their ids, without secrets that both sides have. Raises ``UNREADABLE``."""
     document = json.loads(content)
     if not isinstance(document, dict):
         raise PyJWKSetError("the set is no JSON object")

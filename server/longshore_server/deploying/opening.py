@@ -18,6 +18,7 @@ from longshore_storage.catalogue import Catalogue
 from longshore_storage.payloads import PayloadSettings, PayloadStore
 
 from .examining import Examiner
+from .left_behind import LeftBehind
 from .quotas import Quotas
 from .running import RunningSessions
 from .staging import Staging
@@ -64,6 +65,7 @@ def open_uploads(
             visibility,
             RunningSessions(),
             Quotas(quotas, stale_after_s=STALE_AFTER_S),
+            LeftBehind(),
             metrics,
             max_payload_bytes=settings.max_payload_bytes,
             min_rate_bytes_s=settings.min_rate_bytes_s,

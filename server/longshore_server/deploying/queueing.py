@@ -8,6 +8,7 @@ from typing import Any
 from uuid import uuid4
 
 from longshore_bundles import case_folded
+from longshore_server.access import readable
 from longshore_server.refusal import Reason, Refusal
 from longshore_storage.catalogue import Transaction, deployments, projects, releases, rollouts
 from longshore_storage.catalogue.bundles import Need
@@ -15,6 +16,7 @@ from longshore_storage.catalogue.environments import takes_second_person
 from longshore_storage.catalogue.journal import change_status
 from longshore_storage.catalogue.lifecycle import DeploymentKind, DeploymentStatus, QueuePolicy
 from longshore_storage.catalogue.rows import Actor, Deployment, Live, Release
+from longshore_storage.catalogue.scopes import covers
 
 from .dependencies import check_dependencies
 from .terms import Terms
@@ -55,17 +57,24 @@ async def check_environment_exists(transaction: Transaction, environment: str) -
 
 
 async def check_terms(transaction: Transaction, project: str, environment: str, terms: Terms) -> None:
-    """Raise ``Refusal`` where the terms do not hold now; under the live row's lock, until its end."""
+    """Raise ``Refusal`` where the terms do not hold now; under the live row's lock, until its end.
+
+    Which deployments there are is told to whoever may read there.
+    """
+    is_seen = covers(readable(), project, environment)
     if terms.expected_live is not None:
         live = await projects.get_live(transaction, project, environment)
-        check_expected_live(live.live_deployment_id if live else None, terms.expected_live)
+        check_expected_live(live.live_deployment_id if live else None, terms.expected_live, is_seen=is_seen)
     if terms.queue_policy is QueuePolicy.FAIL:
         unfinished = await rollouts.unfinished(transaction, project, environment)
         if unfinished:
+            place = f"{project} in {environment}"
+            what = f"another deployment of {place} is unfinished"
+            if is_seen:
+                what = f"deployment {unfinished[0].id} of {place} is {unfinished[0].status}"
             raise Refusal(
                 Reason.QUEUE_BUSY,
-                f"deployment {unfinished[0].id} of {project} in {environment} is {unfinished[0].status} "
-                "and the queue policy is to fail then: wait for its end, or let it wait or supersede",
+                f"{what} and the queue policy is to fail then: wait for its end, or let it wait or supersede",
             )
 
 
@@ -81,15 +90,18 @@ def check_not_frozen(live: Live | None) -> None:
         )
 
 
-def check_expected_live(live_deployment_id: str | None, expected: str) -> None:
-    """Raise ``Refusal`` when something else is live than was expected."""
-    if (live_deployment_id or "") != expected:
-        raise Refusal(
-            Reason.LIVE_CHANGED,
-            f"{_named(live_deployment_id)} is live, {_named(expected)} was expected: look at what changed, "
-            "and decide again",
-            metadata={"live_deployment_id": live_deployment_id or ""},
-        )
+def check_expected_live(live_deployment_id: str | None, expected: str, *, is_seen: bool = True) -> None:
+    """Raise ``Refusal`` when something else is live than was expected; it is told where that ``is_seen``."""
+    if (live_deployment_id or "") == expected:
+        return
+    what = f"what is live is not what was expected, {_named(expected)}"
+    if is_seen:
+        what = f"{_named(live_deployment_id)} is live, {_named(expected)} was expected"
+    raise Refusal(
+        Reason.LIVE_CHANGED,
+        f"{what}: look at what changed, and decide again",
+        metadata={"live_deployment_id": live_deployment_id or ""} if is_seen else {},
+    )
 
 
 async def take_place(

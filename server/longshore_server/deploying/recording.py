@@ -10,13 +10,14 @@ from collections.abc import Awaitable, Callable, Sequence
 from dataclasses import dataclass, replace
 
 from longshore_bundles import case_folded, order_key
-from longshore_server.access import Permission, current_caller
+from longshore_server.access import Permission, current_caller, readable
 from longshore_server.findings import told
 from longshore_server.refusal import FindingTold, Reason, Refusal
 from longshore_storage.catalogue import Transaction, projects, releases
 from longshore_storage.catalogue.audit_trail import record_audit
 from longshore_storage.catalogue.lifecycle import DeploymentStatus
 from longshore_storage.catalogue.rows import Actor, Deployment, Release
+from longshore_storage.catalogue.scopes import covers
 from longshore_storage.catalogue.uploads import drop_upload, heartbeat
 from longshore_storage.payloads.errors import UploadTakenOver
 
@@ -111,10 +112,11 @@ async def find_version(
         content.content_sha256,
         content.file_name,
     ):
+        digests = f" (sha256:{existing.content_sha256}, this is sha256:{content.content_sha256})"
+        is_seen = covers(readable(), header.project, None)
         raise Refusal(
             Reason.VERSION_EXISTS,
-            f"{header.project} {existing.version} exists with other content "
-            f"(sha256:{existing.content_sha256}, this is sha256:{content.content_sha256}): "
+            f"{header.project} {existing.version} exists with other content{digests if is_seen else ''}: "
             "releases never change, so choose another version",
             violations={"header.version": "exists with other content"},
         )

@@ -313,6 +313,8 @@ class UploadSession:
             leaving = self._ledger.failed(refusal)
         else:
             leaving = self._ledger.interrupted()
+            if not self._header.validate_only:
+                self._tools.left_behind.note(self._actor.principal)
         try:
             # The caller may be cancelled at any moment; what is left behind must not depend on that.
             await to_the_end(leaving)

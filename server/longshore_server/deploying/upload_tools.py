@@ -11,6 +11,7 @@ from longshore_storage.catalogue import Catalogue
 from longshore_storage.payloads import PayloadStore
 
 from .examining import Examiner
+from .left_behind import LeftBehind
 from .pace import Pace
 from .quotas import Quotas
 from .requests import Header
@@ -29,6 +30,7 @@ class UploadTools:
     visibility: Visibility
     running: RunningSessions
     quotas: Quotas
+    left_behind: LeftBehind
     metrics: Metrics
     max_payload_bytes: int
     min_rate_bytes_s: float

@@ -206,6 +206,8 @@ class Uploads:
                 check_not_frozen(live)
         # Looked at again when it is recorded; this spares the bytes.
         await check_terms(transaction, header.project, header.environment, header.terms)
+        if not validates:
+            await self._tools.left_behind.check_new(transaction, actor.principal)
         room = await self._tools.quotas.check_new(transaction, header, actor)
         await projects.ensure_project(transaction, header.project, header.project, only_validated=validates)
         deployment = await deployments.insert_deployment(

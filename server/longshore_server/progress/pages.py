@@ -10,6 +10,7 @@ import asyncio
 from collections.abc import Collection, Hashable
 from typing import Final, NamedTuple
 
+from longshore_server.access.turns import Turns
 from longshore_server.views import views
 from longshore_storage.catalogue import Catalogue, deployments
 from longshore_storage.catalogue.listing import DeploymentFilter, list_deployments
@@ -37,12 +38,16 @@ class _Kept(NamedTuple):
 
 
 class Pages:
-    """Reads while it has one of the ``readers``, which others read by too."""
+    """Reads while it has one of the ``readers``, which others read by too.
+
+    Lists of one principal's watchers take one of them at a time, so that they leave the other to who follows.
+    """
 
     def __init__(self, catalogue: Catalogue, encode: EncodeDeployments, readers: asyncio.Semaphore) -> None:
         self._catalogue = catalogue
         self._encode = encode
         self._readers = readers
+        self._turns = Turns(1)
         self._kept: dict[Hashable, _Kept] = {}
 
     def clear(self) -> None:
@@ -55,7 +60,7 @@ class Pages:
         """The newest that match below a number, as they are at ``version`` of the changes or later."""
         key = (_key(asked), below, limit)
         clock = asyncio.get_running_loop().time
-        async with self._readers:
+        async with self._turns.one(), self._readers:
             kept = self._kept.get(key)
             if kept is not None and kept.version >= version and clock() < kept.read_at + _KEPT_S:
                 return kept.page

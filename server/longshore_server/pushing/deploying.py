@@ -1,4 +1,8 @@
-"""Starting what a push deploys: once, one at a time of a hook, by the command line with the hook's token."""
+"""Starting what a push deploys: once, one at a time of a hook, by the command line with the hook's token.
+
+Whoever has kept a request can send it again and again, so what is known already is told for next to nothing,
+and does not count: a hundred new ones a minute are taken for each hook.
+"""
 
 from __future__ import annotations
 
@@ -7,6 +11,7 @@ import itertools
 import os
 import shutil
 import sys
+import time
 from collections import Counter
 from pathlib import Path
 from typing import Final
@@ -22,6 +27,7 @@ from longshore_storage.catalogue.rows import Actor
 from longshore_storage.errors import Misconfigured, StorageError
 
 from .forges import Push
+from .minute import Minute
 from .repositories import RepositoryAway, git_environment, is_what_ref_is
 from .turns import LastTurn
 
@@ -35,13 +41,22 @@ _MOST_WAITING: Final = 32
 # One hook's must not keep those of others out. That many come only in a moment: each is held against the ref
 # at once, and of those that are the last one waits.
 _MOST_OF_ONE: Final = 8
+_TAKEN_A_MINUTE: Final = 100
+# For so long nobody looks again at what was deployed or overtaken, in the database or in a repository.
+_KNOWN_FOR_S: Final = 60.0
+_MOST_KNOWN: Final = 1000
 _TIMEOUT_S: Final = 1800.0
+_OVERTAKEN: Final = "push.overtaken"
 _PROGRAM: Final = "longshore"
 _LONGEST_MESSAGE: Final = 500
 
 
 class TooManyPushes(Exception):
     """So many wait already that one more is to come again later."""
+
+
+class TooOftenPushed(Exception):
+    """So many of the hook were taken in the last minute that one more is to come again after it."""
 
 
 class PushDeployments:
@@ -71,19 +86,23 @@ class PushDeployments:
         self._turns = {hook.name: LastTurn() for hook in settings.hooks}
         self._running: dict[str, asyncio.Task[None]] = {}
         self._by_hook: Counter[str] = Counter()
+        self._taken = {hook.name: Minute(_TAKEN_A_MINUTE) for hook in settings.hooks}
+        # Ids by when they were found to be deployed or overtaken, the first one first.
+        self._known: dict[str, float] = {}
 
     async def start(self, hook: PushHookSettings, push: Push, peer: str) -> bool:
-        """See that a push is deployed; False where it is, or was, already.
+        """See that a push is deployed; False where it is, or was, already, or was overtaken a moment ago.
 
-        Raises ``TooManyPushes``, and what the catalogue raises.
+        Raises ``TooManyPushes``, ``TooOftenPushed``, and what the catalogue raises.
         """
         ident = push.deployment_id
-        async with self._catalogue.reading() as transaction:
-            known = await get_accepted(transaction, ident) is not None
-        if known or ident in self._running:
+        # What is told twice at once may have been begun while that was looked up.
+        if await self._is_known(ident) or ident in self._running:
             return False
         if len(self._running) >= _MOST_WAITING or self._by_hook[hook.name] >= _MOST_OF_ONE:
             raise TooManyPushes
+        if not self._taken[hook.name].count():
+            raise TooOftenPushed
         self._by_hook[hook.name] += 1
         deploying = self._deploy(hook, push, peer, next(self._numbers))
         task = self._running[ident] = asyncio.create_task(deploying)
@@ -101,6 +120,22 @@ class PushDeployments:
             task.cancel()
         await asyncio.gather(*tasks, return_exceptions=True)
 
+    async def _is_known(self, ident: str) -> bool:
+        """Whether it is, or was, deployed, or was overtaken a moment ago."""
+        if ident in self._running or time.monotonic() < self._known.get(ident, -_KNOWN_FOR_S) + _KNOWN_FOR_S:
+            return True
+        async with self._catalogue.reading() as transaction:
+            if await get_accepted(transaction, ident) is None:
+                return False
+        self._note_known(ident)
+        return True
+
+    def _note_known(self, ident: str) -> None:
+        self._known.pop(ident, None)
+        self._known[ident] = time.monotonic()
+        if len(self._known) > _MOST_KNOWN:
+            del self._known[next(iter(self._known))]
+
     async def _deploy(self, hook: PushHookSettings, push: Push, peer: str, number: int) -> None:
         actor = Actor(f"hook:{hook.name}", peer, push.deployment_id)
         try:
@@ -108,6 +143,8 @@ class PushDeployments:
             told = await self._why_not(hook, push) or await self._in_turn(hook, push, number)
             if told is not None:
                 action, message = told
+                if action == _OVERTAKEN:
+                    self._note_known(push.deployment_id)
                 await self._tell(actor, hook, action, f"{push.commit}: {message}")
         except StorageError as error:
             _log.warning("push.untold", hook=hook.name, error=str(error))
@@ -119,13 +156,13 @@ class PushDeployments:
                 is_last = await is_what_ref_is(hook.source, hook.ref, push.commit)
         except RepositoryAway as away:
             return "push.failed", str(away)
-        return None if is_last else ("push.overtaken", f"{hook.ref} is another commit by now")
+        return None if is_last else (_OVERTAKEN, f"{hook.ref} is another commit by now")
 
     async def _in_turn(self, hook: PushHookSettings, push: Push, number: int) -> _Told | None:
         """Deploy a push that is the last, if it still is when its turn has come."""
         async with self._turns[hook.name].of(number) as has_come:
             if not has_come:
-                return "push.overtaken", "another push came while it waited for its turn"
+                return _OVERTAKEN, "another push came while it waited for its turn"
             if (told := await self._why_not(hook, push)) is not None:
                 return told
             async with self._places:

@@ -1,17 +1,14 @@
 """Where forges tell of pushes: HTTP, with everything bounded before anything is believed.
 
 ``POST /hooks/NAME``, of at most 4 MiB; ``bounded_http`` sees to the rest. Nothing of a body is parsed before
-it is found genuine, and only what is genuine counts: a hundred a minute are taken for each hook, however
-many come that are not.
+it is found genuine, and only what is genuine and new counts against how many are taken.
 """
 
 from __future__ import annotations
 
 import asyncio
 import json
-import threading
 import time
-from collections import deque
 from collections.abc import Mapping
 from contextlib import AbstractContextManager
 from functools import partial
@@ -26,35 +23,15 @@ from longshore_server.settings import PushHookSettings, PushSettings, TlsSetting
 from longshore_server.signing import read_secret
 from longshore_storage.errors import Misconfigured, StorageError
 
-from .deploying import PushDeployments, TooManyPushes
+from .deploying import PushDeployments, TooManyPushes, TooOftenPushed
 from .forges import NotUnderstood, is_genuine, push_of
+from .minute import Minute
 
 _log = structlog.get_logger(__name__)
 
 _PATH: Final = "/hooks/"
 _LARGEST_BODY_BYTES: Final = 4 << 20
-_TAKEN_A_MINUTE: Final = 100
 _LOGGED_A_MINUTE: Final = 30
-
-
-class _Minute:
-    """How many there were of something in the last minute, as far as they were counted."""
-
-    def __init__(self, most: int) -> None:
-        self._most = most
-        self._times: deque[float] = deque()
-        self._lock = threading.Lock()
-
-    def count(self) -> bool:
-        """Count one more; False, and it does not count, where there were as many as there may be."""
-        now_s = time.monotonic()
-        with self._lock:
-            while self._times and self._times[0] < now_s - 60:
-                self._times.popleft()
-            if len(self._times) >= self._most:
-                return False
-            self._times.append(now_s)
-            return True
 
 
 class _Answered(Exception):
@@ -76,8 +53,7 @@ class PushDoor:
             read_secret(hook.secret_file, "push.hooks.secret_file")
         self._deployments = deployments
         self._loop = loop
-        self._taken = {name: _Minute(_TAKEN_A_MINUTE) for name in self._hooks}
-        self._refused = _Minute(_LOGGED_A_MINUTE)
+        self._refused = Minute(_LOGGED_A_MINUTE)
 
     def hook(self, path: str) -> PushHookSettings:
         """The hook that a request is for. Raises ``_Answered``."""
@@ -105,11 +81,13 @@ class PushDoor:
             raise _Answered(HTTPStatus.BAD_REQUEST, str(error)) from error
         if isinstance(push, str):
             return HTTPStatus.OK, {"ignored": push}
-        if not self._taken[hook.name].count():
-            raise _Answered(HTTPStatus.TOO_MANY_REQUESTS, "too many pushes: come again in a minute")
         started = asyncio.run_coroutine_threadsafe(self._deployments.start(hook, push, peer), self._loop)
         try:
             new = started.result(REQUEST_S)
+        except TooOftenPushed as error:
+            raise _Answered(
+                HTTPStatus.TOO_MANY_REQUESTS, "too many pushes: come again in a minute"
+            ) from error
         except (TooManyPushes, StorageError, TimeoutError) as error:
             started.cancel()
             raise _Answered(HTTPStatus.SERVICE_UNAVAILABLE, "not just now: come again later") from error
@@ -158,7 +136,8 @@ class _Handler(BaseHTTPRequestHandler):
         return body
 
     def _peer(self) -> str:
-        return f"{self.client_address[0]}:{self.client_address[1]}"
+        host, port = self.client_address[:2]
+        return f"[{host}]:{port}" if ":" in host else f"{host}:{port}"
 
     def _tell(self, status: HTTPStatus, told: Mapping[str, Any]) -> None:
         body = json.dumps(told).encode()

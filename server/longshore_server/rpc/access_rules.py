@@ -50,11 +50,13 @@ SKIPPING: Final = MappingProxyType(
 class Rule:
     """What one rpc takes; no ``permission`` lets in everybody who has shown who they are.
 
-    Of a request that comes as a stream the first message is looked at.
+    Of a request that comes as a stream the first message is looked at. One that ``pages`` reads page by page,
+    or counts, what grows with every deployment: it waits for its turn, see ``page_turns``.
     """
 
     permission: P | None
     place: Callable[[Places, Any], Awaitable[Place | None]] = anywhere
+    pages: bool = False
 
 
 RULES: Final[Mapping[str, Rule]] = MappingProxyType(
@@ -70,17 +72,17 @@ RULES: Final[Mapping[str, Rule]] = MappingProxyType(
         "DeploymentService/RetryDeployment": Rule(P.DEPLOYMENT_CREATE, of_repeated),
         "DeploymentService/GetDeployment": Rule(P.DEPLOYMENT_READ, of_deployment()),
         # Lists and watches leave out what may not be read.
-        "DeploymentService/ListDeployments": Rule(P.DEPLOYMENT_READ),
+        "DeploymentService/ListDeployments": Rule(P.DEPLOYMENT_READ, pages=True),
         "DeploymentService/WatchDeployments": Rule(P.DEPLOYMENT_READ),
-        "DeploymentService/ListActivations": Rule(P.DEPLOYMENT_READ, of_activations),
-        "DeploymentService/ListFindings": Rule(P.DEPLOYMENT_READ, of_deployment()),
+        "DeploymentService/ListActivations": Rule(P.DEPLOYMENT_READ, of_activations, pages=True),
+        "DeploymentService/ListFindings": Rule(P.DEPLOYMENT_READ, of_deployment(), pages=True),
         # The deployment may not be there yet: looked at once more when it is.
         "DeploymentService/StreamProgress": Rule(P.DEPLOYMENT_READ, of_followed),
         "DeploymentService/FindMissingChunks": Rule(P.DEPLOYMENT_CREATE, of_upload),
         "DeploymentService/DownloadPayload": Rule(P.PAYLOAD_READ, of_payload),
         "DeploymentService/DeletePayload": Rule(P.PAYLOAD_DELETE, of_payload_everywhere),
-        "DeploymentService/ListAuditEntries": Rule(P.AUDIT_READ),
-        "CatalogService/ListProjects": Rule(P.DEPLOYMENT_READ),
+        "DeploymentService/ListAuditEntries": Rule(P.AUDIT_READ, pages=True),
+        "CatalogService/ListProjects": Rule(P.DEPLOYMENT_READ, pages=True),
         "CatalogService/GetProject": Rule(P.DEPLOYMENT_READ, of_release),
         "CatalogService/UpdateProjectEnvironment": Rule(
             P.PROJECT_CONFIGURE, in_request("project_environment.")
@@ -89,16 +91,17 @@ RULES: Final[Mapping[str, Rule]] = MappingProxyType(
         "CatalogService/UpdateEnvironment": Rule(
             P.PROJECT_CONFIGURE, of_environment("environment", project="")
         ),
-        "CatalogService/ListReleases": Rule(P.DEPLOYMENT_READ, of_release),
+        "CatalogService/ListReleases": Rule(P.DEPLOYMENT_READ, of_release, pages=True),
         "CatalogService/GetRelease": Rule(P.DEPLOYMENT_READ, of_release),
         "CatalogService/PinRelease": Rule(P.PROJECT_CONFIGURE, of_payload_everywhere),
-        "CatalogService/ListWorkflows": Rule(P.DEPLOYMENT_READ, of_listed),
+        "CatalogService/ListWorkflows": Rule(P.DEPLOYMENT_READ, of_listed, pages=True),
         "CatalogService/GetWorkflow": Rule(P.DEPLOYMENT_READ, of_workflows),
-        "CatalogService/CountWorkflows": Rule(P.DEPLOYMENT_READ, of_listed),
+        "CatalogService/CountWorkflows": Rule(P.DEPLOYMENT_READ, of_listed, pages=True),
         "CatalogService/SyncWorkflows": Rule(P.PROJECT_CONFIGURE, of_project_everywhere),
         "CatalogService/DeleteWorkflows": Rule(P.PROJECT_CONFIGURE, of_project_everywhere),
         "CatalogService/ValidateWorkflows": Rule(P.DEPLOYMENT_READ, of_target),
         "ClusterService/GetServerInfo": Rule(None),
+        # Nodes and locks are few, and etcd is asked for them, which may take its time.
         "ClusterService/ListNodes": Rule(P.CLUSTER_READ, of_nodes),
         "ClusterService/WatchNodes": Rule(P.CLUSTER_READ, of_nodes),
         "ClusterService/CordonNode": Rule(P.CLUSTER_ADMIN, of_node),

@@ -22,7 +22,8 @@ _again: ContextVar[Callable[[], Awaitable[None]] | None] = ContextVar("again", d
 async def check_again() -> None:
     """Check once more, by the rights of now, the call that is being handled and whose messages took long.
 
-    A token that has expired meanwhile does not matter, one that was revoked does. Raises ``Refusal``.
+    What it does from then on it does by these, too. A token that has expired meanwhile does not matter, one
+    that was revoked does. Raises ``Refusal``.
     """
     if (check := _again.get()) is not None:
         await check()
@@ -76,23 +77,26 @@ class CheckedAdmission:
         rule = RULES[method.removeprefix(_PACKAGE)]
         if rule.permission is None:
             return
+        await self._look_at_rights(again=again)
         place = await rule.place(self._places, request)
         if place is None:
             return
-        await self._need(rule.permission, place, actor, again=again)
+        await self._need(rule.permission, place, actor)
         for permission, why in place.also.items():
-            await self._need(permission, place, actor, again=again, why=why)
+            await self._need(permission, place, actor, why=why)
         flagged = getattr(request, "header", request)
         for flag, permission in SKIPPING.items():
             if getattr(flagged, flag, False):
-                await self._need(permission, place, actor, again=again)
+                await self._need(permission, place, actor)
 
-    async def _need(
-        self, permission: Permission, place: Place, actor: Actor, *, again: bool, why: str = ""
-    ) -> None:
-        # As things are now, and not as they were when a long call began.
+    async def _look_at_rights(self, *, again: bool) -> None:
+        """Have the caller's rights be as they are now, and not as they were when a long call began."""
         identity = current_caller().identity
         rights = await self._doors.rights_now(identity) if again else self._doors.rights_of(identity)
+        set_caller(Caller(identity, rights))
+
+    async def _need(self, permission: Permission, place: Place, actor: Actor, *, why: str = "") -> None:
+        rights = current_caller().rights
         if place.answered and not rights.allow(permission, None, None):
             # As for what is not there.
             place = ANYWHERE

@@ -22,6 +22,7 @@ from . import convert
 from .asked import settings_named
 from .interceptor import current_actor
 from .page_tokens import PageToken, page_size
+from .page_turns import page_in_turn
 from .workflow_calls import WorkflowCalls
 
 _MOST_ENVIRONMENTS = 500
@@ -37,6 +38,7 @@ class CatalogServicer(WorkflowCalls):
         self._settings = EnvironmentSettings(catalogue, wakeups)
         self._environments = EnvironmentRules(catalogue)
         self._pins = Pins(catalogue)
+        page_in_turn(self, "CatalogService")
 
     async def ListProjects(  # noqa: N802
         self, request: pb.ListProjectsRequest, context: Any

@@ -35,6 +35,7 @@ from . import convert
 from .interceptor import current_actor
 from .messages import listed_message
 from .page_tokens import PageToken, page_size
+from .page_turns import page_in_turn
 from .recording_calls import RecordingCalls
 from .wire_limits import MOST_DIGESTS
 
@@ -60,6 +61,7 @@ class DeploymentServicer(RecordingCalls):
         super().__init__(catalogue, wakeups, uploads, hub, second_person, idle_timeout_s=idle_timeout_s)
         self._downloads = downloads
         self._deletion = deletion
+        page_in_turn(self, "DeploymentService")
 
     async def FindMissingChunks(  # noqa: N802
         self, request: pb.FindMissingChunksRequest, context: Any

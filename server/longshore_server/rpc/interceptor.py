@@ -13,11 +13,13 @@ from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import AbstractContextManager, aclosing, nullcontext
 from contextvars import ContextVar
 from dataclasses import replace
+from functools import partial
 from typing import Any, Self
 from uuid import uuid4
 
 import grpc
 import structlog
+from google.protobuf import descriptor_pool
 from google.protobuf.message import Message
 
 from longshore_server.access.callers import ANONYMOUS, current_caller
@@ -29,11 +31,13 @@ from longshore_server.translation import refusal_of
 from longshore_storage.catalogue.rows import Actor
 
 from .admission import Admission
-from .reading import reading
+from .peers import peer_of
+from .reading import StreamReading, reading
 from .statuses import MOST_MESSAGE_CHARACTERS, code_of, status_of, trailing_metadata
+from .tracebacks import forget_tracebacks
 from .unguarded import Unguarded
 from .waiting_messages import WaitingMessages
-from .wire_limits import LARGEST_REQUEST_BYTES, LARGEST_REQUESTS, RECEIVE_LIMIT_BYTES
+from .wire_limits import LARGEST_FIRST_MESSAGES, LARGEST_REQUEST_BYTES, LARGEST_REQUESTS
 from .writing import write
 
 _log = structlog.get_logger(__name__)
@@ -124,12 +128,14 @@ class CallInterceptor(grpc.aio.ServerInterceptor):
     def _wrap(self, method: str, handler: grpc.RpcMethodHandler[Any, Any]) -> grpc.RpcMethodHandler[Any, Any]:
         if not method.startswith(_OURS):
             return self._unguarded.wrap(handler)
-        most_bytes = LARGEST_REQUESTS.get(method, LARGEST_REQUEST_BYTES)
-        if handler.request_streaming:
-            most_bytes = RECEIVE_LIMIT_BYTES
-        deserializer = reading(handler.request_deserializer, most_bytes=most_bytes)
         # All of them read their messages themselves, also those that have but one: see `waiting_messages`.
-        given = self._messages.stream if handler.request_streaming else self._messages.single
+        given: _Given
+        if handler.request_streaming:
+            deserializer, given = None, partial(self._messages.stream, how=_stream_reading(method, handler))
+        else:
+            most_bytes = LARGEST_REQUESTS.get(method, LARGEST_REQUEST_BYTES)
+            deserializer = reading(handler.request_deserializer, most_bytes=most_bytes)
+            given = self._messages.single
         if handler.response_streaming:
             streaming = self._streaming(method, handler.unary_stream or handler.stream_stream, given)
             serializer = _unless_serialised(handler.response_serializer)
@@ -145,11 +151,11 @@ class CallInterceptor(grpc.aio.ServerInterceptor):
     def _answering(self, method: str, inner: Any, given: _Given) -> Any:
         async def handle(requests: Any, context: Any) -> Any:
             with self._running:
-                async with _Call(method, context, self._metrics) as call:
+                async with _Call(method, context, self._metrics) as call, _closed(requests) as received:
                     # In front of everything that may take its time.
                     await call.admit(self._admission)
                     _streams.set(self._streams)
-                    request = await given(requests)
+                    request = await given(received)
                     _look_at(request)
                     checked = await self._admission.check(method, request, current_actor())
                     return await inner(checked, context)
@@ -161,11 +167,14 @@ class CallInterceptor(grpc.aio.ServerInterceptor):
         # cancelled between two messages, and what it holds would be given back by the garbage collector.
         async def handle(requests: Any, context: Any) -> None:
             with self._running:
-                async with _Call(method, context, self._metrics, streams=True) as call:
+                async with (
+                    _Call(method, context, self._metrics, streams=True) as call,
+                    _closed(requests) as received,
+                ):
                     await call.admit(self._admission)
                     _streams.set(self._streams)
                     with while_allowed():
-                        request = await given(requests)
+                        request = await given(received)
                         _look_at(request)
                         checked = await self._admission.check(method, request, current_actor())
                         async with aclosing(inner(checked, context)) as responses:
@@ -173,6 +182,17 @@ class CallInterceptor(grpc.aio.ServerInterceptor):
                                 await write(context, response)
 
         return handle
+
+
+def _closed(requests: Any) -> aclosing[Any]:
+    """The messages of a call: left open, gRPC's generator keeps the last one, in a circle with the call."""
+    return aclosing(aiter(requests))
+
+
+def _stream_reading(method: str, handler: grpc.RpcMethodHandler[Any, Any]) -> StreamReading:
+    rpc = descriptor_pool.Default().FindMethodByName(method.removeprefix("/").replace("/", "."))
+    most_first_bytes = LARGEST_FIRST_MESSAGES.get(method, LARGEST_REQUEST_BYTES)
+    return StreamReading(handler.request_deserializer, rpc.input_type, most_first_bytes=most_first_bytes)
 
 
 def _unless_serialised(serializer: Callable[[Any], bytes] | None) -> Callable[[Any], bytes]:
@@ -218,13 +238,15 @@ class _Call:
 
     async def admit(self, admission: Admission) -> None:
         """Let the caller in. Raises ``Refusal``."""
-        actor = Actor(ANONYMOUS, str(self._context.peer()), self._request_id)
+        actor = Actor(ANONYMOUS, peer_of(str(self._context.peer())), self._request_id)
         caller = await admission.admit(actor, self._context)
         _actor.set(replace(actor, principal=caller.identity.principal))
         structlog.contextvars.bind_contextvars(principal=caller.identity.principal)
         _log.debug("call.begun")
 
-    async def __aexit__(self, _type: object, error: BaseException | None, _traceback: object) -> None:
+    async def __aexit__(self, _type: object, error: BaseException | None, traceback: object) -> None:
+        # Held here it would be held on; see `tracebacks`.
+        del traceback
         duration_ms = round((time.monotonic() - self._begun) * 1000, 1)
         if error is None:
             self._count(grpc.StatusCode.OK)
@@ -252,6 +274,7 @@ class _Call:
             )
         status = status_of(refusal, self._request_id)
         self._count(code_of(status), refusal.reason)
+        forget_tracebacks(error)
         await self._context.abort(code_of(status), status.message, trailing_metadata(status))
 
     def _count(self, code: grpc.StatusCode, reason: str = "") -> None:

@@ -28,7 +28,7 @@ from . import convert
 from .admission import check_again
 from .asked import check_wait_policy, terms_of
 from .interceptor import REQUEST_ID_KEY
-from .wire_limits import LARGEST_DATA_BYTES, LARGEST_REQUEST_BYTES, MOST_CHUNKS_IN_A_MESSAGE
+from .wire_limits import LARGEST_DATA_BYTES, MOST_CHUNKS_IN_A_MESSAGE
 
 _BUMPS = {
     pb.VERSION_BUMP_UNSPECIFIED: Bump.PATCH,
@@ -194,8 +194,6 @@ class UploadCall:
 def _opening(first: pb.DeployRequest | None) -> pb.DeployHeader:
     if first is None or first.WhichOneof("message") != "header":
         raise Refusal(Reason.UPLOAD_PROTOCOL, "the first message must be the header")
-    if first.ByteSize() > LARGEST_REQUEST_BYTES:
-        raise invalid("header", f"has more than {LARGEST_REQUEST_BYTES >> 10} KiB")
     return first.header
 
 

@@ -16,7 +16,7 @@ from typing import Any, Final, Self
 from longshore_server.access.shares import Shares
 from longshore_server.refusal import Reason, Refusal
 
-from .reading import read_only
+from .reading import StreamReading, read_only, read_stream
 
 # The message of a call comes with it, mostly in the same packet.
 _SOON_S: Final = 1.0
@@ -66,9 +66,9 @@ class WaitingMessages:
         finally:
             self._ending -= 1
 
-    async def stream(self, messages: AsyncIterator[Any]) -> AsyncIterator[Any]:
+    async def stream(self, messages: AsyncIterator[bytes], how: StreamReading) -> AsyncIterator[Any]:
         """All messages of a call, which raise ``Refusal`` where too many are waited for."""
-        return _Stream(read_only(messages), self._of_streams)
+        return _Stream(read_stream(messages, how), self._of_streams)
 
 
 class _Stream:

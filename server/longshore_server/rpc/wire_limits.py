@@ -19,3 +19,9 @@ LARGEST_REQUESTS = {
 }
 MOST_DIGESTS = 10_000
 MOST_CHUNKS_IN_A_MESSAGE = 10_000
+# Of what is sent as a stream: the first message says what it is about, the others are its content.
+LARGEST_FIRST_MESSAGES = {
+    # The names of a pack's actions.
+    "/longshore.v1.CatalogService/ValidateWorkflows": 512 << 10,
+}
+MOST_FIELDS = MOST_CHUNKS_IN_A_MESSAGE + 100

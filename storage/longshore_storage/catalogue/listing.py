@@ -16,7 +16,7 @@ from sqlalchemy import ColumnElement, Select, func, select, union_all
 
 from . import tables
 from .catalogue import Transaction
-from .lifecycle import DeploymentKind
+from .lifecycle import UPLOADING, DeploymentKind, DeploymentStatus
 from .rows import Deployment
 from .scopes import EVERYTHING, Scope, within
 
@@ -56,12 +56,27 @@ async def list_deployments(
     if below is not None:
         last = below - 1 if last is None else min(last, below - 1)
     statement, number = _matching(asked)
+    # All that there are, which clients name, too, are no filter: each would be looked through by itself.
+    statuses = sorted(asked.statuses) if set(DeploymentStatus) - set(asked.statuses) else ()
     if first is not None:
         statement = statement.where(number >= first)
     if last is not None:
         statement = statement.where(number <= last)
-    newest = _newest(statement, number, sorted(asked.statuses), limit)
+    newest = _newest(statement, number, statuses, limit)
     return [Deployment.of(row) for row in await transaction.all(newest)]
+
+
+async def count_uploading(transaction: Transaction, principal: str, *, most: int) -> int:
+    """How many deployments of a principal are neither recorded nor ended; at most ``most``."""
+    # Found by their statuses, which few have, and not by the principal: he may have had a hundred thousand.
+    conditions = (
+        _d.c.status.in_(UPLOADING),
+        (_d.c.deployed_by + "") == principal,
+        _d.c.kind != DeploymentKind.VALIDATION,
+    )
+    found = select(_d.c.number).where(*conditions).limit(most).subquery()
+    row = await transaction.one(select(func.count()).select_from(found))
+    return int(row[0]) if row is not None else 0
 
 
 def _matching(asked: DeploymentFilter) -> tuple[Select[Any], Number]:

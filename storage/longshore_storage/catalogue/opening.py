@@ -82,7 +82,7 @@ def _open_sqlite(url: URL) -> Catalogue:
     )
     event.listen(engine.sync_engine, "connect", _prepare_sqlite)
     event.listen(engine.sync_engine, "begin", _begin_sqlite)
-    return Catalogue(engine, _shown(url), one_writer=True)
+    return Catalogue(engine, shown_database_url(url), one_writer=True)
 
 
 def _made_for_its_owner(url: URL) -> None:
@@ -149,11 +149,11 @@ def _open_postgresql(
     )
     event.listen(engine.sync_engine, "begin", begin)
     ask_before_use(engine.sync_engine)
-    return Catalogue(engine, _shown(url), one_writer=False)
+    return Catalogue(engine, shown_database_url(url), one_writer=False)
 
 
-def _shown(url: URL) -> str:
-    """For people; a password may stand among the options, too."""
+def shown_database_url(url: URL) -> str:
+    """For people, without its password and its options, where a password may stand, too."""
     return url.set(query={}).render_as_string(hide_password=True)
 
 

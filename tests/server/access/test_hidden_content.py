@@ -12,7 +12,7 @@ import pytest
 
 from longshore.v1 import deployment_pb2
 from longshore.v1 import deployment_service_pb2 as pb
-from tests.server.calls import deploy, deploy_to_end, refused
+from tests.server.calls import deploy, deploy_to_end, new_id, refused
 from tests.server.contents import random_bytes
 from tests.server.manifests import pack
 from tests.server.running import RunningNode, StartNode, embedded
@@ -102,3 +102,47 @@ async def test_an_id_of_another_project_is_no_more_than_taken(guarded: RunningNo
     with refused(S.ALREADY_EXISTS, "DEPLOYMENT_ID_REUSED") as told:
         await bob.deployments.Undeploy(pb.UndeployRequest(deployment_id=taken.deployment_id, project="mine"))
     assert "bank" not in told.message
+
+
+PUSHED: Any = {"payload_format": deployment_pb2.PAYLOAD_FORMAT_FILE, "file_name": "a.bin"}
+
+
+@pytest.fixture
+def only_deploys(policy_file: Path) -> None:
+    write_policy(
+        policy_file,
+        {"role": "admin", "principals": ["root"]},
+        {"role": "pusher", "principals": ["pusher"], "projects": ["bank"]},
+        pusher=["deployment.create"],
+    )
+
+
+@pytest.mark.usefixtures("only_deploys")
+async def test_refusals_do_not_tell_whoever_may_only_deploy_what_is_live(
+    start_node: StartNode, access: dict[str, Any], issuer: Issuer
+) -> None:
+    async with start_node(access=access) as node:
+        root, pusher = (as_caller(node, issuer.token(name)) for name in ("root", "pusher"))
+        live = await deploy_to_end(root, b"one", project="bank", version="1.0.0", **PUSHED)
+        for caller, tells in ((root, True), (pusher, False)):
+            with refused(S.ALREADY_EXISTS, "VERSION_EXISTS") as told:
+                await deploy(caller, b"two", project="bank", version="1.0.0", **PUSHED)
+            assert (live.content_sha256 in told.message) is tells
+            with refused(S.FAILED_PRECONDITION, "LIVE_CHANGED") as told:
+                await deploy(caller, b"two", project="bank", expected_live_deployment_id=new_id(), **PUSHED)
+            assert (live.deployment_id in told.message) is tells
+            assert told.metadata.get("live_deployment_id") == (live.deployment_id if tells else None)
+
+
+@pytest.mark.usefixtures("only_deploys")
+async def test_refusals_do_not_tell_whoever_may_only_deploy_what_is_on_its_way(
+    start_node: StartNode, access: dict[str, Any], issuer: Issuer
+) -> None:
+    # Nobody drives rollouts here: what is queued never ends.
+    async with start_node(access=access, node={"roles": ["receive"]}) as node:
+        root, pusher = (as_caller(node, issuer.token(name)) for name in ("root", "pusher"))
+        queued = await deploy(root, b"one", project="bank", **PUSHED)
+        for caller, tells in ((root, True), (pusher, False)):
+            with refused(S.FAILED_PRECONDITION, "QUEUE_BUSY") as told:
+                await deploy(caller, b"two", project="bank", queue_policy=pb.QUEUE_POLICY_FAIL, **PUSHED)
+            assert (queued.deployment_id in told.message) is tells

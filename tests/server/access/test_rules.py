@@ -46,6 +46,18 @@ def test_every_field_that_skips_a_check_needs_a_permission() -> None:
     assert found == set(SKIPPING)
 
 
+def test_every_call_that_pages_through_what_grows_takes_turns() -> None:
+    few = {"ClusterService/ListNodes", "ClusterService/ListLocks"}
+    counting = {"CatalogService/CountWorkflows"}
+    paging = {
+        f"{service.name}/{method.name}"
+        for service in SERVICES
+        for method in service.methods
+        if "next_page_token" in method.output_type.fields_by_name
+    }
+    assert {rpc for rpc, rule in RULES.items() if rule.pages} == (paging - few) | counting
+
+
 def test_every_permission_is_of_use() -> None:
     used = {rule.permission for rule in RULES.values()} | set(SKIPPING.values())
     assert set(Permission) <= used

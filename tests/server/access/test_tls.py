@@ -109,6 +109,23 @@ async def test_clients_show_their_certificates(
 
 
 @embedded
+async def test_a_common_name_is_no_spiffe_id(
+    start_node: StartNode, authority: Authority, tls: dict[str, Any], policy_file: Path
+) -> None:
+    named = "spiffe://corp/admin"
+    write_policy(policy_file, {"role": "admin", "principals": [f"cert:{named}"]})
+    settings = {"enabled": True, "policy_file": policy_file}
+    # Pairs are files by their names.
+    (authority.ca_file.parent / named).parent.mkdir(parents=True)
+    async with (
+        start_node(tls={**tls, "client_ca_file": authority.ca_file}, access=settings) as node,
+        secured(node.address, authority, authority.issue(named)) as stubs,
+    ):
+        with refused(S.UNAUTHENTICATED, "UNAUTHENTICATED"):
+            await stubs.catalog.ListProjects(catalog.ListProjectsRequest())
+
+
+@embedded
 @pytest.mark.parametrize("wrong", ["missing", "no certificate", "another key"])
 async def test_what_cannot_be_listened_with(
     start_node: StartNode, authority: Authority, tls: dict[str, Any], wrong: str

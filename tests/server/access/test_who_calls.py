@@ -7,6 +7,7 @@ import base64
 import hashlib
 import hmac
 import json
+import sqlite3
 import time
 from collections.abc import Callable
 from contextlib import suppress
@@ -24,6 +25,7 @@ from jwt.algorithms import RSAAlgorithm
 from longshore.v1 import catalog_service_pb2 as catalog
 from longshore.v1 import cluster_service_pb2 as cluster
 from longshore_server.access.json_web_tokens import JsonWebTokens
+from longshore_server.access.static_tokens import make_token
 from longshore_server.refusal import Reason, Refusal
 from longshore_server.settings import IssuerSettings
 from tests.server.calls import refused
@@ -48,6 +50,27 @@ async def test_nothing_without_one(guarded: RunningNode) -> None:
     with refused(S.UNAUTHENTICATED, "UNAUTHENTICATED") as told:
         await guarded.cluster.GetServerInfo(INFO)
     assert "LONGSHORE_TOKEN" in told.message
+
+
+@embedded
+async def test_a_stranger_is_not_told_where_the_database_is(
+    guarded: RunningNode, capsys: pytest.CaptureFixture[str]
+) -> None:
+    database = sqlite3.connect(guarded.data_dir / "longshore.db", isolation_level=None)
+    try:
+        # As though it were gone: what is read of tokens fails.
+        database.execute("ALTER TABLE access_token RENAME TO gone")
+        with refused(S.UNAVAILABLE, "DEPENDENCY_UNAVAILABLE") as told:
+            await guarded.cluster.GetServerInfo(INFO, metadata=bearer(make_token().text))
+    finally:
+        database.execute("ALTER TABLE gone RENAME TO access_token")
+        database.close()
+    assert told.message.startswith("this server cannot verify who calls just now")
+    assert told.retry_after_s
+    (logged,) = [line for line in capsys.readouterr().out.splitlines() if "access.not_verified" in line]
+    assert "longshore.db" in logged
+    with refused(S.UNAUTHENTICATED, "UNAUTHENTICATED"):
+        await guarded.cluster.GetServerInfo(INFO, metadata=bearer(make_token().text))
 
 
 def _segment(value: dict[str, Any] | str) -> str:

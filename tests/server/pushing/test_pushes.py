@@ -296,7 +296,7 @@ def trickled(node: RunningNode, sent: bytes) -> bytes:
 async def test_too_many_are_sent_away_and_only_the_genuine_count(
     start_node: StartNode, repository: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(endpoint, "_TAKEN_A_MINUTE", 3)
+    monkeypatch.setattr(deploying, "_TAKEN_A_MINUTE", 3)
     elsewhere = body_of(ref="refs/heads/other")
     signed = headers_of("github", elsewhere)
 
@@ -310,6 +310,45 @@ async def test_too_many_are_sent_away_and_only_the_genuine_count(
         statuses = [(await pushed(node, digit * 40))[0] for digit in "abcd"]
         assert (await post(node, b"{}", {}))[0] == 401
     assert statuses == [202, 202, 202, 429]
+
+
+async def test_what_somebody_kept_and_sends_again_and_again_keeps_nothing_out(
+    start_node: StartNode, repository: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(deploying, "_TAKEN_A_MINUTE", 2)
+    old = git(repository, "rev-parse", "HEAD")
+    async with start_node(push=settings(tmp_path, repository)) as node:
+        deployed = (await pushed(node, old))[1]["deployment_id"]
+        again = {"deployment_id": deployed, "new": False}
+        assert [await pushed(node, old) for _ in range(10)] == [(202, again)] * 10
+        await recorded(node, deployed)
+        assert [await pushed(node, old) for _ in range(10)] == [(202, again)] * 10
+        new = commit(repository, "two")
+        status, told = await pushed(node, new)
+        assert (status, told["new"]) == (202, True)
+        await recorded(node, told["deployment_id"])
+        assert (await pushed(node, "f" * 40))[0] == 429
+
+
+async def test_what_was_overtaken_is_not_looked_for_again_for_a_while(
+    start_node: StartNode, repository: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    looks = 0
+
+    async def looked(source: str, ref: str, commit: str) -> bool:
+        nonlocal looks
+        looks += 1
+        return False
+
+    monkeypatch.setattr(deploying, "is_what_ref_is", looked)
+    async with start_node(push=settings(tmp_path, repository)) as node:
+        assert (await pushed(node, "a" * 40))[1]["new"]
+        await audited_until(node, "push.overtaken", 1)
+        assert [(await pushed(node, "a" * 40))[1]["new"] for _ in range(10)] == [False] * 10
+        assert looks == 1
+        monkeypatch.setattr(deploying, "_KNOWN_FOR_S", 0.0)
+        assert (await pushed(node, "a" * 40))[1]["new"]
+        await audited_until(node, "push.overtaken", 2)
 
 
 @pytest.mark.parametrize(

@@ -11,7 +11,8 @@ from hypothesis import strategies as st
 from sqlalchemy import insert
 
 from longshore_storage.catalogue import Catalogue, tables
-from longshore_storage.catalogue.listing import DeploymentFilter, list_deployments
+from longshore_storage.catalogue.lifecycle import DeploymentStatus
+from longshore_storage.catalogue.listing import DeploymentFilter, count_uploading, list_deployments
 
 BEGIN = datetime(2026, 1, 1, tzinfo=UTC)
 PROJECTS, ENVIRONMENTS = ("netops", "web"), ("default", "staging")
@@ -101,7 +102,9 @@ FILTERS = st.builds(
     DeploymentFilter,
     project=st.sampled_from(("", *PROJECTS, "nothing")),
     environment=st.sampled_from(("", *ENVIRONMENTS)),
-    statuses=st.frozensets(st.sampled_from((*STATUSES, "STAGED"))),
+    statuses=st.one_of(
+        st.frozensets(st.sampled_from((*STATUSES, "STAGED"))), st.just(frozenset(DeploymentStatus))
+    ),
     version=st.sampled_from(("", "1.1.0")),
     deployed_by=st.sampled_from(("", "caller-1")),
     since=moments(),
@@ -117,3 +120,42 @@ async def test_all_that_match_come_once_newest_first(
 ) -> None:
     wanted = [each["number"] for each in reversed(DEPLOYMENTS) if matches(each, asked)]
     assert await pages(filled, asked, limit) == wanted
+
+
+async def test_all_statuses_are_read_as_one_list(filled: Catalogue, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Each by itself would be looked through to its end by whoever may read little."""
+    asked: list[str] = []
+    async with filled.reading() as transaction:
+        read = transaction.all
+
+        async def noted(statement: Any) -> Any:
+            asked.append(str(statement))
+            return await read(statement)
+
+        monkeypatch.setattr(transaction, "all", noted)
+        for statuses in (frozenset(DeploymentStatus), STATUSES):
+            await list_deployments(transaction, DeploymentFilter(statuses=statuses), limit=5)
+    assert [statement.count("UNION ALL") for statement in asked] == [0, 2]
+
+
+async def test_uploads_under_way_are_counted_by_principal(filled: Catalogue) -> None:
+    under_way = [
+        {**row(ROWS + number), "status": status, "deployed_by": principal, "kind": kind}
+        for number, (principal, status, kind) in enumerate(
+            [
+                ("alice", "PENDING", "UPLOAD"),
+                ("alice", "RECEIVING", "UPLOAD"),
+                ("alice", "RECEIVING", "VALIDATION"),
+                ("alice", "STAGED", "UPLOAD"),
+                ("bob", "RECEIVING", "UPLOAD"),
+            ],
+            start=1,
+        )
+    ]
+    async with filled.transaction() as transaction:
+        await transaction.execute(insert(tables.deployment), under_way)
+        counts = [
+            await count_uploading(transaction, principal, most=most)
+            for principal, most in (("alice", 500), ("alice", 1), ("bob", 500), ("caller-1", 500))
+        ]
+    assert counts == [2, 1, 1, 0]
