@@ -57,6 +57,8 @@ def _sections(measured: Results) -> Iterable[str]:
         yield "![Bytes on the wire for the next release, in percent of its .tgz](pictures/wire.svg)"
     if "download" in rows:
         yield _download(rows["download"].details)
+    if "fleet" in rows:
+        yield _fleet(rows["fleet"].details)
     if "gc" in rows:
         yield _gc(rows["gc"].details)
 
@@ -167,6 +169,14 @@ def _gc(details: dict[str, Any]) -> str:
         for phase, seconds in details["phases_s"].items()
     ]
     return "### Collecting\n\n" + _table(["run", "median", "memory"], lines)
+
+
+def _fleet(details: dict[str, Any]) -> str:
+    lines = [
+        [nodes, f"{statements:.1f}", f"{memory:.1f} MiB", f"{seconds:.2f} s"]
+        for nodes, (statements, memory, seconds) in details["by_nodes"].items()
+    ]
+    return "### A fleet\n\n" + _table(["nodes", "statements, a node", "controller's memory", "time"], lines)
 
 
 def _table(heads: Sequence[str], lines: Iterable[Sequence[str]]) -> str:

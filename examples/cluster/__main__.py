@@ -1,6 +1,7 @@
 """``make cluster``: start a cluster, say what to do with it, and end it with Ctrl-C.
 
-SIGUSR1 starts again what was killed; SIGTERM and a closed terminal end it as Ctrl-C does.
+SIGUSR2 kills the node that drives a rollout, by SIGKILL, and says which; SIGUSR1 starts again what was
+killed; SIGTERM and a closed terminal end it as Ctrl-C does.
 """
 
 from __future__ import annotations
@@ -33,9 +34,10 @@ def main() -> int:
     )
     given = parser.parse_args().folder
     screen = Screen()
-    again: queue.SimpleQueue[int] = queue.SimpleQueue()
+    asked: queue.SimpleQueue[int] = queue.SimpleQueue()
     # Unlike an event, this queue may be put into by a handler that interrupts its own `get`.
-    signal.signal(signal.SIGUSR1, lambda number, _: again.put(number))
+    for number in (signal.SIGUSR1, signal.SIGUSR2):
+        signal.signal(number, lambda number, _: asked.put(number))
     for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
         signal.signal(number, signal.default_int_handler)
     try:
@@ -43,7 +45,7 @@ def main() -> int:
             screen.title(f"Starting a cluster in {folder.path}")
             with running_cluster(folder, screen) as cluster:
                 show_guide(cluster, screen)
-                _look_after(cluster, screen, again)
+                _look_after(cluster, screen, asked)
                 screen.title("Stopping")
         screen.say(f"{folder.path} is kept" if folder.kept else f"{folder.path} is removed")
     except (ClusterError, ServiceMissingError) as error:
@@ -54,17 +56,22 @@ def main() -> int:
     return 0
 
 
-def _look_after(cluster: Cluster, screen: Screen, again: queue.SimpleQueue[int]) -> None:
-    """Tell what ends, and start it again when asked to, until interrupted."""
+def _look_after(cluster: Cluster, screen: Screen, asked: queue.SimpleQueue[int]) -> None:
+    """Tell what ends, and kill who drives or start again what is down when asked to, until interrupted."""
     try:
         while True:
             for part in cluster.newly_ended():
                 screen.bad(f"{_told(part)}; start it again: kill -USR1 {os.getpid()}")
             try:
-                again.get(timeout=_LOOK_EVERY_S)
+                number = asked.get(timeout=_LOOK_EVERY_S)
             except queue.Empty:
                 continue
             try:
+                if number == signal.SIGUSR2:
+                    node, what = cluster.driver()
+                    screen.say(f"{node.name} drives {what}: it is killed now")
+                    node.kill()
+                    continue
                 for part in cluster.start_again():
                     screen.say(f"{part.child.command.name} runs again, pid {part.child.pid}")
             except ClusterError as error:

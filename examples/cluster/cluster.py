@@ -14,6 +14,7 @@ from contextlib import ExitStack, contextmanager
 from pathlib import Path
 from typing import Final
 
+from longshore_client import LongshoreError, SyncClient
 from tests.services.binaries import ETCD, MINIO, find
 from tests.services.child import StartError
 from tests.services.etcd_cluster import EtcdCluster
@@ -48,6 +49,20 @@ class Cluster:
         for part in self._down():
             started(part)
             yield part
+
+    def driver(self) -> tuple[NodeService, str]:
+        """The node that drives a rollout, and what of; of several the first. Raises ``ClusterError``."""
+        running = {node.name: node for node in self.nodes if node.running}
+        if not running:
+            raise ClusterError("no node runs")
+        try:
+            with SyncClient(",".join(node.address for node in running.values())) as client:
+                for lock in client.locks():
+                    if lock.project and lock.node_name in running:
+                        return running[lock.node_name], f"{lock.project} in {lock.environment}"
+        except LongshoreError as error:
+            raise ClusterError(f"nobody tells who drives: {error}") from error
+        raise ClusterError("no node drives a rollout: `hold` first, then deploy, and then kill")
 
     def _down(self) -> list[Service]:
         return [part for part in self.parts if not part.running]

@@ -15,8 +15,12 @@ _SOMETHING = "docs"
 
 
 def show_guide(cluster: Cluster, screen: Screen) -> None:
-    """The nodes, and how to deploy, follow, look, hold, kill, start again and stop."""
-    first, second, third = cluster.nodes
+    """The nodes, and how to deploy, follow, look, hold, kill who drives, start again and stop."""
+    addresses = [node.address for node in cluster.nodes]
+    # Each through a node of its own, and through the next one when that is the one that is killed.
+    first, second, third = (
+        f"--server {one},{other}" for one, other in zip(addresses, addresses[1:] + addresses[:1], strict=True)
+    )
     longshore = _program()
     what = f"{_SOMETHING} -p {_SOMETHING}"
     hold = _short(cluster.folder.hold)
@@ -25,14 +29,14 @@ def show_guide(cluster: Cluster, screen: Screen) -> None:
     screen.title("In another terminal, from this folder (deploy tells the ID)")
     screen.table(
         [
-            ("deploy", f"{longshore} --server {first.address} deploy {what} --max-failed 1"),
-            ("follow", f"{longshore} --server {second.address} watch ID"),
-            ("nodes", f"{longshore} --server {third.address} nodes"),
-            ("who drives", f"{longshore} --server {third.address} locks"),
+            ("deploy", f"{longshore} {first} deploy {what} --max-failed 1"),
+            ("follow", f"{longshore} {second} watch ID"),
+            ("nodes", f"{longshore} {third} nodes"),
+            ("who drives", f"{longshore} {third} locks"),
             ("logs", f"tail -F {_short(cluster.folder.logs)}/*.err"),
             ("hold", f"touch {hold}"),
             ("let go", f"rm {hold}"),
-            ("kill", f"kill -9 {third.child.pid}"),
+            ("kill driver", f"kill -USR2 {os.getpid()}"),
             ("start again", f"kill -USR1 {os.getpid()}"),
         ]
     )

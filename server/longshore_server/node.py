@@ -25,6 +25,7 @@ from longshore_storage.ports import Member
 
 from . import __version__
 from .access import Doors, PayloadRights
+from .before_start import check_before_start
 from .certificates import expires_at_s
 from .chores import chores
 from .collecting import PayloadDeletion
@@ -103,6 +104,7 @@ async def running_node(settings: Settings, *, visibility: Visibility | None = No
     async with AsyncExitStack() as stack:
         folder = stack.enter_context(DataFolder.open(settings.data_dir))
         stores = await open_stores(settings, stack, holder=folder.node_id)
+        await asyncio.to_thread(check_before_start, settings)
         row = await boot(settings, stores.catalogue, folder)
         identity = Identity(row.id, row.name, row.environment, tuple(row.roles), row.boot_number)
         structlog.contextvars.bind_contextvars(node=identity.name)

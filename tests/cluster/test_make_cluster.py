@@ -120,6 +120,8 @@ def test_a_rollout_outlives_its_driver_and_a_later_start_goes_on(
     with start(tmp_path, "--folder", str(folder)) as cluster:
         cluster.wait_for("Ctrl-C")
         assert list(cluster.nodes) == ["node1", "node2", "node3"]
+        cluster.run("kill driver")
+        cluster.wait_for("no node drives a rollout")
         cluster.run("hold")
         deployment_id = cluster.run("deploy", "--detach", "--quiet").strip()
         address = cluster.nodes["node2"][0]
@@ -127,11 +129,11 @@ def test_a_rollout_outlives_its_driver_and_a_later_start_goes_on(
         killed = driver(address)
         others = {name: place for name, (place, _) in cluster.nodes.items() if name != killed}
         follow = [word if word != "ID" else deployment_id for word in cluster.shown("follow")]
-        follow[follow.index("--server") + 1] = next(iter(others.values()))
         with subprocess.Popen(
             [*follow, "--plain"], cwd=tmp_path, stdout=subprocess.PIPE, text=True
         ) as follower:
-            os.kill(cluster.nodes[killed][1], signal.SIGKILL)
+            cluster.run("kill driver")
+            cluster.wait_for(f"{killed} drives docs in default: it is killed now")
             cluster.wait_for(f"{killed} was ended by SIGKILL")
             wait_until(lambda: driver(next(iter(others.values()))) in others)
             cluster.run("start again")

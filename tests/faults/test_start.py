@@ -7,6 +7,7 @@ import socket
 import sqlite3
 import time
 from collections.abc import Mapping
+from contextlib import closing
 from pathlib import Path
 
 import psycopg
@@ -65,6 +66,29 @@ async def test_port_in_use(place: Path) -> None:
     assert ended.stderr.startswith(f"error: cannot listen on {address}")
     assert "--listen" in ended.stderr
     assert ended.stderr.count("\n") == 1
+
+
+@pytest.mark.parametrize(
+    ("settings", "told"),
+    [
+        ({"LISTEN": "TAKEN"}, "--listen"),
+        ({"METRICS__LISTEN": "TAKEN"}, "metrics.listen"),
+        ({"TLS__CERT_FILE": "no-such.crt", "TLS__KEY_FILE": "no-such.key"}, "no-such.crt"),
+        ({"ACCESS__ENABLED": "true", "ACCESS__POLICY_FILE": "no-such.yaml"}, "no-such.yaml"),
+    ],
+    ids=["port", "metrics", "certificate", "policy"],
+)
+async def test_a_start_that_fails_leaves_no_node_to_wait_for(
+    nursery: Nursery, place: Path, settings: dict[str, str], told: str
+) -> None:
+    with socket.create_server(("127.0.0.1", 0)) as server:
+        taken = f"127.0.0.1:{server.getsockname()[1]}"
+        env = {f"LONGSHORE_{key}": value.replace("TAKEN", taken) for key, value in settings.items()}
+        listen = "" if "LISTEN" in settings else "127.0.0.1:0"
+        line = await error_line(nursery, place / "node", env=env, listen=listen)
+    assert told in line
+    with closing(sqlite3.connect(place / "node" / "longshore.db")) as database:
+        assert database.execute("SELECT count(*) FROM node").fetchone() == (0,)
 
 
 async def test_address_of_another_machine(nursery: Nursery, place: Path) -> None:
@@ -288,12 +312,31 @@ async def test_no_file(nursery: Nursery, place: Path) -> None:
         ("LONGSHORE_NODE__ROLES", ""),
         ("LONGSHORE_NODE", "red"),
         ("LONGSHORE_DATABASE_URL", "postgresql://longshore@db/longshore"),
+        ("LONGSHORE_ACESS__ENABLED", "true"),
+        ("LONGSHORE_KITCHEN__COLOUR", "red"),
+        ("LONGSHORE_LISTNE", "127.0.0.1:0"),
     ],
 )
 async def test_a_wrong_variable(nursery: Nursery, place: Path, variable: str, value: str) -> None:
     line = await error_line(nursery, place / "node", env={variable: value})
     assert variable in line
     assert not (place / "node").exists()
+
+
+async def test_variables_of_others_that_begin_as_ours_do(nursery: Nursery, place: Path) -> None:
+    env = {
+        # What Kubernetes injects for a service of this name, what clients have, and what nobody knows.
+        "LONGSHORE_SERVICE_HOST": "10.0.0.1",
+        "LONGSHORE_PORT_7420_TCP": "tcp://10.0.0.1:7420",
+        "LONGSHORE_DATABASE_SERVICE_PORT": "5432",
+        "LONGSHORE_SERVER": "127.0.0.1:1",
+        "LONGSHORE_TOKEN": "secret",
+        "LONGSHORE_CA": "ca.crt",
+        "LONGSHORE_CONTEXT": "production",
+        "LONGSHORE_BRANCH": "main",
+    }
+    async with nursery.serve(place / "node", env=env) as node, connected(node) as stub:
+        await deployed(stub, Uploading(PAYLOAD_1))
 
 
 async def test_a_secret_is_not_shown(nursery: Nursery, place: Path) -> None:

@@ -25,6 +25,12 @@ def commands_leave_the_log_alone(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("longshore_server.commands.running.configure_logging", lambda level, form: None)
 
 
+@pytest.fixture
+def terminal(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Commands take what they are given to read for a terminal, and ask."""
+    monkeypatch.setattr("longshore_server.commands.asking.has_terminal", lambda: True)
+
+
 @pytest.fixture(params=["embedded", "services"])
 def stores(request: pytest.FixtureRequest) -> dict[str, Any]:
     """Settings of the stores: nothing for the embedded default, else PostgreSQL, MinIO and etcd."""

@@ -45,7 +45,7 @@ async def test_sealed_verified_and_changed(node: RunningNode) -> None:
     unsealed = await audit(node, "verify")
     assert (unsealed.exit_code, "entries not sealed yet" in unsealed.stdout) == (0, True), unsealed.output
     sealed = await audit(node, "seal")
-    assert "entries sealed, in 1 batches" in sealed.stdout, sealed.output
+    assert "entries sealed, in 1 batch" in sealed.stdout, sealed.output
     proved = await audit(node, "verify", "-o", "json")
     told = json.loads(proved.stdout)
     assert (proved.exit_code, told["batches"], told["unsealed_entries"], told["findings"]) == (0, 1, 0, [])
@@ -69,7 +69,7 @@ async def test_a_restored_database_is_told_and_explained(node: RunningNode) -> N
     assert (forked.exit_code, "restored from a backup" in forked.stdout) == (1, True)
     explained = await audit(node, "verify", "--restored", "2020-01-01", "2120-01-01T00:00Z")
     assert (explained.exit_code, "expected, forked: batch 1" in explained.stdout) == (0, True)
-    assert "1  things that a restore explains" in explained.stdout
+    assert "1  thing that a restore explains" in explained.stdout
     known: tuple[str, ...] = ("--restored", "2020-01-01", "2020-02-01")
     assert (await audit(node, "verify", *known)).exit_code == 1
     known += ("--restored", "2020-01-01", "2120-01-01")

@@ -8,6 +8,7 @@ from contextlib import asynccontextmanager
 from pathlib import Path
 from typing import Any
 
+import pytest
 from click.testing import CliRunner, Result
 
 from longshore.v1 import catalog_service_pb2 as catalog
@@ -36,7 +37,7 @@ async def run(command: str, *arguments: str | Path, answer: str = "", **variable
 
 @embedded
 async def test_what_a_backup_names_is_readable_whatever_was_collected_since(
-    start_node: StartNode, stores: dict[str, Any], tmp_path: Path
+    start_node: StartNode, stores: dict[str, Any], tmp_path: Path, terminal: None
 ) -> None:
     data_dir, file = tmp_path / "one", tmp_path / "monday.backup"
     async with start_node("one") as node:
@@ -53,7 +54,7 @@ async def test_what_a_backup_names_is_readable_whatever_was_collected_since(
     full = await run("restore", file, "--data-dir", data_dir)
     assert (full.exit_code, "is not empty" in full.stderr) == (1, True)
     refused = await run("restore", file, "--replace", "--data-dir", data_dir, answer="n\n")
-    assert refused.exit_code == 1
+    assert (refused.exit_code, "nothing was changed" in refused.stderr) == (130, True)
     done = await run("restore", file, "--replace", "--data-dir", data_dir, answer="y\n")
     assert done.exit_code == 0, done.output
     assert "longshore admin rebuild" in done.stdout
@@ -81,6 +82,18 @@ async def test_one_that_is_older_than_the_grace_is_told(start_node: StartNode, t
     done = await run("restore", file, "--data-dir", tmp_path / "two", COLLECTING__GRACE_S="0")
     assert done.exit_code == 0, done.output
     assert "may be gone" in done.stderr
+
+
+@pytest.mark.parametrize(
+    "words",
+    [["restore", "FILE", "--replace"], ["remove-node", "gone"], ["gc", "--now"]],
+    ids=lambda words: words[0],
+)
+async def test_where_nobody_can_be_asked_it_has_to_be_said(tmp_path: Path, words: list[str]) -> None:
+    command, *rest = (word.replace("FILE", str(tmp_path / "none.backup")) for word in words)
+    result = await run(command, *rest, "--data-dir", tmp_path / "data", answer="y\n")
+    assert (result.exit_code, "confirm with --yes" in result.stderr) == (2, True)
+    assert not (tmp_path / "data").exists()
 
 
 async def test_what_is_no_backup_touches_nothing(tmp_path: Path) -> None:

@@ -17,7 +17,7 @@ from longshore_storage.catalogue import tables
 
 from .calls import deploy_to_end
 from .contents import canonical_tar, small_tree
-from .running import RunningNode, services
+from .running import RunningNode, StartNode, services
 
 
 async def looked(data_dir: Path, stores: dict[str, Any]) -> dict[str, Finding]:
@@ -51,6 +51,13 @@ async def test_what_is_damaged_or_away_is_told(node: RunningNode, stores: dict[s
     assert found["payloads"].state is State.BAD
     assert "deploy their content again" in found["payloads"].advice
     assert (found["nodes"].state, "one" in found["nodes"].what) == (State.WARN, True)
+
+
+async def test_a_node_that_was_stopped_just_now(start_node: StartNode, stores: dict[str, Any]) -> None:
+    async with start_node("one") as node:
+        assert (await looked(node.data_dir, stores))["nodes"] == Finding("nodes", State.OK, "1 running")
+    found = (await looked(node.data_dir, stores))["nodes"]
+    assert (found.state, found.what) == (State.WARN, "1 of 1 is away: one")
 
 
 @services

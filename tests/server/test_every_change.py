@@ -116,7 +116,7 @@ def _check_entry(rpc: str, entry: AuditEntry, before: str | None, after: str | N
     told = (entry.from_status, entry.to_status)
     assert (before in (None, told[0]), after in (None, told[1])) == (True, True), (rpc, told)
     assert (entry.principal, entry.result) == ("anonymous", "DONE"), rpc
-    assert entry.peer.startswith("ipv4:127.0.0.1:"), rpc
+    assert entry.peer.startswith("127.0.0.1:"), rpc
     assert entry.request_id, rpc
     of_environment = rpc.startswith("ClusterService/") or rpc.endswith("/UpdateEnvironment")
     if not of_environment or rpc.endswith("VerifyProject"):

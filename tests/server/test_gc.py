@@ -100,7 +100,7 @@ class TestCommand:
         dry = await asyncio.to_thread(run_gc, settings, "--dry-run")
         assert dry.exit_code == 0, dry.output
         assert "would be:" in dry.stdout
-        assert "        1  payloads dropped" in dry.stdout
+        assert "        1  payload dropped\n" in dry.stdout
         wet = await asyncio.to_thread(run_gc, settings)
         assert wet.stdout == dry.stdout.removeprefix("would be:\n")
         assert "        0  condemned objects removed" in wet.stdout
@@ -109,14 +109,21 @@ class TestCommand:
         async with start_node() as node:
             assert (await download(node, "1.0.1"))[1] == content(2)
 
+    def test_where_there_is_nothing_no_numbers_are_told(self, tmp_path: Path) -> None:
+        for output in ("table", "json"):
+            result = CliRunner().invoke(admin, ["gc", "--data-dir", str(tmp_path / "none"), "-o", output])
+            assert (result.exit_code, result.stdout) == (1, "")
+            assert result.stderr.startswith("error: ")
+
     @embedded
-    async def test_what_is_dangerous_is_asked_for(self, start_node: StartNode) -> None:
+    async def test_what_is_dangerous_is_asked_for(self, start_node: StartNode, terminal: None) -> None:
         settings = await self.prepared(start_node)
         await asyncio.to_thread(run_gc, settings)
         for options, answer in ((["--now"], "n\n"), (["--take-over"], "")):
             result = await asyncio.to_thread(run_gc, settings, *options, answer=answer)
-            assert result.exit_code == 1
+            assert result.exit_code == 130
             assert "[y/N]" in result.output
+            assert "nothing was changed" in result.stderr
         result = await asyncio.to_thread(run_gc, settings, "--now", answer="y\n")
         assert "        2  condemned objects removed" in result.output
 

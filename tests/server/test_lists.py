@@ -2,11 +2,15 @@
 
 from __future__ import annotations
 
+import socket
+
 import grpc
+import pytest
 
 from longshore.v1 import catalog_service_pb2 as catalog
 from longshore.v1 import deployment_pb2 as d
 from longshore.v1 import deployment_service_pb2 as pb
+from longshore_server.access.failures import address_of
 from longshore_server.rpc.page_tokens import PageToken
 from tests.bundles.trees import File
 
@@ -18,9 +22,17 @@ from .calls import (
     status_name,
 )
 from .contents import canonical_tar, small_tree
-from .running import RunningNode, embedded
+from .running import RunningNode, StartNode, embedded
 
 S = grpc.StatusCode
+
+
+def has_ipv6() -> bool:
+    try:
+        with socket.create_server(("::1", 0), family=socket.AF_INET6):
+            return True
+    except OSError:
+        return False
 
 
 async def test_lists_pages_and_filters(node: RunningNode) -> None:
@@ -142,6 +154,21 @@ async def test_releases_come_by_version_and_projects_by_name(node: RunningNode) 
     )
 
 
+@embedded
+@pytest.mark.parametrize(
+    "host", ["127.0.0.1", pytest.param("[::1]", marks=pytest.mark.skipif(not has_ipv6(), reason="no IPv6"))]
+)
+async def test_the_audit_trail_tells_addresses_as_people_write_them(start_node: StartNode, host: str) -> None:
+    async with start_node(listen=f"{host}:0") as node:
+        await deploy_to_end(node, canonical_tar(small_tree()))
+        listed = await node.deployments.ListAuditEntries(pb.ListAuditEntriesRequest(project="netops"))
+    entry = next(one for one in listed.entries if one.principal == "anonymous")
+    address, _, port = entry.peer.rpartition(":")
+    assert (address, port.isdecimal()) == (host, True)
+    # By what stands before the port callers are counted.
+    assert address_of(entry.peer) == host
+
+
 async def test_the_audit_trail_tells_who_did_what(node: RunningNode) -> None:
     made = await deploy_to_end(node, canonical_tar(small_tree()))
     await deploy_to_end(node, canonical_tar(small_tree()), project="other")
@@ -163,7 +190,7 @@ async def test_the_audit_trail_tells_who_did_what(node: RunningNode) -> None:
     for one in listed.entries:
         assert (one.project, one.environment) == ("netops", "default")
         if one.principal == "anonymous":
-            assert one.peer.startswith("ipv4:127.0.0.1:")
+            assert one.peer.startswith("127.0.0.1:")
             assert one.request_id == made.request_id
     assert listed.entries[0].version == "1.0.0"
     ids = [one.entry_id for one in listed.entries]

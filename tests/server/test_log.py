@@ -23,7 +23,10 @@ from .contents import canonical_tar, small_tree
 from .running import Stubs
 
 # Of the node, not of any deployment.
-ABOUT_THE_NODE = {"files.allowed", "node.started", "node.stopped", "node.draining", "coordination.announced"}
+ABOUT_THE_NODE = {
+    *("files.allowed", "node.started", "node.stopped", "node.draining", "coordination.announced"),
+    *("tls.not_good", "tls.expires_soon"),
+}
 
 
 async def test_every_line_names_deployment_and_request(tmp_path: Path) -> None:

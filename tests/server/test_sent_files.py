@@ -22,7 +22,7 @@ async def _requests() -> AsyncIterator[pb.ValidateWorkflowsRequest]:
 
 def _from(address: str) -> Actor:
     """Somebody of a node that asks nobody who they are."""
-    return Actor("anonymous", f"ipv4:{address}:5000")
+    return Actor("anonymous", f"{address}:5000")
 
 
 async def test_one_caller_leaves_room_for_others(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -14,6 +14,7 @@ from cryptography.hazmat.primitives.asymmetric import ec
 from cryptography.x509.oid import ExtendedKeyUsageOID, NameOID
 
 LOCAL_NAMES = ("localhost", "127.0.0.1")
+_GOOD_FOR = timedelta(days=1)
 
 
 @dataclass(frozen=True, slots=True)
@@ -51,15 +52,22 @@ class Authority:
         self.ca_file = folder / "ca.pem"
         self.ca_file.write_bytes(_pem(builder.sign(self._key, hashes.SHA256())))
 
-    def issue(self, name: str, *, hosts: Sequence[str] = (), anonymous: bool = False) -> KeyPair:
+    def issue(
+        self,
+        name: str,
+        *,
+        hosts: Sequence[str] = (),
+        anonymous: bool = False,
+        good_for: timedelta = _GOOD_FOR,
+    ) -> KeyPair:
         """A certificate for ``name``, good for clients, and for servers where ``hosts`` are given.
 
-        An ``anonymous`` one does not tell the name.
+        An ``anonymous`` one does not tell the name; one that is ``good_for`` less than nothing has expired.
         """
         key = ec.generate_private_key(ec.SECP256R1())
         purposes = [ExtendedKeyUsageOID.CLIENT_AUTH, *([ExtendedKeyUsageOID.SERVER_AUTH] if hosts else [])]
         builder = (
-            self._builder(x509.Name([]) if anonymous else _common_name(name), key.public_key())
+            self._builder(x509.Name([]) if anonymous else _common_name(name), key.public_key(), good_for)
             .add_extension(x509.BasicConstraints(ca=False, path_length=None), critical=True)
             .add_extension(x509.ExtendedKeyUsage(purposes), critical=False)
         )
@@ -78,7 +86,9 @@ class Authority:
         )
         return pair
 
-    def _builder(self, subject: x509.Name, key: ec.EllipticCurvePublicKey) -> x509.CertificateBuilder:
+    def _builder(
+        self, subject: x509.Name, key: ec.EllipticCurvePublicKey, good_for: timedelta = _GOOD_FOR
+    ) -> x509.CertificateBuilder:
         now = datetime.now(UTC)
         return (
             x509.CertificateBuilder()
@@ -87,7 +97,7 @@ class Authority:
             .public_key(key)
             .serial_number(x509.random_serial_number())
             .not_valid_before(now - timedelta(hours=1))
-            .not_valid_after(now + timedelta(days=1))
+            .not_valid_after(now + good_for)
             .add_extension(x509.SubjectKeyIdentifier.from_public_key(key), critical=False)
             .add_extension(
                 x509.AuthorityKeyIdentifier.from_issuer_public_key(self._key.public_key()), critical=False

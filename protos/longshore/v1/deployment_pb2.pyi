@@ -168,7 +168,9 @@ class _PayloadFormat:
 class _PayloadFormatEnumTypeWrapper(_enum_type_wrapper._EnumTypeWrapper[_PayloadFormat.ValueType], _builtins.type):
     DESCRIPTOR: _descriptor.EnumDescriptor
     PAYLOAD_FORMAT_UNSPECIFIED: _PayloadFormat.ValueType  # 0
-    """Detected from the first bytes and the end of `file_name`: an archive where it is one, else FILE."""
+    """Detected from the first bytes and the end of `file_name`: an archive where either says so, else FILE; a
+    wheel, a jar or the like is FILE.
+    """
     PAYLOAD_FORMAT_TAR: _PayloadFormat.ValueType  # 1
     """A tar archive. An uncompressed canonical one deduplicates best."""
     PAYLOAD_FORMAT_TAR_GZ: _PayloadFormat.ValueType  # 2
@@ -186,7 +188,9 @@ class PayloadFormat(_PayloadFormat, metaclass=_PayloadFormatEnumTypeWrapper):
     """How a payload is unpacked on the nodes."""
 
 PAYLOAD_FORMAT_UNSPECIFIED: PayloadFormat.ValueType  # 0
-"""Detected from the first bytes and the end of `file_name`: an archive where it is one, else FILE."""
+"""Detected from the first bytes and the end of `file_name`: an archive where either says so, else FILE; a
+wheel, a jar or the like is FILE.
+"""
 PAYLOAD_FORMAT_TAR: PayloadFormat.ValueType  # 1
 """A tar archive. An uncompressed canonical one deduplicates best."""
 PAYLOAD_FORMAT_TAR_GZ: PayloadFormat.ValueType  # 2

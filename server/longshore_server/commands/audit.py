@@ -15,6 +15,8 @@ from typing import BinaryIO
 import click
 
 from longshore_server.auditing import make_sealing
+from longshore_server.counting import counted as of_number
+from longshore_server.counting import tally
 from longshore_server.settings import Settings
 from longshore_server.stores import open_blobs, open_catalogue_of
 from longshore_storage.auditing import Finding, Restoration, Verified, exported_lines
@@ -45,10 +47,11 @@ def seal(config: Path | None, data_dir: Path | None) -> None:
             await catalogue.check()
             blobs = await open_blobs(settings, stack)
             report = await make_sealing(settings.audit, catalogue, blobs, admin_actor()).run()
-        click.echo(f"{report.entries:>9}  entries sealed, in {report.batches} batches")
-        click.echo(f"{report.anchored:>9}  batches anchored in the blob store")
+        batches = of_number(report.batches, "batch", "batches")
+        click.echo(tally(report.entries, "entry", f"sealed, in {batches}", "entries"))
+        click.echo(tally(report.anchored, "batch", "anchored in the blob store", "batches"))
         if report.removed:
-            click.echo(f"{report.removed:>9}  entries removed, older than `audit.keep_for_s`")
+            click.echo(tally(report.removed, "entry", "removed, older than `audit.keep_for_s`", "entries"))
 
     run_with_settings(config, {"data_dir": data_dir}, run)
 
@@ -122,14 +125,15 @@ def _print(counted: Verified, told: list[Finding], output: str) -> None:
         click.echo(f"{expected}{finding.fault}: batch {finding.batch}{entry}: {finding.message}")
     if (more := counted.findings + counted.expected - len(told)) > 0:
         click.echo(f"and {more} more")
-    click.echo(f"{counted.batches:>9}  batches looked at, {counted.removed_batches} removed by retention")
-    click.echo(f"{counted.entries:>9}  entries proved")
+    removed = f"looked at, {counted.removed_batches} removed by retention"
+    click.echo(tally(counted.batches, "batch", removed, "batches"))
+    click.echo(tally(counted.entries, "entry", "proved", "entries"))
     if counted.unanchored_batches:
-        click.echo(f"{counted.unanchored_batches:>9}  batches not anchored yet")
-    click.echo(f"{counted.unsealed_entries:>9}  entries not sealed yet")
+        click.echo(tally(counted.unanchored_batches, "batch", "not anchored yet", "batches"))
+    click.echo(tally(counted.unsealed_entries, "entry", "not sealed yet", "entries"))
     if counted.expected:
-        click.echo(f"{counted.expected:>9}  things that a restore explains")
-    click.echo(f"{counted.findings:>9}  things wrong")
+        click.echo(tally(counted.expected, "thing", "that a restore explains"))
+    click.echo(tally(counted.findings, "thing", "wrong"))
 
 
 @audit.command(epilog="Example: longshore admin audit export --since 2026-11-01 -o november.jsonl")
@@ -161,7 +165,7 @@ def export(
                 return
             with _written_whole(path) as file:
                 written = await _write(lines, file)
-        click.echo(f"{written} entries written to {path}", err=True)
+        click.echo(f"{of_number(written, 'entry', 'entries')} written to {path}", err=True)
 
     run_with_settings(config, {"data_dir": data_dir}, run)
 
@@ -177,7 +181,10 @@ async def _write(lines: AsyncIterator[bytes], file: BinaryIO) -> int:
 
 @contextmanager
 def _written_whole(path: Path) -> Iterator[BinaryIO]:
-    """A file, for its owner only, that has its name when the block has ended well."""
+    """A file, for its owner only, that has its name when the block has ended well; nothing else had it."""
+    if os.path.lexists(path):
+        # Somebody else's link or pipe, the export of last month: what it was meant for is not known here.
+        raise click.ClickException(f"{path} is there already: choose another name, or remove it")
     beside = path.with_name(f"{path.name}.unfinished")
     try:
         with os.fdopen(open_private(beside), "wb") as file:

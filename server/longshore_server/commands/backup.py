@@ -22,6 +22,7 @@ from longshore_storage.errors import BackupUnusable, CoordinationUnavailable
 from longshore_storage.ports import Coordination
 
 from .acting import admin_actor, record_done
+from .asking import check_askable, confirm
 from .meter import meter
 from .running import run_with_settings, where
 
@@ -67,12 +68,14 @@ def restore(config: Path | None, data_dir: Path | None, file: Path, replace: boo
     A backup of SQLite may be restored into PostgreSQL, and the other way round.
     """
 
+    if replace and not yes:
+        # Before a long file is read.
+        check_askable()
+
     async def run(settings: Settings) -> None:
         header = check_backup(file)
         if replace and not yes:
-            click.confirm(
-                f"Replace all that the database has by what it was at {_told(header.time)}?", abort=True
-            )
+            confirm(f"Replace all that the database has by what it was at {_told(header.time)}?")
         async with AsyncExitStack() as stack:
             if settings.embedded_database:
                 # A node that runs has it.

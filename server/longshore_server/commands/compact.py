@@ -9,6 +9,7 @@ from pathlib import Path
 
 import click
 
+from longshore_server.counting import counted, tally
 from longshore_server.healing import open_healers
 from longshore_server.healing.compacting import LOCK
 from longshore_server.settings import Settings
@@ -39,7 +40,8 @@ def compact(config: Path | None, data_dir: Path | None, dry_run: bool, output: s
                 await record_done(
                     stores.catalogue,
                     "store.compacted",
-                    f"{progress.emptied_packs} pack files emptied, {progress.payloads} payloads moved",
+                    f"{counted(progress.emptied_packs, 'pack file')} emptied, "
+                    f"{counted(progress.payloads, 'payload')} moved",
                 )
 
     run_with_settings(config, {"data_dir": data_dir}, run)
@@ -56,20 +58,23 @@ async def _rehearse(compaction: Compaction, output: str) -> None:
         }
         click.echo(json.dumps(told, indent=2))
         return
-    click.echo(f"{len(plan.candidates):>9}  pack files would be emptied, {plan.size_bytes} bytes")
-    click.echo(f"{'':>9}  of which {plan.live_bytes} bytes are used and would be moved")
+    packs = tally(len(plan.candidates), "pack file", "would be emptied")
+    click.echo(f"{packs}, {counted(plan.size_bytes, 'byte')}")
+    click.echo(f"{'':>9}  of which {counted(plan.live_bytes, 'byte')} are used and would be moved")
 
 
 async def _compact(compaction: Compaction, output: str) -> CompactionProgress:
     with meter("compacting") as tell:
         progress = await compaction.run(
-            lambda now: tell(now.done_packs, now.planned_packs, f"{now.payloads} payloads moved")
+            lambda now: tell(now.done_packs, now.planned_packs, f"{counted(now.payloads, 'payload')} moved")
         )
     if output == "json":
         click.echo(json.dumps({"dry_run": False, **asdict(progress)}, indent=2))
         return progress
-    click.echo(f"{progress.emptied_packs:>9}  pack files emptied, {progress.emptied_bytes} bytes")
-    click.echo(f"{progress.payloads:>9}  payloads moved, {progress.written_bytes} bytes written")
+    packs = tally(progress.emptied_packs, "pack file", "emptied")
+    click.echo(f"{packs}, {counted(progress.emptied_bytes, 'byte')}")
+    moved = tally(progress.payloads, "payload", "moved")
+    click.echo(f"{moved}, {counted(progress.written_bytes, 'byte')} written")
     if progress.emptied_packs:
         click.echo("`longshore admin gc` removes what was emptied")
     return progress

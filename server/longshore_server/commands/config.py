@@ -51,18 +51,20 @@ def show(config: Path | None, data_dir: Path | None, output: str) -> None:
 def check(config: Path | None, data_dir: Path | None) -> None:
     """Look for what is wrong with the settings, and with the files that they name, and tell all of it.
 
-    No service is asked: `longshore doctor` does that. The exit code is 1 when a node would not start. What
-    settings leave open to others is a warning.
+    Whether the database, the blob store, etcd and whoever issues tokens answer, and have what the settings
+    name, is not asked: `longshore doctor` does that. The exit code is 1 when something is wrong. What
+    settings leave open to others, and a certificate that expires soon, is a warning.
     """
 
     async def run(settings: Settings) -> None:
-        found = await problems(settings)
+        found, warnings = await problems(settings)
         for problem in found:
             click.echo(f"error: {problem}", err=True)
         if found:
             raise SystemExit(_EXIT_WRONG)
-        for exposure in exposures(settings, config):
-            click.echo(f"warning: {exposure.what}; {exposure.advice}", err=True)
-        click.echo("a node can start with these settings")
+        warnings += [f"{exposure.what}; {exposure.advice}" for exposure in exposures(settings, config)]
+        for warning in warnings:
+            click.echo(f"warning: {warning}", err=True)
+        click.echo("nothing is wrong with the settings and their files; `longshore doctor` asks the stores")
 
     run_with_settings(config, {"data_dir": data_dir}, run)

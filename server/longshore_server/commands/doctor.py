@@ -21,10 +21,11 @@ _COLORS = {State.OK: "green", State.WARN: "yellow", State.BAD: "red"}
 @where
 @click.option("-o", "--output", type=click.Choice(["table", "json"]), default="table", help="How to print.")
 def doctor(config: Path | None, data_dir: Path | None, output: str) -> None:
-    """Look at every part: settings, disk, database, blob store, coordination, nodes, and what stands still.
+    """Look at every part: settings, certificate, disk, stores, who gets in, nodes, and what stands still.
 
     Says what works, what does not, and what to do. The exit code is 1 when something keeps Longshore from
-    working. Nothing is changed; a probe is put into the blob store and removed again.
+    working. Nothing is changed; a probe is put into the blob store and removed again. Issuers are asked for
+    their keys, and to receivers of notifications a connection is opened; nothing is sent to them.
     """
     found: list[Finding] = []
 
@@ -43,6 +44,6 @@ def doctor(config: Path | None, data_dir: Path | None, output: str) -> None:
 
 def _print(finding: Finding) -> None:
     state = click.style(f"{finding.state.value:4}", fg=_COLORS[finding.state], bold=True)
-    click.echo(f"{state}  {finding.part:12}  {finding.what}")
+    click.echo(f"{state}  {finding.part:13}  {finding.what}")
     if finding.advice:
-        click.echo(f"{'':20}what to do: {finding.advice}")
+        click.echo(f"{'':21}what to do: {finding.advice}")

@@ -11,12 +11,14 @@ import click
 
 from longshore_server.collecting import make_collector
 from longshore_server.collecting.timer import LOCK
+from longshore_server.counting import counted, tally
 from longshore_server.settings import Settings
 from longshore_server.stores import Stores, open_stores
 from longshore_storage.catalogue.audit_trail import record_audit
 from longshore_storage.collecting import CollectingReport, take_over
 
 from .acting import admin_actor, record_done
+from .asking import confirm
 from .running import run_with_settings, where
 
 
@@ -54,17 +56,17 @@ def gc(
     if dry_run and taking_over:
         raise click.UsageError("--take-over changes the blob store, --dry-run changes nothing: choose one")
     if (now or taking_over) and not (dry_run or yes):
-        click.confirm(_question(now, taking_over), abort=True)
+        confirm(_question(now, taking_over))
 
     async def run(settings: Settings) -> None:
         report = CollectingReport()
-        try:
-            async with AsyncExitStack() as stack:
-                stores = await open_stores(settings, stack)
+        async with AsyncExitStack() as stack:
+            stores = await open_stores(settings, stack)
+            try:
                 await _collect(settings, stores, report, dry_run=dry_run, now=now, taking_over=taking_over)
-        finally:
-            # Also when it broke off: what is gone is gone.
-            _print(report, output, dry_run=dry_run)
+            finally:
+                # Also when it broke off: what is gone is gone.
+                _print(report, output, dry_run=dry_run)
 
     run_with_settings(config, {"data_dir": data_dir}, run)
 
@@ -105,24 +107,24 @@ def _question(now: bool, taking_over: bool) -> str:
 
 def _told(report: CollectingReport, *, now: bool) -> str:
     return (
-        f"{report.objects_removed} objects removed{' without the grace' if now else ''}, "
-        f"{report.objects_condemned} condemned, {report.releases_reclaimed} payloads of releases reclaimed, "
-        f"{report.uploads_given_up} uploads given up"
+        f"{counted(report.objects_removed, 'object')} removed{' without the grace' if now else ''}, "
+        f"{report.objects_condemned} condemned, "
+        f"{counted(report.releases_reclaimed, 'payload')} of releases reclaimed, "
+        f"{counted(report.uploads_given_up, 'upload')} given up"
     )
 
 
 _LINES = (
-    ("uploads given up", "uploads_given_up", ""),
-    ("releases whose payload was reclaimed", "releases_reclaimed", "reclaimed_bytes"),
-    ("payloads dropped", "payloads_dropped", ""),
-    ("manifests dropped that nothing named", "drafts_dropped", ""),
-    ("pack files dropped", "pack_files_dropped", ""),
-    ("chunks dropped from the index", "chunks_dropped", ""),
-    ("orphans found", "orphans_found", "orphan_bytes"),
-    ("objects condemned", "objects_condemned", "condemned_bytes"),
-    ("condemned objects removed", "objects_removed", "removed_bytes"),
-    ("events of old deployments dropped", "events_dropped", ""),
-    ("hooks' output of those dropped", "hook_outputs_dropped", ""),
+    ("upload", "given up", "uploads_given_up", ""),
+    ("release", "whose payload was reclaimed", "releases_reclaimed", "reclaimed_bytes"),
+    ("payload", "dropped", "payloads_dropped", ""),
+    ("manifest", "dropped that nothing named", "drafts_dropped", ""),
+    ("pack file", "dropped", "pack_files_dropped", ""),
+    ("chunk", "dropped from the index", "chunks_dropped", ""),
+    ("orphan", "found", "orphans_found", "orphan_bytes"),
+    ("object", "condemned", "objects_condemned", "condemned_bytes"),
+    ("condemned object", "removed", "objects_removed", "removed_bytes"),
+    ("event", "of old deployments dropped", "events_dropped", ""),
 )
 
 
@@ -132,8 +134,9 @@ def _print(report: CollectingReport, output: str, *, dry_run: bool) -> None:
         return
     if dry_run:
         click.echo("would be:")
-    for words, count, size_bytes in _LINES:
-        told = f"{getattr(report, count):>9}  {words}"
-        click.echo(f"{told}, {getattr(report, size_bytes)} bytes" if size_bytes else told)
+    for one, rest, count, size_bytes in _LINES:
+        told = tally(getattr(report, count), one, rest)
+        click.echo(f"{told}, {counted(getattr(report, size_bytes), 'byte')}" if size_bytes else told)
+    click.echo(f"{report.hook_outputs_dropped:>9}  hooks' output of those dropped")
     if report.orphans_skipped:
         click.echo(f"warning: {report.orphans_skipped}", err=True)

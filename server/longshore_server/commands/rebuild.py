@@ -11,6 +11,7 @@ import click
 
 from longshore_bundles import BundleError, check_project
 from longshore_server.collecting.timer import LOCK
+from longshore_server.counting import counted, tally
 from longshore_server.healing import open_healers
 from longshore_server.settings import Settings
 from longshore_server.stores import open_stores
@@ -56,7 +57,7 @@ def rebuild(config: Path | None, data_dir: Path | None, project: str | None, out
                         lambda now: tell(
                             now.manifests,
                             now.total_manifests,
-                            f"{now.restored_payloads} payloads restored",
+                            f"{counted(now.restored_payloads, 'payload')} restored",
                         )
                     )
             async with stores.catalogue.transaction() as transaction:
@@ -65,8 +66,9 @@ def rebuild(config: Path | None, data_dir: Path | None, project: str | None, out
                     admin_actor(),
                     "database.rebuilt",
                     project=project or "",
-                    message=f"{report.restored_payloads} payloads, {report.restored_packs} pack files and "
-                    f"{report.indexed_chunks} chunks in the index",
+                    message=f"{counted(report.restored_payloads, 'payload')}, "
+                    f"{counted(report.restored_packs, 'pack file')} and "
+                    f"{counted(report.indexed_chunks, 'chunk')} in the index",
                 )
         _print(report, output)
 
@@ -79,18 +81,18 @@ def _print(report: RebuildReport, output: str) -> None:
         return
     for line in report.unusable:
         click.echo(f"unusable: {line}", err=True)
-    click.echo(f"{report.manifests:>9}  manifests in the store, {report.unusable_count} unusable")
-    click.echo(f"{report.payloads:>9}  payloads whole, {report.restored_payloads} restored")
-    click.echo(f"{report.restored_packs:>9}  pack files restored")
-    click.echo(f"{report.linked_releases:>9}  releases have their payload again")
-    click.echo(f"{report.indexed_chunks:>9}  chunks in the index")
+    click.echo(tally(report.manifests, "manifest", f"in the store, {report.unusable_count} unusable"))
+    click.echo(tally(report.payloads, "payload", f"whole, {report.restored_payloads} restored"))
+    click.echo(tally(report.restored_packs, "pack file", "restored"))
+    click.echo(tally(report.linked_releases, "release has its", "payload again", "releases have their"))
+    click.echo(tally(report.indexed_chunks, "chunk", "in the index"))
     if report.unnamed_payloads:
         click.echo(
-            f"{report.unnamed_payloads} payloads are named by no release, and releases cannot be rebuilt: "
-            "deploy their content again within 30 days, or collecting removes them"
+            f"no release names {counted(report.unnamed_payloads, 'payload')}, and releases cannot be made "
+            "again: deploy the same content again within 30 days, or collecting removes it"
         )
     if report.unindexed_payloads:
         click.echo(
-            f"{report.unindexed_payloads} of them belong to no project, so their bytes have to be sent "
+            f"of {report.unindexed_payloads} of that no project is known, so the bytes have to be sent "
             "again: name one with --project to spare that"
         )

@@ -11,6 +11,7 @@ from longshore_storage.catalogue import nodes, open_catalogue
 from longshore_storage.catalogue.audit_trail import record_audit
 
 from .acting import admin_actor
+from .asking import confirm
 from .running import run_with_settings, where
 
 
@@ -41,5 +42,5 @@ def remove_node(config: Path | None, data_dir: Path | None, name: str, yes: bool
         click.echo(f"node {name} is forgotten")
 
     if not yes:
-        click.confirm(f"Forget node {name}, which must not be running?", abort=True)
+        confirm(f"Forget node {name}, which must not be running?")
     run_with_settings(config, {"data_dir": data_dir}, run)

@@ -10,6 +10,7 @@ from pathlib import Path
 
 import click
 
+from longshore_server.counting import counted, noun, tally
 from longshore_server.disk import DataFolder, InstalledTrees
 from longshore_server.healing import open_healers, repair_from_trees
 from longshore_server.settings import Settings
@@ -85,7 +86,8 @@ def scrub(
             await record_done(
                 stores.catalogue,
                 "store.scrubbed",
-                f"{progress.packs} pack files and {progress.payloads} payloads read, {repaired} repaired, "
+                f"{counted(progress.packs, 'pack file')} and {counted(progress.payloads, 'payload')} read, "
+                f"{repaired} repaired, "
                 f"{len(damaged)} damaged now",
             )
         _print(progress, damaged, repaired, output)
@@ -161,12 +163,13 @@ def _print(progress: ScrubProgress, damaged: list[_Damaged], repaired: int, outp
         for release in one.releases:
             click.echo(f"    release {release}")
         if one.total_releases > len(one.releases):
-            click.echo(f"    and {one.total_releases - len(one.releases)} more releases")
-    click.echo(f"{progress.packs:>9}  pack files read, {progress.read_bytes} bytes")
-    click.echo(f"{progress.chunks:>9}  chunks checked")
-    click.echo(f"{progress.payloads:>9}  payloads checked")
+            more = one.total_releases - len(one.releases)
+            click.echo(f"    and {more} more {noun(more, 'release')}")
+    click.echo(f"{tally(progress.packs, 'pack file', 'read')}, {counted(progress.read_bytes, 'byte')}")
+    click.echo(tally(progress.chunks, "chunk", "checked"))
+    click.echo(tally(progress.payloads, "payload", "checked"))
     click.echo(f"{progress.absolved:>9}  found sound again")
-    click.echo(f"{repaired:>9}  payloads repaired from installed trees")
+    click.echo(tally(repaired, "payload", "repaired from installed trees"))
     if progress.unreadable:
-        click.echo(f"{progress.unreadable:>9}  objects that the store could not give; its log tells why")
+        click.echo(tally(progress.unreadable, "object", "that the store could not give; its log tells why"))
     click.echo(f"{len(damaged):>9}  damaged now")

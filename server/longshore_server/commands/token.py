@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Iterator, Sequence
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Final
@@ -23,6 +24,7 @@ from .running import run_with_settings, where
 _NAME: Final = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,63}")
 _AGE: Final = re.compile(r"([1-9][0-9]{0,4})([hdw])")
 _HOURS: Final = {"h": 1, "d": 24, "w": 168}
+_HEADINGS: Final = ("NAME", "STATE", "ROLES")
 
 
 @click.group(epilog="Example: longshore admin token create ci --role deployer --project 'shop-*'")
@@ -120,8 +122,8 @@ def list_(config: Path | None, data_dir: Path | None) -> None:
             await catalogue.close()
         if not found:
             click.echo("no tokens: make one with `longshore admin token create`", err=True)
-        for one in found:
-            click.echo(_line(one))
+        for line in _table([_HEADINGS, *map(_cells, found)]) if found else ():
+            click.echo(line)
 
     run_with_settings(config, {"data_dir": data_dir}, run)
 
@@ -161,7 +163,14 @@ def _lifetime(expires: str | None) -> timedelta | None:
     return timedelta(hours=int(match[1]) * _HOURS[match[2]])
 
 
-def _line(one: AccessToken) -> str:
+def _table(rows: Sequence[tuple[str, ...]]) -> Iterator[str]:
+    """Each row, with its cells below one another."""
+    widths = [max(map(len, column)) for column in zip(*rows, strict=True)]
+    for row in rows:
+        yield "  ".join(f"{cell:<{width}}" for cell, width in zip(row, widths, strict=True)).rstrip()
+
+
+def _cells(one: AccessToken) -> tuple[str, ...]:
     roles = ", ".join(f"{role['role']} of {role['projects']} in {role['environments']}" for role in one.roles)
     if one.revoke_time is not None:
         state = f"revoked {one.revoke_time:%Y-%m-%d}"
@@ -170,7 +179,7 @@ def _line(one: AccessToken) -> str:
         state = f"{word} {one.expire_time:%Y-%m-%d}"
     else:
         state = "good"
-    return f"{one.name}  {state}  {roles}"
+    return one.name, state, roles
 
 
 def _first_line(error: ValueError) -> str:

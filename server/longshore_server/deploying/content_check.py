@@ -50,7 +50,8 @@ def content_refused(reason: Reason, scan: BundleScan) -> Refusal:
     findings = [told(finding) for finding in scan.findings[:MOST_FINDINGS_TOLD]]
     first = findings[0]
     where = f"{first.path}:{first.line}: " if first.path and first.line else ""
-    more = f" (and {scan.total_findings - 1} more findings)" if scan.total_findings > 1 else ""
+    left = scan.total_findings - 1
+    more = f" (and {left} more {'finding' if left == 1 else 'findings'})" if left > 0 else ""
     return Refusal(
         reason,
         f"the payload is refused: {where}{first.message}{more}",

@@ -12,10 +12,14 @@ from longshore_server.stores import open_blobs, open_catalogue_of, open_coordina
 from longshore_storage.blobs.urls import shown_blob_url
 from longshore_storage.catalogue import Catalogue
 from longshore_storage.errors import Misconfigured, StorageError
+from longshore_storage.ports import Coordination
 
 from .copies import look_at_copies
+from .doors import look_at_certificates, look_at_issuers, look_at_policy
 from .finding import Finding, State
 from .limits import look_at_open_files
+from .nodes import ask_who_runs
+from .outside import look_at_pushes, look_at_receivers
 from .services import (
     look_at_blob_store,
     look_at_coordination,
@@ -32,8 +36,11 @@ async def look_at_everything(settings: Settings, config: Path | None = None) -> 
     for finding in look_at_data_folder(settings.data_dir):
         yield finding
     yield look_at_open_files()
+    async for finding in _look_at_doors(settings):
+        yield finding
     async with AsyncExitStack() as stack:
         catalogue: Catalogue | None = None
+        coordination: Coordination | None = None
         try:
             for finding in look_for_files(settings):
                 yield finding
@@ -71,11 +78,26 @@ async def look_at_everything(settings: Settings, config: Path | None = None) -> 
                 yield finding
         if catalogue is None:
             return
+        running = await ask_who_runs(settings, coordination)
         try:
-            async for finding in look_at_work(catalogue, settings):
+            async for finding in look_at_work(catalogue, settings, running):
                 yield finding
         except StorageError as error:
             yield Finding("work", State.BAD, str(error), "look again in a moment")
+
+
+async def _look_at_doors(settings: Settings) -> AsyncIterator[Finding]:
+    """Who gets in, and who outside is told: keys are read, connections opened, and nothing is sent."""
+    for finding in look_at_certificates(settings.tls):
+        yield finding
+    for finding in look_at_policy(settings.access.policy_file):
+        yield finding
+    async for finding in look_at_issuers(settings.access.issuers):
+        yield finding
+    async for finding in look_at_receivers(settings.notifications):
+        yield finding
+    for finding in look_at_pushes(settings.push):
+        yield finding
 
 
 def _misconfigured(part: str, error: Misconfigured) -> Finding:

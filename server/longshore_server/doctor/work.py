@@ -8,44 +8,26 @@ from datetime import timedelta
 from sqlalchemy import func, select
 
 from longshore_server.settings import Settings
-from longshore_storage.catalogue import Catalogue, Transaction, chores, nodes, tables
+from longshore_storage.catalogue import Catalogue, Transaction, chores, tables
 from longshore_storage.catalogue.lifecycle import ROLLING, WAITING, DeploymentStatus
 from longshore_storage.collecting.collector import CHORE as COLLECTING
 
 from .finding import Finding, State
+from .nodes import Running, look_at_nodes, named
 
-_MOST_NODES = 500
-# A node that runs reports every half minute.
-_SILENT_AFTER = timedelta(seconds=90)
 _MOST_NAMED = 5
 # A queue that stands is looked at by somebody; one that stands so long was forgotten.
 _FORGOTTEN_AFTER = timedelta(hours=24)
 
 
-async def look_at_work(catalogue: Catalogue, settings: Settings) -> AsyncIterator[Finding]:
+async def look_at_work(catalogue: Catalogue, settings: Settings, running: Running) -> AsyncIterator[Finding]:
     """Nodes that are away, deployments that stand, damage, and collecting that does not happen."""
     async with catalogue.reading() as transaction:
-        yield await _nodes(transaction)
+        yield await look_at_nodes(transaction, running)
         yield await _rollouts(transaction, settings)
         yield await _queue(transaction)
         yield await _damage(transaction)
         yield await _collecting(transaction, settings)
-
-
-async def _nodes(transaction: Transaction) -> Finding:
-    rows = await nodes.list_nodes(transaction, environment="", after="", limit=_MOST_NODES)
-    if not rows:
-        return Finding("nodes", State.WARN, "none has ever registered", "start one: `longshore serve`")
-    before = await transaction.now() - _SILENT_AFTER
-    away = [row.name for row in rows if row.report_time < before]
-    if away:
-        return Finding(
-            "nodes",
-            State.WARN,
-            f"{len(away)} of {len(rows)} are away: {_named(away)}",
-            "start them, or forget those that are gone for good: `longshore admin remove-node`",
-        )
-    return Finding("nodes", State.OK, f"{len(rows)} running")
 
 
 async def _rollouts(transaction: Transaction, settings: Settings) -> Finding:
@@ -64,7 +46,7 @@ async def _rollouts(transaction: Transaction, settings: Settings) -> Finding:
         return Finding(
             "rollouts",
             State.BAD,
-            f"{len(rows)} stand still: {_named([row.id for row in rows])}",
+            f"{len(rows)} stand still: {named([row.id for row in rows])}",
             "see whether a node with the role control runs and reaches etcd; its log tells more",
         )
     return Finding("rollouts", State.OK, "none stands still")
@@ -80,11 +62,11 @@ async def _queue(transaction: Transaction) -> Finding:
         .limit(_MOST_NAMED + 1)
     )
     if rows:
-        named = [f"{row.id} ({row.status_reason})" if row.status_reason else row.id for row in rows]
+        told = [f"{row.id} ({row.status_reason})" if row.status_reason else row.id for row in rows]
         return Finding(
             "queue",
             State.WARN,
-            f"waiting for more than a day: {_named(named)}",
+            f"waiting for more than a day: {named(told)}",
             "promote them, or cancel them; `longshore get DEPLOYMENT` says what one waits for",
         )
     return Finding("queue", State.OK, "nothing waits for long")
@@ -99,7 +81,7 @@ async def _damage(transaction: Transaction) -> Finding:
         return Finding(
             "payloads",
             State.BAD,
-            f"damaged: {_named([row.sha256 for row in damaged])}",
+            f"damaged: {named([row.sha256 for row in damaged])}",
             "deploy their content again, or `longshore admin scrub --repair` on a machine that has the tree",
         )
     return Finding("payloads", State.OK, "no damage is known; `longshore admin scrub` reads everything")
@@ -126,8 +108,3 @@ async def _collecting(transaction: Transaction, settings: Settings) -> Finding:
             "see whether a node with the role control runs; its log tells more",
         )
     return Finding("collecting", State.OK, f"ended last at {ended:%Y-%m-%d %H:%M} UTC")
-
-
-def _named(names: list[str]) -> str:
-    told = ", ".join(names[:_MOST_NAMED])
-    return told if len(names) <= _MOST_NAMED else f"{told} and more"

@@ -148,7 +148,7 @@ class Driver:
                 transaction,
                 silent,
                 message=f"the node reported nothing for {self._silence.deadline_s:.0f} s: see whether it "
-                "runs, or take it off the list with `longshore admin remove-node`",
+                "runs, or take it off the list with `longshore remove-node`",
             )
         return bool(silent)
 

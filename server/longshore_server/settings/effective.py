@@ -14,16 +14,23 @@ from pydantic import BaseModel, SecretStr
 from sqlalchemy.engine import make_url
 from sqlalchemy.exc import ArgumentError
 
+from longshore_storage.blobs.urls import parse_blob_url, shown_blob_url
+from longshore_storage.catalogue.opening import shown_database_url
+from longshore_storage.errors import Misconfigured
+
 from .settings import PREFIX, Settings
 
 _DEFAULT: Final = "default"
 _HIDDEN: Final = "********"
 # As pydantic writes a secret that is not empty.
 _SECRET: Final = str(SecretStr("x"))
-_LOGIN: Final = re.compile(r"(?<=://)[^/@\s]+(?=@)")
+# Also with slashes in the password, which nobody escaped.
+_LOGIN: Final = re.compile(r"(?<=://)(?:[^@\s]*:\S*|[^/\s]+)(?=@)")
+_QUERY: Final = re.compile(r"(?<=://)([^?\s]*\?)\S+")
 _PASSWORD: Final = re.compile(r"://[^/@:\s]*:[^/@\s]+@")
+_SSL_MODES: Final = ("disable", "allow", "prefer", "require", "verify-ca", "verify-full")
 _DATABASE: Final = ("database", "url")
-# Hidden in any case; they are secrets only with a password in them.
+# Secrets only with a password in them.
 _ADDRESSES: Final = (_DATABASE, ("blobs", "url"), ("blobs", "read_urls"))
 
 
@@ -36,20 +43,26 @@ class Effective(NamedTuple):
 
 
 def effective(settings: Settings, config: Path | None, options: Mapping[str, Any]) -> list[Effective]:
-    """Every setting, in the order of the documentation; those that are secret as ``********``."""
+    """Every setting, in the order of the documentation; what is secret in it as ``********``.
+
+    Of an address that is who logs in, and the options behind the ``?`` that may be anything; all of it where
+    it cannot be read.
+    """
     in_file = yaml.safe_load(config.read_bytes()) if config is not None else None
     variables = {name.upper() for name in os.environ}
     values = settings.model_dump(mode="json")
-    # What an empty address stands for.
-    for store, url in (("database", settings.database_url), ("blobs", settings.blobs_url)):
-        values[store]["url"] = values[store]["url"] or url
+    # Also what an empty address stands for.
+    values["database"]["url"] = _shown_database(settings.database_url)
+    values["blobs"]["url"] = _shown_blobs(settings.blobs_url)
+    values["blobs"]["read_urls"] = [_shown_blobs(url) for url in settings.blobs_read_urls]
     found = []
     for path in _leaves(type(settings), ()):
         value: Any = values
         for name in path:
             value = value[name]
         source = _source(path, in_file, config, variables, options)
-        found.append(Effective(".".join(path), _without_secrets(value), source))
+        shown = value if path in _ADDRESSES else _without_secrets(value)
+        found.append(Effective(".".join(path), shown, source))
     return found
 
 
@@ -125,11 +138,41 @@ def _source(
     return _DEFAULT
 
 
+def _shown_database(url: str) -> str:
+    try:
+        parsed = make_url(url)
+    except (ArgumentError, ValueError):
+        return _HIDDEN
+    login, at, place = shown_database_url(parsed).rpartition("@")
+    if at and parsed.get_backend_name() != "sqlite":
+        # A password with an @ in it, which nobody escaped, would reach into what follows.
+        if "@" in login or "@" in str(parsed.database):
+            return _HIDDEN
+        login = f"{parsed.drivername}://{_HIDDEN}"
+    elif parsed.username or parsed.password:
+        return _HIDDEN
+    mode = parsed.query.get("sslmode")
+    options = [f"sslmode={mode}"] if mode in _SSL_MODES else []
+    if parsed.query.keys() > ({"sslmode"} if options else set()):
+        options.append(_HIDDEN)
+    return "?".join(filter(None, [login + at + place, "&".join(options)]))
+
+
+def _shown_blobs(url: str) -> str:
+    try:
+        place, shown = parse_blob_url(url), shown_blob_url(url)
+    except Misconfigured:
+        return _HIDDEN
+    if isinstance(place, Path):
+        return shown
+    return _HIDDEN if "@" in shown else shown + (f"?region={place.region}" if place.region else "")
+
+
 def _without_secrets(value: Any) -> Any:
     if isinstance(value, dict):
         return {key: _without_secrets(each) for key, each in value.items()}
     if isinstance(value, list):
         return [_without_secrets(each) for each in value]
     if isinstance(value, str):
-        return _HIDDEN if value == _SECRET else _LOGIN.sub(_HIDDEN, value)
+        return _HIDDEN if value == _SECRET else _QUERY.sub(rf"\1{_HIDDEN}", _LOGIN.sub(_HIDDEN, value))
     return value

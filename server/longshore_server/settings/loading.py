@@ -5,8 +5,9 @@ from __future__ import annotations
 import os
 import re
 from collections.abc import Mapping
+from difflib import get_close_matches
 from pathlib import Path
-from typing import Any
+from typing import Any, Final
 
 import yaml
 from pydantic import ValidationError
@@ -16,6 +17,11 @@ from longshore_storage.errors import Misconfigured
 
 from .sections import Section
 from .settings import PREFIX, Settings
+
+# For a service whose name is ours, or begins with it.
+_INJECTED: Final = re.compile(r"(^|_)(PORT|SERVICE_HOST|SERVICE_PORT)(_|$)")
+# `LISTNE` and `LISTEN`, but not `SERVER` and `TLS`.
+_ALIKE: Final = 0.8
 
 
 def load_settings(config: Path | None, options: Mapping[str, Any]) -> Settings:
@@ -44,22 +50,42 @@ def load_settings(config: Path | None, options: Mapping[str, Any]) -> Settings:
 
 
 def _refuse_misspelt_variables() -> None:
-    """A variable with one underscore too few would be ignored, and the node start on something else."""
-    sections = {
-        name
-        for name, info in Settings.model_fields.items()
-        if isinstance(info.annotation, type) and issubclass(info.annotation, Section)
-    }
+    """A variable with a letter too few would be ignored, and the node start on something else.
+
+    Those of the command line, which are none of a node's, begin as ours do; so do what Kubernetes injects.
+    """
     for variable in os.environ:
-        section, _, key = variable.removeprefix(PREFIX).partition("_")
-        # Kubernetes injects variables of this form for a service whose name begins with ours.
-        injected = re.search(r"(^|_)(PORT|SERVICE_HOST|SERVICE_PORT)(_|$)", key)
-        if injected or not variable.startswith(PREFIX):
+        name = variable.removeprefix(PREFIX).upper()
+        if not variable.startswith(PREFIX) or _INJECTED.search(name):
             continue
-        if section.lower() in sections and key and key[0] != "_":
-            raise Misconfigured(
-                f"{variable}: there is no such setting; did you mean {PREFIX}{section}__{key}?"
-            )
+        section, parted, key = name.partition("__")
+        meant = _meant(section, key if parted else None)
+        if meant is not None:
+            advice = f"; did you mean {PREFIX}{meant}?" if meant else ""
+            raise Misconfigured(f"{variable}: there is no such setting{advice}")
+
+
+def _meant(name: str, key: str | None) -> str | None:
+    """What a variable was to be: None where it may be what it is, empty where nobody knows.
+
+    ``key`` is what comes after two underscores, where there are two: such a variable is a setting or wrong.
+    """
+    known = {field.upper(): _is_section(field) for field in Settings.model_fields}
+    if name in known:
+        return None
+    if key is not None:
+        sections = [field for field, is_section in known.items() if is_section]
+        like = get_close_matches(name, sections, n=1)
+        return f"{like[0]}__{key}" if like else ""
+    section, _, rest = name.partition("_")
+    if rest and known.get(section):
+        return f"{section}__{rest}"
+    return next(iter(get_close_matches(name, known, n=1, cutoff=_ALIKE)), None)
+
+
+def _is_section(field: str) -> bool:
+    annotation = Settings.model_fields[field].annotation
+    return isinstance(annotation, type) and issubclass(annotation, Section)
 
 
 def _line(detail: Any, config: Path | None, options: Mapping[str, Any]) -> str:
