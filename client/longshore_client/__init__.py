@@ -8,7 +8,9 @@ Names are loaded when they are first used, so that the command line starts witho
 from __future__ import annotations
 
 import importlib
-from typing import TYPE_CHECKING
+
+# What `typing` defines, which takes longer to load than all else before `longshore` can take a Ctrl-C.
+TYPE_CHECKING = False
 
 if TYPE_CHECKING:
     from .addresses import DEFAULT_SERVER

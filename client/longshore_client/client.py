@@ -218,7 +218,7 @@ class Client(Reads, Decisions, Nodes, Verifying, Workflows):
 
         It is fetched from ``options.indexes`` below ``into``, an existing directory that is the caller's.
         Nothing is deployed; for what is no pack there is nothing to do. Raises ``SourceError``,
-        ``PayloadRefused`` for a pack with errors, ``DependencyUnsatisfied`` where packs need each other in a
+        ``PayloadRefused`` for a pack with errors, ``DependenciesClash`` where packs need each other in a
         circle or in versions that do not go together, and ``LongshoreError``.
         """
         from .dependency_fetching import fetch_dependencies

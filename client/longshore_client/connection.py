@@ -16,7 +16,7 @@ from typing import Any, Protocol, TypeVar
 from google.protobuf.message import Message
 from grpc import aio
 
-from .credentials import Credentials
+from .credentials import Credentials, certificates_of
 from .errors import LongshoreError
 from .policy import CallPolicy
 from .routing import Route
@@ -57,7 +57,8 @@ class Connection:
     ) -> None:
         self.policy = policy
         self.tracing = tracing
-        self._servers = [Server(address, credentials) for address in addresses]
+        certificates = certificates_of(credentials)
+        self._servers = [Server(address, credentials, certificates) for address in addresses]
         self._preferred = self._servers[0]
 
     async def close(self) -> None:
@@ -71,7 +72,8 @@ class Connection:
         return self._servers[first:] + self._servers[:first]
 
     def prefer(self, server: Server) -> None:
-        """Let new calls begin with this server."""
+        """Let new calls begin with this server, which has answered."""
+        server.has_answered = True
         self._preferred = server
 
     async def unary(
@@ -113,7 +115,7 @@ class Connection:
         route = Route(self, most_rounds=self.policy.rounds)
         while True:
             try:
-                with translated(route.server.address, request_id):
+                async with translated(route.server, request_id):
                     answer = await call(route.server, request_id)
             except LongshoreError as error:
                 await asyncio.sleep(route.pause_s(error))

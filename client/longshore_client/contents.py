@@ -33,6 +33,7 @@ from longshore_bundles.regular_files import NotRegular, open_regular
 
 from .directory_stream import DirectoryStream
 from .errors import PayloadRefused, ProjectUnknown
+from .file_opening import open_file
 from .models import Finding, PayloadFormat, Severity
 from .payloads import readable, unreadable
 from .watched_stream import Check, WatchedStream
@@ -133,7 +134,7 @@ def scanned(path: Path, limits: UnpackLimits = DEFAULT_LIMITS, check: Check = _g
         if path.is_dir():
             tar = cast("BinaryIO", WatchedStream(DirectoryStream(path), check))
             return scan(tar, longshore_bundles.PayloadFormat.TAR, scratch=Path(scratch))
-        with path.open("rb") as file:
+        with open_file(path) as file:
             head = file.read(DETECT_BYTES)
             file.seek(0)
             watched = cast("BinaryIO", WatchedStream(file, check))

@@ -161,6 +161,7 @@ def deployment(message: deployment_pb2.Deployment) -> models.Deployment:
         bundle_kind=optional_bundle_kind(message.bundle_kind),
         validation_skipped=message.validation_skipped,
         dependencies_skipped=message.dependencies_skipped,
+        tests_skipped=message.tests_skipped,
     )
 
 

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any
 import grpc
 
 from .addresses import is_loopback
+from .certificates import Certificates, read_certificates
 from .errors import CredentialsUnusable
 
 if TYPE_CHECKING:
@@ -55,13 +56,18 @@ ANONYMOUS = Credentials()
 """Nothing: what a server on this machine takes that lets in everybody."""
 
 
+def certificates_of(credentials: Credentials) -> Certificates:
+    """What its files hold. Raises ``CredentialsUnusable``."""
+    return read_certificates(credentials.ca_file, credentials.cert_file, credentials.key_file)
+
+
 def open_channel(
-    address: str, credentials: Credentials, options: Sequence[tuple[str, Any]]
+    address: str, credentials: Credentials, certificates: Certificates, options: Sequence[tuple[str, Any]]
 ) -> grpc.aio.Channel:
     """A channel to a checked address. Raises ``CredentialsUnusable``."""
     if credentials.encrypted:
         transport = grpc.ssl_channel_credentials(
-            _content(credentials.ca_file), _content(credentials.key_file), _content(credentials.cert_file)
+            certificates.authorities, certificates.key, certificates.certificate
         )
     elif not credentials.token:
         return grpc.aio.insecure_channel(address, options=options)
@@ -100,12 +106,3 @@ class _Asking(grpc.AuthMetadataPlugin):
             callback((), error)
         else:
             callback(metadata, None)
-
-
-def _content(path: Path | None) -> bytes | None:
-    if path is None:
-        return None
-    try:
-        return path.read_bytes()
-    except OSError as error:
-        raise CredentialsUnusable(f"{path} cannot be read: {error.strerror}") from error

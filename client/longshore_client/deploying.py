@@ -20,6 +20,7 @@ from .catalog_models import Cutting, ServerInfo
 from .connection import Connection
 from .contents import project_named_in
 from .errors import PayloadChanged, PayloadMismatch, PayloadUnreadable, ProjectUnknown
+from .file_opening import check_file
 from .models import PayloadFormat, VersionBump
 from .payloads import DirectoryPayload, FilePayload, Payload, StoredPayload, StreamedPayload
 from .terms import Terms
@@ -131,8 +132,7 @@ def _payload(parcel: Parcel) -> Payload:
     path = Path(parcel.source)
     if path.is_dir():
         return DirectoryPayload(path)
-    if path.exists() and not path.is_file():
-        raise PayloadUnreadable(f"{path} is neither a file nor a directory")
+    check_file(path)
     return FilePayload(path)
 
 
@@ -146,7 +146,7 @@ def _header(
         project=project,
         environment=parcel.environment,
         payload_format=conversion.format_number(PayloadFormat.TAR if directory else parcel.payload_format),
-        file_name=parcel.file_name or (payload.path.name if isinstance(payload, FilePayload) else ""),
+        file_name=parcel.file_name or _name_on_nodes(payload),
         payload_sha256=sha256,
         validate_only=parcel.validate_only,
     )
@@ -164,6 +164,21 @@ def _header(
         header.source.CopyFrom(bundle_conversion.source_message(source))
     parcel.terms.write(header)
     return header
+
+
+def _name_on_nodes(payload: Payload) -> str:
+    """A file's own name; empty for what is no file. Raises ``PayloadUnreadable``."""
+    if not isinstance(payload, FilePayload):
+        return ""
+    name = payload.path.name
+    try:
+        name.encode()
+    except UnicodeEncodeError as error:
+        shown = os.fsencode(name).decode("utf-8", "backslashreplace")
+        raise PayloadUnreadable(
+            f"the file's name '{shown}' is not UTF-8: give it one for the nodes (--file-name)"
+        ) from error
+    return name
 
 
 def _place(payload: Payload) -> Source | None:

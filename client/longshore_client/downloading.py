@@ -102,7 +102,7 @@ class PayloadStream:
         )
         try:
             while True:
-                with translated(server.address, request_id):
+                async with translated(server, request_id):
                     message = await call.read()
                 if not isinstance(message, deployment_service_pb2.DownloadPayloadResponse):
                     return

@@ -29,6 +29,7 @@ LongshoreError
 │   ├── Frozen                 nothing may go live there just now
 │   ├── NodeRunning            the node cannot be forgotten while it runs
 │   ├── DependencyUnsatisfied  what the release needs is not live there; ``findings`` name it
+│   │   └── DependenciesClash  no order, or no versions, of what packs need do for all of them
 │   ├── DependantLive          what is live there needs it; ``findings`` name it
 │   ├── RoleMissing            this node does not do what was asked: ask another one
 │   └── Misconfigured          a setting of the server is wrong
@@ -59,6 +60,7 @@ LongshoreError
     ├── PayloadUnreadable      the file or directory cannot be read as a payload
     ├── PayloadChanged         it changed while it was being sent
     ├── CredentialsUnusable    a certificate, a key or a token cannot be used
+    │   └── HandshakeFailed    server and client do not agree about encryption or certificates
     ├── ProjectUnknown         no project was given and no manifest names one
     ├── DownloadDamaged        the bytes received do not have the release's sha256
     ├── DestinationUnusable    the download cannot be written there
@@ -229,6 +231,10 @@ class DependencyUnsatisfied(PreconditionFailed):
     """What the release needs is not live in the environment: deploy it first, or skip dependencies."""
 
 
+class DependenciesClash(DependencyUnsatisfied):
+    """Packs need each other in a circle, or in versions that do not go together."""
+
+
 class DependantLive(PreconditionFailed):
     """Releases that are live, or on their way, need what would be taken away or changed."""
 
@@ -358,6 +364,13 @@ class PayloadChanged(LocalError):
 
 class CredentialsUnusable(LocalError):
     """A certificate, a key or a token cannot be used: it cannot be read, or must not be sent."""
+
+
+class HandshakeFailed(CredentialsUnusable):
+    """Server and client do not agree: about being encrypted, or about one of their certificates.
+
+    The message says which; no call was made.
+    """
 
 
 class ProjectUnknown(LocalError):

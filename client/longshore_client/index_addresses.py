@@ -1,7 +1,7 @@
 """The addresses in an index of this machine: usable by whoever fetches, and without anybody's secret.
 
-Codes: ADDRESS_INVALID, ADDRESS_WITH_CREDENTIALS, and of archives that lie beside the index ARCHIVE_UNREADABLE
-and CHECKSUM_MISMATCH. No message repeats a secret.
+Codes: ADDRESS_INVALID, ADDRESS_WITH_CREDENTIALS, and of archives that lie beside the index
+ARCHIVE_UNREADABLE, CHECKSUM_MISMATCH, ARCHIVE_DIFFERS and ARCHIVE_REFUSED. No message repeats a secret.
 """
 
 from __future__ import annotations
@@ -13,6 +13,7 @@ from typing import Final
 from urllib.parse import parse_qsl
 
 from longshore_bundles.findings import Finding, FindingLog, Severity, printable
+from longshore_bundles.kinds import BundleKind
 from longshore_bundles.registry import (
     GIT,
     Index,
@@ -22,6 +23,7 @@ from longshore_bundles.registry import (
     is_beside,
 )
 
+from .contents import scanned
 from .errors import PayloadUnreadable
 from .source_errors import SourceDamaged, SourceError, SourceInvalid, SourceNotFound, SourceRefused
 from .sources.beside import archive_beside
@@ -51,12 +53,14 @@ def check_addresses(packs: Sequence[IndexedPack], log: FindingLog, *, path: Path
 
 
 def check_archives(index: Index, log: FindingLog, *, path: Path) -> None:
-    """Hold every archive that lies beside an index at ``path`` against the checksum of its version."""
+    """Hold every archive that lies beside an index at ``path`` against what the index says of its version."""
     for pack, release, source in _sources(index.packs):
         if not is_beside(source) or not _is_below(source.url):
             continue
         try:
-            local_file(archive_beside(path, source.url), Checksum.parse(release.checksum))
+            archive = archive_beside(path, source.url)
+            local_file(archive, Checksum.parse(release.checksum))
+            wrong = _misdescribed(archive, pack.ref, release.version)
         except SourceRefused as error:
             code, message = "ADDRESS_INVALID", error.message
         except SourceDamaged as error:
@@ -64,8 +68,31 @@ def check_archives(index: Index, log: FindingLog, *, path: Path) -> None:
         except (SourceNotFound, PayloadUnreadable) as error:
             code, message = "ARCHIVE_UNREADABLE", error.message
         else:
-            continue
+            if wrong is None:
+                continue
+            code, message = wrong
         _tell(log, code, f"'{pack.ref}' {release.version}: {message}", path)
+
+
+def _misdescribed(archive: Path, ref: str, version: str) -> tuple[str, str] | None:
+    """Why an archive cannot be deployed as a version of a pack, with a code; None where it can.
+
+    Raises ``PayloadUnreadable``.
+    """
+    found = scanned(archive)
+    shown = printable(archive.name)
+    manifest = found.manifest
+    if found.accepted and found.kind is not BundleKind.PACK:
+        return "ARCHIVE_DIFFERS", f"{shown} is a {found.kind.value}: an index has packs only"
+    if manifest and (manifest.project not in ("", ref) or manifest.version not in ("", version)):
+        says = " ".join(filter(None, (printable(manifest.name), manifest.version)))
+        told = f"the {' and '.join(manifest.file_names)} in {shown} says {says}"
+        return "ARCHIVE_DIFFERS", f"{told}, so nobody can deploy it by this: put it in as what it is"
+    if not found.accepted:
+        first = found.findings[0]
+        where = f"{first.path}: " if first.path else ""
+        return "ARCHIVE_REFUSED", f"{shown} would be refused: {where}{first.message}"
+    return None
 
 
 def _check(source: InstallSource) -> None:
@@ -77,6 +104,10 @@ def _check(source: InstallSource) -> None:
                 f"{shown_url(url)} is a path: an index names a repository by https://…, or by ssh"
             )
         check_ref(source.ref)
+    elif not url or url.startswith("-"):
+        raise SourceInvalid(
+            f"{_shown(url)} is no address, which is not empty and does not begin with '-': {_ADVICE}"
+        )
     elif is_beside(source):
         if not _is_below(url):
             raise SourceInvalid(f"{_shown(url)} does not lie below the folder of the index: {_ADVICE}")

@@ -17,6 +17,7 @@ from longshore_bundles.registry import MAX_INDEX_BYTES, Index, index_text, read_
 
 from .contents import findings_of
 from .errors import DestinationUnusable, IndexChanged, IndexRefused, PayloadUnreadable
+from .file_opening import open_file
 from .file_replacing import replace_file
 from .sources.index_limits import check_index
 
@@ -62,7 +63,7 @@ def write_index_file(path: Path, make: Callable[[bytes | None], Index]) -> Index
         made = make(before)
         text = index_text(made).encode()
         # What cannot be read any more must not take the place of what can.
-        _index(path, text)
+        _index(path, text, shown=f"the new {path}")
         if _bytes_if_any(target, path) != before:
             raise IndexChanged(f"somebody else wrote to {path} meanwhile: it is left as it is")
         try:
@@ -84,16 +85,17 @@ def _only_one(folder: Path, path: Path) -> Iterator[None]:
         yield
 
 
-def _index(path: Path, data: bytes) -> Index:
+def _index(path: Path, data: bytes, *, shown: str = "") -> Index:
     log = FindingLog()
-    index = read_index(data, str(path), log)
+    shown = shown or str(path)
+    index = read_index(data, shown, log)
     if index is None:
         raise IndexRefused(
-            f"{path} is no index that can be used",
+            f"{shown} is no index that can be used",
             findings=findings_of(log.findings()),
             total_findings=log.total,
         )
-    check_index(index, str(path))
+    check_index(index, shown)
     return index
 
 
@@ -106,7 +108,7 @@ def _bytes(path: Path) -> bytes:
 
 def _bytes_if_any(path: Path, shown: Path) -> bytes | None:
     try:
-        with path.open("rb") as file:
+        with open_file(path) as file:
             return file.read(MAX_INDEX_BYTES + 1)
     except FileNotFoundError:
         return None

@@ -243,6 +243,7 @@ class Deployment:
     bundle_kind: BundleKind | None
     validation_skipped: bool
     dependencies_skipped: bool
+    tests_skipped: bool
 
     @property
     def waits_for_person(self) -> bool:

@@ -19,7 +19,7 @@ from longshore_bundles.packs import PackManifest
 
 from .abandonable_thread import in_abandonable_thread
 from .contents import FETCHED_LIMITS, findings_of, scanned
-from .errors import DependencyUnsatisfied, PayloadRefused, ProjectNotFound
+from .errors import DependenciesClash, DependencyUnsatisfied, PayloadRefused, ProjectNotFound
 from .needed import Needed
 from .source_errors import SourceError, SourceNotFound
 
@@ -65,7 +65,7 @@ async def plan_dependencies(
 
     ``fetch`` brings a pack from an index; it blocks, and is called in a thread that is left behind where this
     is cancelled. Raises ``SourceError``, ``PayloadRefused`` for a pack with errors, and
-    ``DependencyUnsatisfied`` where packs need each other in a circle, or in versions that do not go together.
+    ``DependenciesClash`` where packs need each other in a circle, or in versions that do not go together.
     """
     plan = _Plan(client, first.name, environment, fetch)
     await plan.complete(first.dependencies)
@@ -130,7 +130,7 @@ class _Plan:
             order = list(TopologicalSorter(graph).static_order())
         except CycleError as error:
             circle = " → ".join(reversed(error.args[1]))
-            raise DependencyUnsatisfied(
+            raise DependenciesClash(
                 f"packs need each other in a circle, so none can be first: {circle}"
             ) from None
         return [
@@ -168,7 +168,7 @@ class _Plan:
 
         self._times_fetched[ref] += 1
         if self._times_fetched[ref] > MOST_VERSIONS:
-            raise DependencyUnsatisfied(
+            raise DependenciesClash(
                 f"no versions were found that go together: {ref} was looked at {MOST_VERSIONS} times, and "
                 f"each time what it needs led to another version; last it was needed by {needed.by_whom}"
             )
@@ -195,8 +195,8 @@ class _Plan:
         return fetched, await asyncio.to_thread(_needs_of, ref, fetched, needed)
 
 
-def _not_together(ref: str, needed: Needed, why: str) -> DependencyUnsatisfied:
-    error = DependencyUnsatisfied(f"no version of {ref} is what all that need it need: {needed.by_whom}")
+def _not_together(ref: str, needed: Needed, why: str) -> DependenciesClash:
+    error = DependenciesClash(f"no version of {ref} is what all that need it need: {needed.by_whom}")
     error.add_note(why)
     return error
 

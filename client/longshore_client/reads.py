@@ -135,6 +135,14 @@ class Reads(ABC):
 
         return items_of_pages(read_page, limit)
 
+    async def count_findings(self, deployment_id: str) -> int:
+        """How many there were in a deployment's payload, also beyond those that the server keeps."""
+        answer = await self._connection.unary(
+            lambda server: server.deployments.ListFindings,
+            deployment_service_pb2.ListFindingsRequest(deployment_id=deployment_id, page_size=1),
+        )
+        return answer.total_findings
+
     def projects(self, *, limit: int | None = None) -> AsyncGenerator[Project, None]:
         """Projects, by name."""
 

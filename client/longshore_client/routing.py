@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING, Final
 
 from .errors import (
     Conflict,
+    HandshakeFailed,
     LongshoreError,
     Misconfigured,
     QuotaExceeded,
@@ -54,7 +55,7 @@ def is_the_servers_own(error: LongshoreError) -> bool:
     match error:
         case UploadIdle():
             return False
-        case Unavailable() | TimedOut() | RoleMissing() | Misconfigured() | StorageFull():
+        case Unavailable() | TimedOut() | RoleMissing() | Misconfigured() | StorageFull() | HandshakeFailed():
             return True
         case ServerFault():
             # The server gives a reason for its own faults; without one the connection broke, or what
@@ -144,13 +145,16 @@ class Route:
             for server, error in self._failures.items()
         ]
         advice = [each.retry_after_s for each in told if each.retry_after_s is not None]
-        return type(chosen)(
+        outcome = type(chosen)(
             f"none of the {len(told)} servers can do it: {'; '.join(places)}",
             reason=chosen.reason,
             status=chosen.status,
             request_id=chosen.request_id,
             retry_after_s=min(advice, default=None),
         )
+        for note in getattr(chosen, "__notes__", ()):
+            outcome.add_note(note)
+        return outcome
 
 
 def _wait_s(error: LongshoreError, rounds: int, policy: CallPolicy) -> float:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import math
+import time
 from typing import TYPE_CHECKING, Final
 
 from longshore.v1.catalog_service_pb2_grpc import CatalogServiceStub
@@ -9,7 +11,9 @@ from longshore.v1.cluster_service_pb2_grpc import ClusterServiceStub
 from longshore.v1.deployment_service_pb2_grpc import DeploymentServiceStub
 
 from .addresses import is_loopback
+from .certificates import Certificates
 from .credentials import Credentials, open_channel, shown_by
+from .errors import HandshakeFailed
 
 if TYPE_CHECKING:
     # These exist for type checkers only; the stub's class gives them for an asyncio channel.
@@ -19,6 +23,8 @@ if TYPE_CHECKING:
 
 LARGEST_MESSAGE_BYTES: Final = 4 * 1024 * 1024
 """gRPC's own default, named so that no environment changes it."""
+
+_LOOKED_AT_EVERY_S: Final = 30.0
 
 _CHANNEL_OPTIONS: Final = (
     ("grpc.max_send_message_length", LARGEST_MESSAGE_BYTES),
@@ -39,18 +45,40 @@ _CHANNEL_OPTIONS: Final = (
 class Server:
     """The server at ``address`` (``host:port``); it is connected to when it is first called.
 
-    Raises ``CredentialsUnusable``.
+    ``has_answered`` is set by who got an answer. Raises ``CredentialsUnusable``.
     """
 
-    def __init__(self, address: str, credentials: Credentials) -> None:
+    def __init__(self, address: str, credentials: Credentials, certificates: Certificates) -> None:
         self.address = address
+        self.has_answered = False
+        self._looked_in_vain_s = -math.inf
+        self._credentials = credentials
+        self._certificates = certificates
         self.shown = shown_by(credentials)
         # A proxy that the environment names never leads back to this machine.
         proxy = () if not is_loopback(address) else (("grpc.enable_http_proxy", 0),)
-        self._channel = open_channel(address, credentials, (*_CHANNEL_OPTIONS, *proxy))
+        self._channel = open_channel(address, credentials, certificates, (*_CHANNEL_OPTIONS, *proxy))
         self.deployments: DeploymentServiceAsyncStub = DeploymentServiceStub(self._channel)
         self.catalog: CatalogServiceAsyncStub = CatalogServiceStub(self._channel)
         self.cluster: ClusterServiceAsyncStub = ClusterServiceStub(self._channel)
+
+    async def mistake(self, *, distrusted: bool) -> HandshakeFailed | None:
+        """Why it could not be connected to, if that is a mistake about encryption or certificates.
+
+        Not of one that has answered: it is only away. A look in vain is not made again at each of many tries.
+        ``distrusted``: its certificate was not trusted.
+        """
+        if self.has_answered or time.monotonic() - self._looked_in_vain_s < _LOOKED_AT_EVERY_S:
+            return None
+        # Needed on the way to an error only.
+        from .handshaking import mistake_about_tls
+
+        mistake = await mistake_about_tls(
+            self.address, self._credentials, self._certificates, distrusted=distrusted
+        )
+        if mistake is None:
+            self._looked_in_vain_s = time.monotonic()
+        return mistake
 
     async def close(self) -> None:
         """End every call that is still open and close the channel."""

@@ -6,9 +6,9 @@ reason and every code has an error, and a reason that a newer server sends falls
 
 from __future__ import annotations
 
-from collections.abc import Iterator
-from contextlib import contextmanager
-from typing import Final
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from typing import TYPE_CHECKING, Final
 
 import grpc
 from google.protobuf import any_pb2
@@ -19,7 +19,12 @@ from grpc import aio
 from . import errors
 from .models import Finding, Severity
 
+if TYPE_CHECKING:
+    from .server import Server
+
 _DOMAIN: Final = "longshore"
+_UNCONNECTED: Final = "failed to connect"
+_DISTRUSTED: Final = "CERTIFICATE_VERIFY_FAILED"
 _DETAILS_KEY: Final = "grpc-status-details-bin"
 
 BY_REASON: Final[dict[str, type[errors.LongshoreError]]] = {
@@ -106,13 +111,20 @@ BY_CODE: Final[dict[grpc.StatusCode, type[errors.LongshoreError]]] = {
 }
 
 
-@contextmanager
-def translated(server: str, request_id: str = "") -> Iterator[None]:
-    """Run a block that talks to ``server`` and turn its transport errors into ours."""
+@asynccontextmanager
+async def translated(server: Server, request_id: str = "") -> AsyncIterator[None]:
+    """Run a block that talks to ``server`` and turn its transport errors into ours.
+
+    Where it could not be connected to, what it is that both do not agree about is looked for.
+    """
     try:
         yield
     except aio.AioRpcError as error:
-        raise error_of(error, server, request_id) from error
+        ours = error_of(error, server.address, request_id)
+        details = error.details() or ""
+        if not ours.reason and details.startswith(_UNCONNECTED):
+            ours = await server.mistake(distrusted=_DISTRUSTED in details) or ours
+        raise ours from error
 
 
 def error_of(error: aio.AioRpcError, server: str, request_id: str = "") -> errors.LongshoreError:
@@ -139,8 +151,7 @@ def _transport_message(code: grpc.StatusCode, message: str, server: str) -> str:
     """Say which server it was about where the transport, not the server, speaks."""
     match code:
         case grpc.StatusCode.UNAVAILABLE:
-            # gRPC tells every address it tried and how; the end of that is the cause.
-            cause = message.rpartition(": ")[2] if message.startswith("failed to connect") else message
+            cause = _cause(message) if message.startswith(_UNCONNECTED) else message
             return f"cannot reach the server at {server}: {cause}"
         case grpc.StatusCode.DEADLINE_EXCEEDED:
             return f"the server at {server} did not answer in time"
@@ -148,6 +159,11 @@ def _transport_message(code: grpc.StatusCode, message: str, server: str) -> str:
             return f"what answers at {server} does not know this call: an older Longshore, or none?"
         case _:
             return message
+
+
+def _cause(message: str) -> str:
+    """The end of what gRPC tells of every address that it tried; of a handshake it ends with "OK"."""
+    return message.removesuffix(": OK").rpartition(": ")[2]
 
 
 def _raw_details(error: aio.AioRpcError) -> bytes:

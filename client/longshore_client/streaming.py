@@ -23,7 +23,7 @@ class Stream(Generic[_Response]):
     """A call to ``method`` of ``server``; silent for more than ``silence_s`` it is broken."""
 
     def __init__(self, server: Server, method: Any, request: Message, *, silence_s: float) -> None:
-        self._address = server.address
+        self._server = server
         self._silence_s = silence_s
         self._request_id = new_request_id()
         self._call: aio.UnaryStreamCall[Any, _Response] = method(
@@ -33,12 +33,11 @@ class Stream(Generic[_Response]):
     async def read(self) -> _Response | None:
         """The next message, None at the end of the stream. Raises ``LongshoreError``."""
         try:
-            with translated(self._address, self._request_id):
-                async with asyncio.timeout(self._silence_s):
-                    message = await self._call.read()
+            async with translated(self._server, self._request_id), asyncio.timeout(self._silence_s):
+                message = await self._call.read()
         except TimeoutError:
             raise Unavailable(
-                f"the server at {self._address} was silent for {self._silence_s:.0f} s"
+                f"the server at {self._server.address} was silent for {self._silence_s:.0f} s"
             ) from None
         return message if isinstance(message, Message) else None  # type: ignore[return-value]
 

@@ -89,6 +89,10 @@ class SyncReads:
         """See ``Client.findings``."""
         return self._thread.iterate(self._client.findings(deployment_id, limit=limit))
 
+    def count_findings(self, deployment_id: str) -> int:
+        """See ``Client.count_findings``."""
+        return self._thread.run(self._client.count_findings(deployment_id))
+
     def projects(self, *, limit: int | None = None) -> Generator[Project, None, None]:
         """See ``Client.projects``."""
         return self._thread.iterate(self._client.projects(limit=limit))

@@ -22,7 +22,8 @@ class Terms:
     ``labels`` are there to find it by. ``strategy`` is how its rollout goes over the nodes, and
     ``failure_policy`` what becomes of them when it fails; None as they are set for the project there.
     ``skip_validation`` lets errors in what is uploaded through, recorded as findings; ``skip_dependencies``
-    what is live beside it. Rollbacks, undeploys and retries are never staged; a rollback always supersedes.
+    what is live beside it; ``skip_tests`` leaves out the tests that what is uploaded brings along, on nodes
+    that run those. Rollbacks, undeploys and retries are never staged; a rollback always supersedes.
     """
 
     stage_only: bool = False
@@ -33,6 +34,7 @@ class Terms:
     failure_policy: FailurePolicy | None = None
     skip_validation: bool = False
     skip_dependencies: bool = False
+    skip_tests: bool = False
 
     def write(self, request: Any) -> None:
         """Set a request's fields; raises ``ValueError`` for what it does not have, or cannot be."""
@@ -45,6 +47,10 @@ class Terms:
             request.skip_validation = self.skip_validation
         elif self.skip_validation:
             raise ValueError("only what is uploaded is validated")
+        if "skip_tests" in fields:
+            request.skip_tests = self.skip_tests
+        elif self.skip_tests:
+            raise ValueError("only what is uploaded can leave its tests out")
         request.skip_dependencies = self.skip_dependencies
         if "queue_policy" in fields:
             request.queue_policy = deployment_service_pb2.QueuePolicy.Value(

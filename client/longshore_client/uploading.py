@@ -87,7 +87,7 @@ class Upload:
         call = UploadCall(server.deployments.Deploy(metadata=request_metadata(request_id, server)))
         reader: PieceReader | WindowReader | None = None
         try:
-            with translated(server.address, request_id):
+            async with translated(server, request_id):
                 offset = await call.accepted_offset(self._header)
                 if offset is not None:
                     self._note_accepted(offset)

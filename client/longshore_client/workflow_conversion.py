@@ -78,6 +78,8 @@ def sync(message: catalog_service_pb2.SyncWorkflowsResponse) -> workflow_models.
         pruned=tuple(message.pruned),
         errors=tuple(map(finding, message.errors)),
         total_errors=message.total_errors,
+        total_registered=message.total_registered,
+        total_pruned=message.total_pruned,
     )
 
 

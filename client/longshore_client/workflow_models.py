@@ -77,8 +77,8 @@ class SyncedWorkflow:
 class WorkflowSync:
     """What reading workflow files again came to.
 
-    ``loaded`` counts the files; ``pruned`` are references of what was registered and is not any more;
-    ``errors`` are the first of ``total_errors``.
+    ``loaded`` counts the files; ``pruned`` are references of what was registered and is not any more. Each
+    sequence has the first of what its total counts.
     """
 
     loaded: int
@@ -86,6 +86,8 @@ class WorkflowSync:
     pruned: tuple[str, ...]
     errors: tuple[Finding, ...]
     total_errors: int
+    total_registered: int
+    total_pruned: int
 
 
 @dataclass(frozen=True, slots=True)

@@ -5,6 +5,11 @@ from __future__ import annotations
 from pathlib import Path
 from typing import Any
 
+import pytest
+
+from longshore_client.bundle_models import Source, SourceKind
+from longshore_client.cli.bundle_words import source_words
+
 from .command_line import Run
 from .packs import GREET, LOST, write_pack
 
@@ -87,3 +92,34 @@ def test_what_is_needed_stays(run: Run, project: str, tmp_path: Path) -> None:
     back = run("rollback", project)
     assert (back.code, f"Required pack '{needed}' is not installed" in back.err) == (4, True)
     assert run("rollback", project, "--skip-dependencies").code == 0
+
+
+def test_only_an_option_that_there_is_is_advised(run: Run, project: str, tmp_path: Path) -> None:
+    needed = f"{project}b"
+    assert run("deploy", write_pack(tmp_path / needed, needed, {}, version="2.0.0")).code == 0
+    staged = run("deploy", write_pack(tmp_path / "pack", project, {}, needs=f"{needed} ^2"), "--stage", "-q")
+    assert staged.code == 0
+    assert run("undeploy", needed, "--yes").code == 0
+    refused = run("promote", staged.out.strip(), "--yes")
+    assert (refused.code, "what to do: deploy first what it needs\n" in refused.err) == (4, True)
+    assert "--skip-dependencies" not in refused.err
+    again = run("deploy-release", f"{project}@1.0.0")
+    assert (again.code, "; --skip-dependencies deploys it all the same" in again.err) == (4, True)
+
+
+@pytest.mark.parametrize(
+    ("source", "words"),
+    [
+        (Source(SourceKind.DIRECTORY, "/srv/web"), "/srv/web"),
+        (Source(SourceKind.URL, "https://x/web.tar", "web@1.2.0"), "web@1.2.0, from url https://x/web.tar"),
+        (Source(SourceKind.GIT, "https://x/y.git", "v1"), "git https://x/y.git@v1"),
+        (Source(SourceKind.GIT, "https://x/y.git", "left@1"), "git https://x/y.git@left@1"),
+        (Source(SourceKind.NPM, "left-pad", "1.2.0"), "npm left-pad@1.2.0"),
+        (Source(SourceKind.NPM, "https://x/y.tgz", "@a/b@1.2.0"), "@a/b@1.2.0, from npm https://x/y.tgz"),
+        (Source(SourceKind.PYPI, "https://x/y.whl", "y==2.0"), "y==2.0, from pypi https://x/y.whl"),
+        (None, ""),
+    ],
+    ids=["directory", "index", "commit", "tag", "package", "npm", "pypi", "unsaid"],
+)
+def test_where_it_was_taken_from(source: Source | None, words: str) -> None:
+    assert source_words(source) == words

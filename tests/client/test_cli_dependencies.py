@@ -106,6 +106,7 @@ def test_a_dependency_that_waits_for_a_person_is_not_passed_by(run: Run, deploy:
     assert waiting.code == 4
     assert "longshore promote" in waiting.err
     assert "run the same command again" in waiting.err
+    assert "what to do" not in waiting.err
     assert live(run, f"{project}b") == ""
     (canary,) = run("list", f"{project}c", "-o", "json").objects
     assert run("cancel", canary["deployment_id"], "--yes").code == 0
@@ -160,6 +161,8 @@ def test_circles_are_named(deploy: Run, project: str, tmp_path: Path) -> None:
     circle = deploy(tmp_path / f"{project}-1.0.0")
     assert circle.code == 4
     assert f"in a circle, so none can be first: {project}" in circle.err
+    assert "what to do: let one of them need something else, in a new version" in circle.err
+    assert "--skip-dependencies" not in circle.err
 
 
 def test_a_checksum_and_a_token_are_for_the_source_alone(

@@ -23,6 +23,7 @@ def unsafe(tmp_path: Path) -> Path:
 
 def test_what_would_be_refused(run: Run, project: str, tree: Path, unsafe: Path) -> None:
     good = run("deploy", tree, "-p", project, "--validate-only")
+    assert "accepted" not in good.err, "there is no deployment that could be asked for"
     assert good.code == 0
     assert good.out.startswith("it would become 1.0.0 in default: ")
     bad = run("deploy", unsafe, "-p", project, "--validate-only")

@@ -87,9 +87,35 @@ def test_compared(run: Run, published: str) -> None:
     assert run("workflows", "diff", published, "1.0.0", "3.0.0").code == 3
 
 
+def test_what_is_unregistered_is_not_compared(run: Run, published: str) -> None:
+    assert run("workflows", "delete", published, "--yes").code == 0
+    for old, new, which in (("1.0.0", "1.1.0", "1.0.0 and 1.1.0"), ("1.1.0", "1.1.0", "1.1.0")):
+        for options in ([], ["-q"], ["-o", "json"]):
+            refused = run("workflows", "diff", published, old, new, *options)
+            assert (refused.code, refused.out) == (4, "")
+            assert f"the workflows of {published} {which} are unregistered" in refused.err
+    assert run("workflows", "sync", published, "--version", "1.1.0").code == 0
+    one = run("workflows", "diff", published, "1.0.0", "1.1.0")
+    assert (one.code, one.out) == (4, "")
+    assert f"the workflows of {published} 1.0.0 are unregistered" in one.err
+    assert f"`longshore workflows sync {published}` brings them back" in one.err
+    assert run("workflows", "sync", published).code == 0
+    assert run("workflows", "diff", published, "1.0.0", "1.1.0").out.startswith(f"+ {published}.new\n")
+
+
+def test_releases_without_workflows(run: Run, project: str, tmp_path: Path) -> None:
+    for version in ("1.0.0", "1.1.0"):
+        assert run("deploy", write_pack(tmp_path / "pack", project, {}, version=version)).code == 0
+    none = run("workflows", "diff", project, "1.0.0", "1.1.0")
+    assert (none.code, none.out) == (0, "")
+    assert none.err == f"the workflows of {project} 1.0.0 and 1.1.0 are the same\n"
+
+
 def test_registered_again(run: Run, published: str) -> None:
     assert run("workflows", "delete", published).code == 2, "nobody can be asked"
-    assert run("workflows", "delete", published, "--yes").out == f"6 workflows of {published} unregistered\n"
+    # Five that were registered, in two releases, and one that is not valid.
+    deleted = run("workflows", "delete", published, "--yes").out
+    assert deleted == f"6 workflows of all releases of {published} unregistered, also what was not valid\n"
     assert run("workflows", "delete", published, "--yes").out == "there was none\n"
     assert run("workflows", "list", published).err == "no workflows\n"
     synced = run("workflows", "sync", published)

@@ -19,13 +19,13 @@ _PROGRAM = str(Path(sys.executable).with_name("longshore"))
 
 
 def completed(server: str, *words: str) -> list[str]:
-    """What bash is told for the last of some words."""
+    """What bash is told for the last of some words; where no server is named, the context's is asked."""
     env = {
-        **os.environ,
+        **{name: value for name, value in os.environ.items() if name != "LONGSHORE_SERVER"},
         "_LONGSHORE_COMPLETE": "bash_complete",
         "COMP_WORDS": " ".join(["longshore", *words]),
         "COMP_CWORD": str(len(words)),
-        "LONGSHORE_SERVER": server,
+        **({"LONGSHORE_SERVER": server} if server else {}),
     }
     ran = subprocess.run([_PROGRAM], env=env, capture_output=True, text=True, timeout=30, check=False)
     assert ran.stderr == ""

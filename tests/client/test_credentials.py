@@ -129,6 +129,75 @@ def test_logging_in_and_out(
     assert guarded.viewer not in kept.read_text()
 
 
+def test_a_token_is_kept_for_each_server_of_a_list_and_for_no_other(
+    guarded: Guarded, anybody: Run, server: ServerProcess, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    one, same = guarded.address, guarded.address.replace("localhost", "127.0.0.1")
+    other = f"localhost:{server.port}"
+    monkeypatch.setattr("sys.stdin", io.StringIO(f"{guarded.viewer}\n"))
+    assert anybody("--server", f"{one},{same}", "login").code == 0
+    for named in (one, same, f"{one},{same}", f"{same},{one}"):
+        assert anybody("--server", named, "list").code == 0
+    assert kept_tokens.kept_token(other) == ""
+    for named in (f"{one},{other}", f"{other},{one}"):
+        assert kept_tokens.kept_token(named) == ""
+    kept_tokens.keep_token(other, "another")
+    assert kept_tokens.kept_token(f"{one},{other}") == ""
+    assert anybody("--server", one, "logout").code == 0
+    assert anybody("--server", one, "list").code == 7
+    assert anybody("--server", same, "list").code == 0
+
+
+@pytest.mark.parametrize(
+    "variable",
+    ["LONGSHORE_TOKEN", "LONGSHORE_TOKEN_FILE", "LONGSHORE_TLS", "LONGSHORE_CERT", "LONGSHORE_CONTEXT"],
+)
+def test_a_variable_that_is_empty_is_no_variable_that_is_not_set(
+    anybody: Run, monkeypatch: pytest.MonkeyPatch, variable: str
+) -> None:
+    """An empty secret of a CI would let a command run as whoever is logged in."""
+    kept_tokens.keep_token("localhost:1", "of somebody else")
+    monkeypatch.setenv(variable, "")
+    ran = anybody("list")
+    assert ran.code == 2
+    assert f"{variable} is set, and empty: give it a value, or unset it" in ran.err
+
+
+def test_a_file_without_a_token(anybody: Run, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    (tmp_path / "token").write_text("\n")
+    monkeypatch.setenv("LONGSHORE_TOKEN_FILE", str(tmp_path / "token"))
+    ran = anybody("list")
+    assert (ran.code, "is empty: it has to hold a token" in ran.err) == (2, True)
+
+
+def test_a_variable_that_is_neither_yes_nor_no(anybody: Run, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("LONGSHORE_TLS", "on")
+    ran = anybody("list")
+    assert (ran.code, "LONGSHORE_TLS is 'on': write 1, true, yes, or 0, false, no" in ran.err) == (2, True)
+    monkeypatch.setenv("LONGSHORE_TLS", "No")
+    assert anybody("list").code == 7
+
+
+@pytest.mark.parametrize(
+    "arguments",
+    [
+        ["--server", "", "list"],
+        ["list", "--context", ""],
+        ["nodes", "--ca", ""],
+        ["rollback", ""],
+        ["undeploy", "web", "-e", "", "--yes"],
+        ["deploy", ".", "--project", ""],
+        ["deploy", ".", "--label", ""],
+    ],
+    ids=" ".join,
+)
+def test_what_is_given_and_empty_is_refused(anybody: Run, arguments: list[str]) -> None:
+    """What would be taken in its place is the context's, or the default."""
+    ran = anybody(*arguments)
+    assert ran.code == 2
+    assert "it is empty: give it a value, or leave it out" in ran.err
+
+
 def test_a_context_keeps_the_files_and_no_token(
     guarded: Guarded, run_alone: Run, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -140,7 +209,7 @@ def test_a_context_keeps_the_files_and_no_token(
     assert str(guarded.ca_file) in run_alone("context", "show", "live").out
     assert guarded.viewer not in (tmp_path / "config" / "longshore" / "contexts.yaml").read_text()
     # Another server that is named does not get what belongs to the context's.
-    assert run_alone("--server", guarded.address, "list").code == 6
+    assert run_alone("--server", guarded.address, "list").code == 2
 
 
 def test_a_token_is_not_sent_unencrypted(run_alone: Run, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -156,7 +225,7 @@ def test_a_server_of_another_authority_is_not_called(
 ) -> None:
     monkeypatch.setenv("LONGSHORE_TOKEN", guarded.viewer)
     other = Authority(tmp_path / "other").ca_file
-    assert anybody("--ca", other, "list").code == 6
+    assert anybody("--ca", other, "list").code == 2
     assert anybody("--ca", tmp_path / "none", "list").code == 2
     assert anybody("--cert", guarded.ca_file, "list").code == 2
 

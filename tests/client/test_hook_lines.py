@@ -38,6 +38,7 @@ def test_from_the_beginning_to_the_end() -> None:
         "          one migrate │ c",
         "one migrate was ended by SIGSEGV",
     ]
+    assert lines({"skipped_lines": 1})[0] == "          one migrate │ … 1 line left out"
     assert lines({"taking_back": True}) == ["one migrate (taking back) runs"]
 
 

@@ -14,6 +14,7 @@ from longshore_client import (
     CanaryStep,
     CanaryStepPassed,
     CanaryStepReached,
+    Client,
     DeploymentStatus,
     FailurePolicy,
     RolloutStrategy,
@@ -23,7 +24,7 @@ from longshore_client import (
 )
 from longshore_client.cli.columns import status_color, status_words
 from longshore_client.cli.facts import deployment_facts, outcome_words
-from longshore_client.cli.outcome import standing_words
+from longshore_client.cli.outcome import partly_live, standing_words
 from longshore_client.cli.rollout_words import strategy_words, waiting_words, what_comes_words
 from longshore_client.cli.wording import clock, countdown, span
 from longshore_client.strategy_conversion import policy_number, strategy_message
@@ -249,6 +250,23 @@ def test_how_it_stands_when_a_command_ends(status: str, fields: dict[str, Any], 
 def test_an_undeploy_that_is_partial() -> None:
     off = deployment("PARTIAL", counts={"removed": 4, "failed": 1}, kind="UNDEPLOY")
     assert outcome_words(off) == "web 1.2.0 is off the nodes of production: 4 of 5 nodes"
+
+
+@pytest.mark.parametrize(
+    ("kind", "counts", "told", "notes"),
+    [
+        ("UPLOAD", {"live": 5}, "not all of 5 nodes did it at first: it is live on all of them by now", 0),
+        ("UNDEPLOY", {"removed": 5}, "not all of 5 nodes did it at first: it is off all of them by now", 0),
+        ("UPLOAD", {"live": 4, "pending": 1}, "1 of 5 nodes failed", 1),
+    ],
+)
+async def test_a_partial_one_as_it_stands_when_it_is_looked_at(
+    kind: str, counts: dict[str, int], told: str, notes: int
+) -> None:
+    """Nodes that failed are tried again by themselves, also before somebody who was cut off is back."""
+    warning = await partly_live(Client(), deployment("PARTIAL", counts=counts, kind=kind))
+    assert warning is not None
+    assert (warning.message, len(warning.notes)) == (told, notes)
 
 
 def test_get_shows_it_in_words() -> None:

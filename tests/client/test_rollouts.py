@@ -231,9 +231,9 @@ def test_an_undeploy_and_a_rollback_go_over_the_nodes_so(
 
 def test_what_is_no_strategy_is_refused_before_anything_is_sent(ask: Run, project: str, tree: Path) -> None:
     for given, why in (
-        (["--canary", "2", "--canary", "1"], "canary_steps"),
-        (["--canary", "1:8d"], "wait_time"),
-        (["--failure-domain", "no such label"], "failure_domain_label"),
+        (["--canary", "2", "--canary", "1"], "--canary: "),
+        (["--canary", "1:8d"], "--canary: "),
+        (["--failure-domain", "no such label"], "--failure-domain: "),
     ):
         refused = ask("deploy", tree, "-p", project, *given)
         assert (refused.code, why in refused.err) == (4, True), refused.err

@@ -22,8 +22,6 @@ def ran(command: str) -> subprocess.CompletedProcess[str]:
     ("command", "code"),
     [
         ("longshore schema json >/dev/null 2>&-", 0),
-        ("longshore schema json >&-", 0),
-        ("longshore schema json <&- >&- 2>&-", 0),
         ("longshore context list >&-", 0),
         ("longshore context list 2>/dev/full", 0),
         ("longshore context list >/dev/full 2>/dev/full", 0),
@@ -48,6 +46,16 @@ def test_output_that_a_disk_has_no_room_for(command: str) -> None:
     assert ended.stderr.startswith("error: standard output cannot be written: No space left on device\n")
     assert "fault" not in ended.stderr
     assert ran(f"longshore {command} >/dev/full 2>/dev/full").returncode == 141
+
+
+def test_output_that_is_closed() -> None:
+    ended = ran("longshore schema json >&-")
+    assert (ended.returncode, ended.stderr) == (
+        141,
+        "error: standard output cannot be written: Bad file descriptor\n",
+    )
+    assert ran("longshore schema json <&- >&- 2>&-").returncode == 141
+    assert ran("longshore --help >&-").returncode == 141
 
 
 def test_a_closed_stream_lends_its_number_to_nothing() -> None:

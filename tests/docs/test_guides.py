@@ -31,28 +31,43 @@ def node(tmp_path: Path) -> Iterator[ServerProcess]:
         runner.run(running.__aexit__(None, None, None))
 
 
-def test_every_guide_is_run() -> None:
-    assert {path.stem for path in (ROOT / "docs" / "guides").iterdir()} == set(GUIDES)
-
-
-@pytest.mark.parametrize("name", GUIDES)
-def test_a_guide(name: str, node: ServerProcess, tmp_path: Path) -> None:
+@pytest.fixture
+def shell(node: ServerProcess, tmp_path: Path) -> Iterator[Shell]:
     variables = {
         "LONGSHORE_SERVER": node.address,
         "XDG_CONFIG_HOME": str(tmp_path / "config"),
         "XDG_STATE_HOME": str(tmp_path / "state"),
         "XDG_CACHE_HOME": str(tmp_path / "cache"),
     }
+    with Shell(tmp_path, variables) as running:
+        yield running
+
+
+def follow(name: str, shell: Shell) -> None:
+    """Run a guide's commands in a shell; each has to print what the page shows."""
     guide = list(steps(page(f"docs/guides/{name}.md")))
     assert guide
-    with Shell(tmp_path, variables) as shell:
-        for step in guide:
-            code, printed = shell.run(step.command)
-            if any(kind in step.command for kind in OF_REGISTRIES) and "cannot be reached" in printed:
-                do_without(step.command, printed)
-            assert code == 0, f"$ {step.command}\n{printed}"
-            if step.printed:
-                assert pattern(step.printed).fullmatch(printed), f"$ {step.command}\n{printed}"
+    for step in guide:
+        code, printed = shell.run(step.command)
+        if any(kind in step.command for kind in OF_REGISTRIES) and "cannot be reached" in printed:
+            do_without(step.command, printed)
+        assert code == 0, f"$ {step.command}\n{printed}"
+        if step.printed:
+            assert pattern(step.printed).fullmatch(printed), f"$ {step.command}\n{printed}"
+
+
+def test_every_guide_is_run() -> None:
+    assert {path.stem for path in (ROOT / "docs" / "guides").iterdir()} == set(GUIDES)
+
+
+@pytest.mark.parametrize("name", GUIDES)
+def test_a_guide(name: str, shell: Shell) -> None:
+    follow(name, shell)
+
+
+def test_one_guide_after_the_other(shell: Shell) -> None:
+    for name in GUIDES:
+        follow(name, shell)
 
 
 @pytest.mark.parametrize(

@@ -18,6 +18,8 @@ _METHODS: Final = {
     InstallMethod.AUTO: "by automation",
 }
 _ANY: Final = ("", "*")
+_NAMING: Final = ("@", "==")
+"""Between name and version in a ref that is no commit: of npm or an index, and of PyPI."""
 _ON_DISK: Final = (SourceKind.DIRECTORY, SourceKind.FILE)
 
 
@@ -41,8 +43,7 @@ def source_words(source: Source | None) -> str:
     if source is None:
         return ""
     place = source.url if source.url and source.kind in _ON_DISK else f"{words(source.kind)} {source.url}"
-    if "@" in source.ref:
-        # NAME@VERSION, of a package or in an index.
+    if source.kind is not SourceKind.GIT and any(sign in source.ref for sign in _NAMING):
         return f"{source.ref}, from {place}"
     return f"{place}@{source.ref}" if source.ref else place
 

@@ -7,13 +7,12 @@ beside it still tells environment and project.
 
 from __future__ import annotations
 
-import os
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Final
 
 from longshore_client.addresses import DEFAULT_SERVER
 
-from .showing import NO_TLS, Tls, choose_tls
+from .showing import NO_TLS, Tls, choose_tls, variable
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -44,12 +43,13 @@ class Chosen:
 def choose(
     server: str | None, context: str | None, certificates: Mapping[str, object] = _NO_OPTIONS
 ) -> Chosen:
-    """What the options, the variables and the contexts file come to. Raises ``ContextError``.
+    """What the options, the variables and the contexts file come to.
 
-    ``certificates`` are the options about TLS, which count together with those of a context's server.
+    ``certificates`` are the options about TLS, which count together with those of a context's server. Raises
+    ``ContextError``, and ``click.UsageError`` for variables that say nothing.
     """
-    named_server = server or os.environ.get(SERVER_VARIABLE, "")
-    named_context = context or os.environ.get(CONTEXT_VARIABLE, "")
+    named_server = server or variable(SERVER_VARIABLE)
+    named_context = context or variable(CONTEXT_VARIABLE)
     found = _context(named_context, current=not named_server)
     if found is None:
         source = "--server" if server else SERVER_VARIABLE if named_server else "default"

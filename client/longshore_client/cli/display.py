@@ -8,16 +8,17 @@ from typing import IO, Final, Protocol
 
 import click
 
-from longshore_client.errors import LongshoreError, ProgressCompacted
+from longshore_client.errors import LongshoreError
 from longshore_client.events import Event, HookOutput, NodeHookOutput, NodesStepped, Snapshot
 from longshore_client.models import (
     ActivationStatus,
 )
 from longshore_client.upload_progress import UploadPhase, UploadProgress
 
+from .breaks import Breaks
 from .columns import activation_color
 from .rollout_words import waiting_words
-from .wording import clock, duration, safe, share, size, words
+from .wording import clock, count, duration, safe, share, size, words
 
 _UPLOAD_LINE_EVERY_S: Final = 5.0
 _DIGEST: Final = re.compile(r"\b([0-9a-f]{12})[0-9a-f]{52}\b")
@@ -55,10 +56,13 @@ class PlainDisplay:
         self._began_s = time.monotonic()
         self._shown_s = self._began_s
         self._waiting = ""
+        self._breaks = Breaks()
 
     def upload(self, progress: UploadProgress) -> None:
         """Say what was accepted, how far it is, and what was sent."""
         now_s = time.monotonic()
+        if progress.phase is not UploadPhase.WAITING:
+            self._breaks.over()
         match progress.phase:
             case UploadPhase.ACCEPTED:
                 self.say(accepted_words(progress))
@@ -68,13 +72,14 @@ class PlainDisplay:
             case UploadPhase.RECORDING:
                 self.say(sent_words(progress, now_s - self._began_s))
             case UploadPhase.WAITING:
-                self.say(broken_words(progress.error, progress.server))
+                self._say_broken(progress.error, progress.server)
             case _:
                 return
         self._shown_s = now_s
 
     def update(self, update: Event | Snapshot) -> None:
         """Print an event; of snapshots only what a deployment waits for."""
+        self._breaks.over()
         if isinstance(update, Event):
             for line in event_lines(update):
                 self.say(line)
@@ -86,7 +91,7 @@ class PlainDisplay:
 
     def broken(self, error: LongshoreError) -> None:
         """Say that the connection broke."""
-        self.say(broken_words(error))
+        self._say_broken(error)
 
     def accepted(self, deployment_id: str) -> None:
         """Say its id."""
@@ -95,6 +100,10 @@ class PlainDisplay:
     def say(self, line: str) -> None:
         """Print one line."""
         click.echo(line, file=self._stream)
+
+    def _say_broken(self, error: LongshoreError | None, server: str = "") -> None:
+        if (line := self._breaks.line(error, server)) is not None:
+            self.say(line)
 
 
 class NoDisplay:
@@ -139,14 +148,6 @@ def sent_words(progress: UploadProgress, seconds: float) -> str:
     return f"{sent}; {share(progress.reused_bytes, progress.done_bytes)} was stored already"
 
 
-def broken_words(error: LongshoreError | None, server: str = "") -> str:
-    """What is said when a connection broke; ``server`` is where it is tried again, where that is known."""
-    if isinstance(error, ProgressCompacted):
-        return "older events were compacted: of those behind the last number the changes of status are left"
-    what = safe(error.message) if error else "the connection broke"
-    return f"{what}; trying again" + (f" at {server}" if server and server not in what else "")
-
-
 def event_lines(event: Event) -> list[str]:
     """An event as lines: its time and its sentence, and what it says of nodes and findings."""
     if isinstance(event.detail, HookOutput):
@@ -166,7 +167,7 @@ def _hook_lines(event: Event, output: NodeHookOutput) -> list[str]:
     what = f"{safe(output.node_name)} {safe(output.hook)}" + (" (taking back)" if output.taking_back else "")
     lines = [safe(line) for line in output.lines]
     if output.skipped_lines:
-        lines.insert(0, f"… {output.skipped_lines} lines left out")
+        lines.insert(0, f"… {count(output.skipped_lines, 'line')} left out")
     shown = [f"          {what} │ {line}" for line in lines]
     if not output.ended:
         return shown or [f"{clock(event.time)}  {what} runs"]

@@ -97,7 +97,11 @@ def _nodes_facts(deployment: Deployment) -> str:
 
 
 def _skipped_words(deployment: Deployment) -> str:
-    skipped = {"validation": deployment.validation_skipped, "dependencies": deployment.dependencies_skipped}
+    skipped = {
+        "validation": deployment.validation_skipped,
+        "dependencies": deployment.dependencies_skipped,
+        "tests": deployment.tests_skipped,
+    }
     return ", ".join(name for name, is_skipped in skipped.items() if is_skipped)
 
 

@@ -24,6 +24,8 @@ from .exit_codes import (
     UNAVAILABLE,
     USAGE,
 )
+from .field_words import told_in_words
+from .options import COMMAND
 from .wording import safe, wrapped
 
 if TYPE_CHECKING:
@@ -70,13 +72,14 @@ _ADVICE: Final[dict[type[BaseException], str]] = {
     errors.NodeNotFound: "`longshore nodes` shows the nodes there are",
     errors.NoPreviousRelease: "`longshore releases PROJECT` shows what there is; name one with --to",
     errors.PayloadReclaimed: "deploy the content again, or choose another release",
-    errors.PayloadInUse: "deploy something else first, or unpin it; --force gives up only a way back",
+    errors.PayloadInUse: "deploy something else first, or unpin it",
     errors.LiveChanged: "`longshore list PROJECT` shows what changed; decide again with what is live now",
     errors.QueueBusy: "wait for its end, or let it --queue wait or --queue supersede",
-    errors.DependencyUnsatisfied: "deploy first what it needs; --skip-dependencies deploys it all the same",
-    errors.DependantLive: "change first what needs it; --skip-dependencies does it all the same",
+    errors.DependencyUnsatisfied: "deploy first what it needs",
+    errors.DependenciesClash: "let one of them need something else, in a new version, or ask for another one",
+    errors.DependantLive: "change first what needs it",
     errors.GateMismatch: "`longshore get DEPLOYMENT` shows how it stands now",
-    errors.Frozen: "`longshore unfreeze PROJECT -e ENVIRONMENT` lifts it; with --stage it is only recorded",
+    errors.Frozen: "`longshore unfreeze PROJECT -e ENVIRONMENT` lifts it",
     errors.SettingsChanged: "look at them with `longshore projects PROJECT`, and decide again",
     errors.StatusConflict: "`longshore get DEPLOYMENT` shows how it stands now",
     errors.UploadInProgress: "wait for the other upload of this id, or deploy without --deployment-id",
@@ -84,7 +87,7 @@ _ADVICE: Final[dict[type[BaseException], str]] = {
     errors.ProgressCompacted: "follow from the beginning: leave --after out",
     errors.ProjectUnknown: "name it with --project",
     errors.PayloadChanged: "deploy again when nothing writes to it any more",
-    errors.DestinationUnusable: "choose another destination; --force replaces a file that exists",
+    errors.DestinationUnusable: "choose another destination",
     errors.IndexChanged: "try again when nobody else writes to it",
     errors.Unavailable: (
         "is a server running there? `longshore serve` starts one here; --server or LONGSHORE_SERVER names "
@@ -105,6 +108,16 @@ _ADVICE: Final[dict[type[BaseException], str]] = {
 }
 
 
+_ADVICE_BY_OPTION: Final[dict[type[BaseException], tuple[str, str]]] = {
+    errors.DependencyUnsatisfied: ("--skip-dependencies", "deploys it all the same"),
+    errors.DependantLive: ("--skip-dependencies", "does it all the same"),
+    errors.Frozen: ("--stage", "only records it"),
+    errors.DestinationUnusable: ("--force", "replaces a file that exists"),
+    errors.PayloadInUse: ("--force", "gives up only a way back"),
+}
+"""What an option does about it, where the command has that."""
+
+
 def exit_code_of(error: errors.LongshoreError) -> int:
     """The exit code for an error."""
     return next(_EXIT_CODES[kind] for kind in type(error).__mro__ if kind in _EXIT_CODES)
@@ -112,20 +125,29 @@ def exit_code_of(error: errors.LongshoreError) -> int:
 
 def print_error(error: errors.LongshoreError) -> None:
     """Say on standard error what happened, why, what to do, and under which request id to look."""
-    problem(error.message)
-    told = [f"{violation.field}: {violation.description}" for violation in error.field_violations]
-    for line in told if not error.findings else ():
-        if safe(line) not in safe(error.message):
-            _tell(safe(line))
+    message, told = told_in_words(error)
+    problem(message)
+    for line in told:
+        _tell(safe(line))
     for line in finding_lines(error.findings, error.total_findings):
         _tell(line)
-    advice = next((_ADVICE[kind] for kind in type(error).__mro__ if kind in _ADVICE), None)
-    if advice is not None:
+    if advice := _advice(error):
         _tell(f"what to do: {advice}")
     for note in getattr(error, "__notes__", ()):
         _tell(safe(note))
     if error.request_id and error.reason:
         _tell(f"request id: {safe(error.request_id)}")
+
+
+def _advice(error: errors.LongshoreError) -> str:
+    kind = next((kind for kind in type(error).__mro__ if kind in _ADVICE), None)
+    if kind is None:
+        return ""
+    context = click.get_current_context(silent=True)
+    command = context.meta.get(COMMAND) if context else None
+    option, does = _ADVICE_BY_OPTION.get(kind, ("", ""))
+    has_option = any(option in each.opts for each in command.params) if command else False
+    return f"{_ADVICE[kind]}; {option} {does}" if has_option else _ADVICE[kind]
 
 
 def problem(message: str) -> None:
@@ -138,6 +160,12 @@ def warn(message: str, notes: Sequence[str]) -> None:
     _head("warning:", message, color="yellow")
     for note in notes:
         _tell(safe(note))
+
+
+def remark(text: str) -> None:
+    """Say on standard error what belongs to a result, and is no part of it."""
+    for line in _fitting(safe(text)):
+        click.echo(line, err=True)
 
 
 def _head(label: str, message: str, *, color: str) -> None:
@@ -167,5 +195,5 @@ def finding_lines(findings: Sequence[Finding], total: int) -> list[str]:
         severity = "" if finding.severity == "unknown" else f"{finding.severity} "
         lines.append(f"{severity}{safe(finding.code)}{f' {place}' if place else ''}: {safe(finding.message)}")
     if total > len(findings):
-        lines.append(f"… and {total - len(findings)} more")
+        lines.append(f"… and {total - len(findings):,} more")
     return lines

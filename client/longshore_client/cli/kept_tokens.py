@@ -1,6 +1,7 @@
 """The tokens that ``longshore login`` keeps: in the system's keyring, else in a file for its owner only.
 
-A token is kept for the addresses of a server as they are named, and goes nowhere else.
+A token is kept for each address of a server that was named at `longshore login`, and goes nowhere else: where
+several are named later, in any order, it goes along only if it is kept for all of them.
 """
 
 from __future__ import annotations
@@ -13,6 +14,7 @@ from typing import TYPE_CHECKING, Final
 
 import click
 
+from longshore_client.addresses import checked_addresses
 from longshore_client.file_replacing import replace_file
 
 if TYPE_CHECKING:
@@ -28,51 +30,66 @@ class TokensUnusable(click.ClickException):
 
 
 def kept_token(server: str) -> str:
-    """The token for a server; empty where none is kept. Raises ``TokensUnusable``."""
-    if token := _read(tokens_file()).get(server, ""):
-        return token
-    keyring = _keyring()
+    """The token that is kept for every address of a server; empty where none is.
+
+    Raises ``TokensUnusable``.
+    """
+    addresses = checked_addresses(server)
+    in_file = _read(tokens_file())
+    keyring = None if all(address in in_file for address in addresses) else _keyring()
+    tokens = {in_file.get(address) or _in_keyring(keyring, address) for address in addresses}
+    return tokens.pop() if len(tokens) == 1 else ""
+
+
+def _in_keyring(keyring: KeyringBackend | None, address: str) -> str:
     if keyring is None:
         return ""
     from keyring.errors import KeyringError
 
     try:
-        return keyring.get_password(_SERVICE, server) or ""
+        return keyring.get_password(_SERVICE, address) or ""
     except KeyringError:
         # A keyring that is locked keeps nobody from calling a server that needs no token.
         return ""
 
 
 def keep_token(server: str, token: str) -> str:
-    """Keep a token in the place of the one before; tells where. Raises ``TokensUnusable``."""
+    """Keep a token for a server's addresses, in the place of those before; tells where.
+
+    Raises ``TokensUnusable``.
+    """
     forget_token(server)
+    addresses = checked_addresses(server)
     if (keyring := _keyring()) is not None:
         from keyring.errors import KeyringError
 
         try:
-            keyring.set_password(_SERVICE, server, token)
+            for address in addresses:
+                keyring.set_password(_SERVICE, address, token)
         except KeyringError:
             pass
         else:
             return _KEYRING
     path = tokens_file()
-    _change(path, lambda kept: {**kept, server: token})
+    _change(path, lambda kept: {**kept, **dict.fromkeys(addresses, token)})
     return str(path)
 
 
 def forget_token(server: str) -> bool:
-    """Forget a server's token; False where none was kept. Raises ``TokensUnusable``."""
+    """Forget what is kept for a server's addresses; False where nothing was. Raises ``TokensUnusable``."""
+    addresses = checked_addresses(server)
     path = tokens_file()
-    forgotten = server in _read(path)
+    forgotten = not _read(path).keys().isdisjoint(addresses)
     if forgotten:
-        _change(path, lambda kept: {name: token for name, token in kept.items() if name != server})
+        _change(path, lambda kept: {name: token for name, token in kept.items() if name not in addresses})
     if (keyring := _keyring()) is not None:
         from keyring.errors import KeyringError
 
         try:
-            if keyring.get_password(_SERVICE, server):
-                keyring.delete_password(_SERVICE, server)
-                forgotten = True
+            for address in addresses:
+                if keyring.get_password(_SERVICE, address):
+                    keyring.delete_password(_SERVICE, address)
+                    forgotten = True
         except KeyringError as error:
             raise TokensUnusable(f"{_KEYRING}: {error}") from error
     return forgotten

@@ -27,7 +27,8 @@ from longshore_client.models import (
 )
 from longshore_client.upload_progress import UploadPhase, UploadProgress
 
-from .display import accepted_words, broken_words, done_words, event_lines, sent_words
+from .breaks import Breaks
+from .display import accepted_words, done_words, event_lines, sent_words
 from .phases import Phases
 from .rollout_words import waiting_words
 from .wording import safe, share, shortened, size, words
@@ -60,6 +61,7 @@ class LiveDisplay:
         self._nodes: dict[str, TaskID] = {}
         self._total: TaskID | None = None
         self._rate = _Rate()
+        self._breaks = Breaks()
 
     def __enter__(self) -> Self:
         self._progress.start()
@@ -72,13 +74,15 @@ class LiveDisplay:
 
     def upload(self, progress: UploadProgress) -> None:
         """Move the upload's bar."""
+        if progress.phase is not UploadPhase.WAITING:
+            self._breaks.over()
         match progress.phase:
             case UploadPhase.ACCEPTED:
                 self.say(accepted_words(progress))
             case UploadPhase.RECORDING:
                 self.say(sent_words(progress, time.monotonic() - self._began_s))
             case UploadPhase.WAITING:
-                self.say(broken_words(progress.error, progress.server))
+                self._say_broken(progress.error, progress.server)
             case UploadPhase.SENDING:
                 pass
         if self._upload is None:
@@ -95,6 +99,7 @@ class LiveDisplay:
 
     def update(self, update: Event | Snapshot) -> None:
         """Print an event's lines, or move the bars of the nodes."""
+        self._breaks.over()
         if self._upload is not None:
             self._progress.remove_task(self._upload)
             self._upload = None
@@ -110,7 +115,7 @@ class LiveDisplay:
 
     def broken(self, error: LongshoreError) -> None:
         """Say that the connection broke."""
-        self.say(broken_words(error))
+        self._say_broken(error)
 
     def accepted(self, deployment_id: str) -> None:
         """Say its id."""
@@ -126,6 +131,10 @@ class LiveDisplay:
         time, rest = text.divide([_TIME_WIDTH])
         for number, each in enumerate(rest.wrap(self._console, width)):
             self._console.print((time if number == 0 else Text(" " * _TIME_WIDTH)) + each, soft_wrap=True)
+
+    def _say_broken(self, error: LongshoreError | None, server: str = "") -> None:
+        if (line := self._breaks.line(error, server)) is not None:
+            self.say(line)
 
     def _upload_amount(self, progress: UploadProgress) -> str:
         amount = f"{done_words(progress)}  {size(self._rate.of(progress.done_bytes))}/s"

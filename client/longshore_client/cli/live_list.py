@@ -4,23 +4,33 @@ from __future__ import annotations
 
 import sys
 from collections.abc import AsyncIterable, Collection
+from typing import TYPE_CHECKING
 
 import click
 
 from longshore_client.errors import LongshoreError
 from longshore_client.models import Deployment, DeploymentStatus
 
+from .breaks import Breaks
 from .columns import deployment_columns, status_words
-from .display import broken_words
 from .live_table import live_table
 from .printer import Printer
 from .screen import moves
 from .wording import clock, short_id
 
+if TYPE_CHECKING:
+    from longshore_client.following import BreakCallback
 
-def tell_broken(error: LongshoreError) -> None:
-    """Say on standard error that the connection broke."""
-    click.echo(broken_words(error), err=True)
+
+def telling_breaks() -> BreakCallback:
+    """Says on standard error that the connection broke, and not at each try that it still is."""
+    breaks = Breaks()
+
+    def tell(error: LongshoreError) -> None:
+        if (line := breaks.line(error)) is not None:
+            click.echo(line, err=True)
+
+    return tell
 
 
 async def show_changes(

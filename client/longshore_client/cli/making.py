@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any, NoReturn, TypeVar
 import click
 
 from .exit_codes import INTERRUPTED
+from .numbers import Seconds
 from .rollouts import RolloutChoice
 from .session import Session
 from .wording import safe
@@ -32,7 +33,7 @@ def following_options(function: _Command) -> _Command:
     detach = click.option("-d", "--detach", is_flag=True, help="The same as --wait recorded.")
     timeout = click.option(
         "--timeout",
-        type=click.FloatRange(0),
+        type=Seconds(),
         metavar="SECONDS",
         help="How long to follow it at most; it goes on without us.",
     )
@@ -68,6 +69,15 @@ def terms_options(function: _Command) -> _Command:
     return expect(label(skip(function)))
 
 
+def skip_tests_option(function: _Command) -> _Command:
+    """Add ``--skip-tests``."""
+    return click.option(
+        "--skip-tests",
+        is_flag=True,
+        help="Deploy it without the tests that it brings along, on nodes that run those.",
+    )(function)
+
+
 def queue_option(function: _Command) -> _Command:
     """Add ``--queue``."""
     return click.option(
@@ -96,6 +106,7 @@ def terms_of(
     queue: str = "wait",
     stage: bool = False,
     skip_validation: bool = False,
+    skip_tests: bool = False,
 ) -> Terms:
     """The terms that the options tell; raises ``click.UsageError`` for a label that is none."""
     from longshore_client.models import QueuePolicy
@@ -110,6 +121,7 @@ def terms_of(
         failure_policy=rollout.failure_policy,
         skip_validation=skip_validation,
         skip_dependencies=skip_dependencies,
+        skip_tests=skip_tests,
     )
 
 

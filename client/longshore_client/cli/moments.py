@@ -9,9 +9,13 @@ from typing import Any, Final, Generic, TypeVar
 
 import click
 
+from .numbers import LARGEST_SIZE, at_most
+
 _SPAN: Final = re.compile(r"(\d+(?:\.\d+)?)\s*([smhdw])")
 _UNITS: Final = {"s": "seconds", "m": "minutes", "h": "hours", "d": "days", "w": "weeks"}
 _SIZE: Final = re.compile(r"(\d+(?:\.\d+)?)\s*([kKMGTP]?)B?")
+# What a google.protobuf.Duration holds: 10,000 years.
+_LONGEST: Final = timedelta(seconds=315_576_000_000)
 _POWERS: Final = {"": 0, "k": 1, "m": 2, "g": 3, "t": 4, "p": 5}
 
 _Value = TypeVar("_Value")
@@ -47,9 +51,12 @@ class Unless(click.ParamType[Any]):
 
 
 def span_of(text: str) -> timedelta:
-    """A span of time; raises ``ValueError`` for what is none."""
+    """A span of time; raises ``ValueError`` for what is none, ``click.BadParameter`` where it is too long."""
     if span := _SPAN.fullmatch(text):
-        return timedelta(**{_UNITS[span[2]]: float(span[1])})
+        length = timedelta(**{_UNITS[span[2]]: float(span[1])})
+        if length > _LONGEST:
+            raise click.BadParameter(f"{text} is more than {_LONGEST.days}d")
+        return length
     raise ValueError(text)
 
 
@@ -62,7 +69,7 @@ def _moment(text: str) -> datetime:
 
 def _size_bytes(text: str) -> int:
     if size := _SIZE.fullmatch(text):
-        return int(float(size[1]) * 1000.0 ** _POWERS[size[2].lower()])
+        return at_most(int(float(size[1]) * 1000.0 ** _POWERS[size[2].lower()]), LARGEST_SIZE)
     raise ValueError(text)
 
 

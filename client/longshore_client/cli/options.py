@@ -3,18 +3,26 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
+from dataclasses import dataclass
 from enum import StrEnum
 from typing import Any, Final, TypeVar
 
 import click
+from click.core import ParameterSource
 
 from longshore_client.addresses import DEFAULT_SERVER
 
 from . import completing
 from .choosing import CONTEXT_VARIABLE, DEFAULT_ENVIRONMENT, SERVER_VARIABLE
+from .moments import Unless
 from .showing import CERTIFICATE_VARIABLES, TLS_VARIABLE
 
 _Command = TypeVar("_Command", bound=Callable[..., Any])
+
+_ALL: Final = "all"
+
+COMMAND: Final = "longshore.command"
+"""In a context's ``meta``, which is one for all of a run: the command that was called."""
 
 
 class OutputFormat(StrEnum):
@@ -94,8 +102,28 @@ def environment_filter(function: _Command) -> _Command:
     )(function)
 
 
+@dataclass(frozen=True, slots=True)
+class Limit:
+    """How many rows of a list are shown, None for all; ``given`` where somebody chose the number."""
+
+    rows: int | None
+    given: bool
+
+
+def _limit(context: click.Context, option: click.Parameter, limit: Any) -> Limit:
+    given = context.get_parameter_source(option.name or "") is not ParameterSource.DEFAULT
+    return Limit(None if limit == _ALL else limit, given)
+
+
 def limit_option(function: _Command) -> _Command:
     """Add ``--limit``."""
     return click.option(
-        "-n", "--limit", type=click.IntRange(1), default=20, show_default=True, help="How many at most."
+        "-n",
+        "--limit",
+        type=Unless(click.IntRange(1), _ALL),
+        callback=_limit,
+        metavar="N|all",
+        default=20,
+        show_default=True,
+        help="How many at most. Where there are more, that is told on standard error.",
     )(function)

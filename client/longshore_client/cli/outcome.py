@@ -152,9 +152,16 @@ async def partly_live(client: Client, deployment: Deployment) -> PartlyLive | No
     d = deployment
     if d.status is not DeploymentStatus.PARTIAL:
         return None
+    counts, removal = d.node_counts, d.kind is DeploymentKind.UNDEPLOY
+    missing = counts.expected - (counts.removed if removal else counts.live)
+    if missing <= 0:
+        # Who was cut off may come late: they were tried again meanwhile.
+        by_now = "it is off all of them by now" if removal else "it is live on all of them by now"
+        return PartlyLive(f"not all of {count(counts.expected, 'node')} did it at first: {by_now}", ())
     again = f"`longshore retry {short_id(d.deployment_id)}` tries them at once"
-    told = await _failed_nodes(client, d)
-    return PartlyLive(_failed_words(d), (*told, f"they are tried again by themselves; {again}"))
+    told = await _failed_nodes(client, d) if counts.failed else []
+    failed = f"{missing} of {count(counts.expected, 'node')} failed"
+    return PartlyLive(failed, (*told, f"they are tried again by themselves; {again}"))
 
 
 def kept_words(deployment: Deployment) -> str:

@@ -19,7 +19,7 @@ from typing import TYPE_CHECKING, Final
 import click
 
 from .choosing import CONTEXT_VARIABLE, SERVER_VARIABLE
-from .exit_codes import EXIT_CODES, INTERRUPTED, OUTPUT_LOST, SERVER_FAULT, TERMINATED
+from .exit_codes import EXIT_CODES, HUNG_UP, INTERRUPTED, OUTPUT_LOST, SERVER_FAULT, TERMINATED, USAGE
 from .options import output_options, server_options
 from .screen import is_plain
 from .showing import TOKEN_VARIABLE
@@ -32,6 +32,8 @@ if TYPE_CHECKING:
 _ENTRY_POINT_GROUP: Final = "longshore.commands"
 _INSTALL_SERVER: Final = "pip install 'longshore[server]'"
 _NEEDED_BY_SERVER: Final = "sqlalchemy"
+
+_ENDED_BY: Final[dict[int, int]] = {signal.SIGTERM: TERMINATED, signal.SIGHUP: HUNG_UP}
 
 _SECTIONS: Final[dict[str, dict[str, tuple[str, str]]]] = {
     "Deploying": {
@@ -242,19 +244,33 @@ def run_program() -> int:
     return code
 
 
-def _end(_signal: int, _frame: object) -> None:
-    """End in good order, so that what is under way cleans up behind itself."""
-    raise SystemExit(TERMINATED)
-
-
 def _run() -> int:
     if threading.current_thread() is not threading.main_thread():
         return _command()
-    before = signal.signal(signal.SIGTERM, _end)
+    told: list[int] = []
+
+    def end(number: int, _frame: object) -> None:
+        """End as by Ctrl-C: what is under way cleans up behind itself, and says how to go on."""
+        if number == signal.SIGHUP and number in told:
+            # A shell repeats what the terminal said already.
+            return
+        told.append(number)
+        if signal.getsignal(signal.SIGINT) in (signal.SIG_IGN, signal.SIG_DFL, None):
+            raise KeyboardInterrupt
+        signal.raise_signal(signal.SIGINT)
+
+    before = {
+        number: signal.signal(number, end)
+        for number in _ENDED_BY
+        # `nohup` wants it to go on.
+        if signal.getsignal(number) is not signal.SIG_IGN
+    }
     try:
-        return _command()
+        code = _command()
     finally:
-        signal.signal(signal.SIGTERM, before)
+        for number, handler in before.items():
+            signal.signal(number, handler)
+    return _ENDED_BY[told[0]] if told else code
 
 
 def _command() -> int:
@@ -272,7 +288,12 @@ def _command() -> int:
         if os.environ.get("LONGSHORE_DEBUG"):
             traceback.print_exc()
         from .failing import problem
+        from .given import is_utf8, not_utf8_words
 
+        undecodable = next((each for each in sys.argv if not is_utf8(each)), "")
+        if isinstance(error, UnicodeEncodeError) and undecodable:
+            problem(not_utf8_words(undecodable))
+            return USAGE
         problem(f"a fault of this program's own: {type(error).__name__}: {error}")
         click.echo("  what to do: set LONGSHORE_DEBUG=1 and report the traceback that it shows", err=True)
         return SERVER_FAULT

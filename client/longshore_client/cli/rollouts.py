@@ -13,6 +13,7 @@ import click
 from longshore_client.strategies import CanaryStep, FailurePolicy, RolloutStrategy
 
 from .moments import Unless, Written, span_of
+from .numbers import LARGEST_COUNT, Count, at_most
 
 _AMOUNT: Final = re.compile(r"([0-9]+)(%?)")
 _STEP: Final = re.compile(r"([0-9]+%?)(?::(.+))?")
@@ -83,7 +84,7 @@ def rollout_options(function: Callable[..., None]) -> Callable[..., None]:
     )
     failed = click.option(
         "--max-failed",
-        type=click.IntRange(0),
+        type=Count(0),
         metavar="N",
         help="How many nodes may fail: it ends `partial` then, with exit code 9.",
     )
@@ -100,7 +101,7 @@ def _amount(text: str) -> _Amount:
     number = int(found[1]) if found else 0
     if found is None or number < 1 or (found[2] and number > 100):
         raise ValueError(text)
-    return _Amount(percent=number) if found[2] else _Amount(nodes=number)
+    return _Amount(percent=number) if found[2] else _Amount(nodes=at_most(number, LARGEST_COUNT))
 
 
 def _step(text: str) -> CanaryStep:

@@ -17,7 +17,8 @@ import click
 from longshore_client.addresses import checked_addresses
 
 from .choosing import Chosen, choose
-from .options import FORMATS, OutputFormat, output_options, server_options
+from .given import refuse_empty, refuse_undecodable
+from .options import COMMAND, FORMATS, OutputFormat, output_options, server_options
 from .printer import Printer
 from .screen import moves, terminal_width
 from .showing import credentials_of
@@ -122,6 +123,9 @@ def client_command(
 
     @functools.wraps(function)
     def command(*args: Any, **options: Any) -> None:
+        _remember_command()
+        refuse_empty(click.get_current_context())
+        refuse_undecodable(click.get_current_context())
         given = _given(options, _SERVER_OPTIONS)
         printer = _printer(_given(options, _OUTPUT_OPTIONS))
         chosen = choose(given["server"], given["context"], given)
@@ -144,9 +148,17 @@ def local_command(
 
     @functools.wraps(function)
     def command(*args: Any, **options: Any) -> None:
+        _remember_command()
+        refuse_undecodable(click.get_current_context())
         function(_printer(_given(options, _OUTPUT_OPTIONS)), *args, **options)
 
     return output_options(command, formats=formats)
+
+
+def _remember_command() -> None:
+    """An error that ends the command is told when its context is gone, with advice that it can follow."""
+    context = click.get_current_context()
+    context.meta[COMMAND] = context.command
 
 
 def _given(options: dict[str, Any], names: Sequence[str]) -> dict[str, Any]:

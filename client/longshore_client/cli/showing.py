@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Final
 
 import click
 
-from longshore_client.addresses import is_loopback
+from longshore_client.addresses import checked_addresses, is_loopback
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -22,7 +22,8 @@ TOKEN_VARIABLE: Final = "LONGSHORE_TOKEN"  # noqa: S105
 TOKEN_FILE_VARIABLE: Final = "LONGSHORE_TOKEN_FILE"  # noqa: S105
 TLS_VARIABLE: Final = "LONGSHORE_TLS"
 CERTIFICATE_VARIABLES: Final = {"ca": "LONGSHORE_CA", "cert": "LONGSHORE_CERT", "key": "LONGSHORE_KEY"}
-_TRUE: Final = ("1", "true", "yes")
+_YES: Final = ("1", "true", "yes")
+_NO: Final = ("0", "false", "no")
 
 
 @dataclass(frozen=True, slots=True)
@@ -38,17 +39,36 @@ class Tls:
 NO_TLS: Final = Tls()
 
 
+def variable(name: str) -> str:
+    """What a variable says; "" where it is not set.
+
+    Raises ``click.UsageError`` where it is set and empty, as a secret that is not there is in CI: what would
+    be taken in its place may be another server, or another person.
+    """
+    text = os.environ.get(name)
+    if text is not None and not text.strip():
+        raise click.UsageError(f"{name} is set, and empty: give it a value, or unset it")
+    return text or ""
+
+
 def choose_tls(options: Mapping[str, object], context: Context | None) -> Tls:
-    """What the options, the variables and the context come to."""
+    """What the options, the variables and the context come to. Raises ``click.UsageError``."""
 
     def file(name: str) -> str:
-        named = options.get(name) or os.environ.get(CERTIFICATE_VARIABLES[name], "")
+        named = options.get(name) or variable(CERTIFICATE_VARIABLES[name])
         return str(named or (getattr(context, name) if context is not None else ""))
 
     files = {name: file(name) for name in CERTIFICATE_VARIABLES}
-    asked = bool(options.get("tls")) or os.environ.get(TLS_VARIABLE, "").lower() in _TRUE
+    asked = bool(options.get("tls")) or _is_yes(TLS_VARIABLE)
     kept = context is not None and context.tls
     return Tls(asked or kept or any(files.values()), **files)
+
+
+def _is_yes(name: str) -> bool:
+    text = variable(name).lower()
+    if text not in ("", *_YES, *_NO):
+        raise click.UsageError(f"{name} is {text!r}: write {', '.join(_YES)}, or {', '.join(_NO)}")
+    return text in _YES
 
 
 def credentials_of(server: str, tls: Tls, token: str = "") -> Credentials:
@@ -68,17 +88,20 @@ def credentials_of(server: str, tls: Tls, token: str = "") -> Credentials:
 
 
 def _token(server: str, tls: Tls) -> str:
-    if token := os.environ.get(TOKEN_VARIABLE, "").strip():
+    if token := variable(TOKEN_VARIABLE).strip():
         return token
-    if named := os.environ.get(TOKEN_FILE_VARIABLE, ""):
+    if named := variable(TOKEN_FILE_VARIABLE):
         try:
-            return Path(named).read_text("ascii").strip()
+            token = Path(named).read_text("ascii").strip()
         except (OSError, ValueError) as error:
             raise click.UsageError(f"{TOKEN_FILE_VARIABLE}: {named} cannot be read: {error}") from error
+        if not token:
+            raise click.UsageError(f"{TOKEN_FILE_VARIABLE}: {named} is empty: it has to hold a token")
+        return token
     from .kept_tokens import kept_token
 
     # One that is kept is not sent unencrypted, nor does it keep anybody from calling without.
-    safe = tls.on or all(is_loopback(address) for address in server.split(","))
+    safe = tls.on or all(map(is_loopback, checked_addresses(server)))
     return kept_token(server) if safe else ""
 
 

@@ -7,6 +7,7 @@ wherever in the program that happens.
 
 from __future__ import annotations
 
+import errno
 import io
 import os
 import sys
@@ -31,12 +32,15 @@ class OutputLost(Exception):
 
 def take_over() -> None:
     """Put streams with the invariants above in the places of the standard ones."""
+    output: type[_Output] = _Output
     for number, name, mode in _STANDARD:
         # Else what is opened next, a connection say, would get its number.
         if getattr(sys, name) is None:
             _discard(number)
             setattr(sys, name, open(number, mode, closefd=False))  # noqa: SIM115 (stays open)
-    sys.stdout = _text(_Output(sys.stdout.fileno(), "w", closefd=False), sys.stdout)
+            if number == 1:
+                output = _ClosedOutput
+    sys.stdout = _text(output(sys.stdout.fileno(), "w", closefd=False), sys.stdout)
     sys.stderr = _text(_Messages(sys.stderr.fileno(), "w", closefd=False), sys.stderr)
 
 
@@ -58,6 +62,13 @@ class _Output(io.FileIO):
             return super().write(data)
         except OSError as error:
             raise OutputLost(error) from error
+
+
+class _ClosedOutput(_Output):
+    """Takes nothing: its number only leads nowhere so that nothing else gets it."""
+
+    def write(self, data: ReadableBuffer, /) -> int:
+        raise OutputLost(OSError(errno.EBADF, os.strerror(errno.EBADF)))
 
 
 class _Messages(io.FileIO):

@@ -17,6 +17,7 @@ if TYPE_CHECKING:
     from longshore_client.deploying import PayloadSource
     from longshore_client.models import Validation
     from longshore_client.terms import Terms
+    from longshore_client.upload_progress import UploadProgress
 
 
 def refuse_following(given: Mapping[str, object]) -> None:
@@ -38,10 +39,17 @@ def validate(
     ``judged`` makes of it what it comes to where something else is deployed before.
     """
     from longshore_client.errors import PayloadRefused
+    from longshore_client.upload_progress import UploadPhase
 
     async def work(client: Client) -> Validation:
         with session.display() as shown:
-            told = await client.validate(source(), terms=terms, on_progress=shown.upload, **content)
+
+            def on_progress(progress: UploadProgress) -> None:
+                # The id of what is not recorded is nothing that could be asked for.
+                if progress.phase is not UploadPhase.ACCEPTED:
+                    shown.upload(progress)
+
+            told = await client.validate(source(), terms=terms, on_progress=on_progress, **content)
         return judged(told) if judged is not None else told
 
     try:

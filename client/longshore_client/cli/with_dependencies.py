@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from longshore_client.errors import DependencyUnsatisfied, LongshoreError, NotFound, PayloadRefused
+from longshore_client.errors import LongshoreError, NotFound, PayloadRefused, PreconditionFailed
 from longshore_client.models import DeploymentKind, DeploymentStatus
 
 from .dependency_plan import DependencyPlan, Step, after_dependencies, planned
@@ -221,7 +221,7 @@ class DependencyRun:
         if error := await failure(client, ended):
             raise error
         if not ended.status.successful:
-            raise DependencyUnsatisfied(standing_words(ended))
+            raise PreconditionFailed(standing_words(ended))
         if (warning := await partly_live(client, ended)) is not None:
             warn(warning.message, warning.notes)
 

@@ -15,6 +15,8 @@ from longshore_bundles.documents import ReadingBudget
 from longshore_bundles.findings import FindingLog
 from longshore_bundles.workflows import Workflow, WorkflowChange, differences
 from longshore_bundles.workflows.definition import blank_workflow, read_definition
+from longshore_client.bundle_models import BundleKind
+from longshore_client.errors import PayloadReclaimed, PermissionDenied, PreconditionFailed
 
 from .wording import safe, wrapped
 from .workflow_results import ChangedTask, ChangedWorkflow, WorkflowDifferences
@@ -37,8 +39,18 @@ class DifferenceLine(NamedTuple):
 
 
 async def workflow_differences(client: Client, project: str, old: str, new: str) -> WorkflowDifferences:
-    """Compare two releases; only files that may not be the same are fetched. Raises ``LongshoreError``."""
+    """Compare two releases; only files that may not be the same are fetched.
+
+    Raises ``PreconditionFailed`` where the workflows of one were unregistered, and ``LongshoreError``.
+    """
     before, after = await asyncio.gather(_listed(client, project, old), _listed(client, project, new))
+    empty = dict.fromkeys(version for version, listed in ((old, before), (new, after)) if not listed)
+    if gone := [version for version in empty if await _has_files(client, project, version)]:
+        error = PreconditionFailed(
+            f"the workflows of {project} {' and '.join(gone)} are unregistered: there is nothing to compare"
+        )
+        error.add_note(f"`longshore workflows sync {project}` brings them back")
+        raise error
     same = {
         path
         for path in before.keys() & after.keys()
@@ -63,6 +75,16 @@ async def _listed(client: Client, project: str, version: str) -> Mapping[str, wo
     found = client.list_workflows(project=project, version=version, include_unregistered=True)
     async with aclosing(found):
         return {each.path: each async for each in found}
+
+
+async def _has_files(client: Client, project: str, version: str) -> bool:
+    """Whether a release has files of workflows, registered or not; False where nobody can tell any more."""
+    try:
+        if (await client.release(project, version)).bundle.kind is not BundleKind.PACK:
+            return False
+        return (await client.validate_workflows(project, version)).validated > 0
+    except (PayloadReclaimed, PermissionDenied):
+        return False
 
 
 async def _read(client: Client, listed: list[workflow_models.Workflow]) -> list[Workflow]:
@@ -113,9 +135,7 @@ def difference_lines(found: WorkflowDifferences) -> Iterator[DifferenceLine]:
         for task in change.tasks_changed:
             yield DifferenceLine(1, "~", f"task {task.name}{_fields(task.fields)}")
         if not (change.fields or change.tasks_added or change.tasks_removed or change.tasks_changed):
-            yield DifferenceLine(
-                1, "", "it means the same: only comments, layout or the order of tasks differ"
-            )
+            yield DifferenceLine(1, "", _SAME_MEANING)
 
 
 def print_difference(line: DifferenceLine, *, width: int | None) -> None:

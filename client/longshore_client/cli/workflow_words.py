@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Final
 
 import click
 
+from longshore_client.models import Severity
 from longshore_client.workflow_models import (
     SyncedWorkflow,
     SyncOutcome,
@@ -76,9 +77,9 @@ def workflow_facts(workflow: Workflow) -> list[Fact]:
 
 def sync_words(sync: WorkflowSync) -> str:
     """What reading workflow files again came to, in one sentence."""
-    pruned = f", {len(sync.pruned)} not registered any more" if sync.pruned else ""
+    pruned = f", {sync.total_pruned:,} not registered any more" if sync.total_pruned else ""
     wrong = f", {count(sync.total_errors, 'error')}" if sync.total_errors else ""
-    return f"{count(sync.loaded, 'file')} read, {len(sync.registered)} registered{pruned}{wrong}"
+    return f"{count(sync.loaded, 'file')} read, {sync.total_registered:,} registered{pruned}{wrong}"
 
 
 @dataclass(frozen=True, slots=True)
@@ -133,6 +134,9 @@ def show_validation(printer: Printer, found: WorkflowValidation) -> None:
         return
     findings = [finding for each in found.workflows for finding in each.findings]
     print_findings(findings, len(findings), width=printer.width)
+    told = sum(finding.severity is Severity.ERROR for finding in findings)
+    if more := found.error_count - told:
+        click.echo(f"… and {count(more, 'more error')}")
     errors = count(found.error_count, "error") if found.error_count else "no errors"
     click.echo(f"{count(found.validated, 'workflow')} validated, {errors}")
 
@@ -147,8 +151,12 @@ def show_sync(printer: Printer, sync: WorkflowSync) -> None:
         return
     if sync.registered:
         printer.table(SYNC_COLUMNS, sync.registered)
+        if more := sync.total_registered - len(sync.registered):
+            click.echo(f"… and {more:,} more")
         click.echo()
     for ref in sync.pruned:
         click.echo(f"not registered any more: {safe(ref)}")
+    if more := sync.total_pruned - len(sync.pruned):
+        click.echo(f"not registered any more: {count(more, 'other')}")
     print_findings(sync.errors, sync.total_errors, width=printer.width)
     click.echo(sync_words(sync))

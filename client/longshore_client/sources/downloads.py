@@ -12,6 +12,7 @@ from urllib.parse import unquote
 from longshore_bundles import InvalidName, check_file_name
 from longshore_client.contents import FETCHED_LIMITS, content_of
 from longshore_client.errors import DestinationUnusable, PayloadRefused
+from longshore_client.file_opening import open_file
 from longshore_client.payloads import readable
 from longshore_client.source_errors import SourceDamaged, SourceRefused
 
@@ -74,7 +75,7 @@ def local_file(path: Path, expected: Checksum) -> Downloaded:
     Raises ``SourceDamaged`` and ``PayloadUnreadable``.
     """
     digests = Digests(expected)
-    with readable(path), path.open("rb") as file:
+    with readable(path), open_file(path) as file:
         while piece := file.read(_PIECE_BYTES):
             digests.update(piece)
     _verify(expected, digests, path, str(path))

@@ -22,9 +22,11 @@ from longshore_bundles.registry import (
     InstallSource,
     read_index,
 )
-from longshore_client.errors import LongshoreError
+from longshore_client.errors import LongshoreError, PayloadUnreadable
+from longshore_client.file_opening import open_file
 from longshore_client.source_errors import (
     SourceDamaged,
+    SourceError,
     SourceInvalid,
     SourceNotFound,
     SourceRefused,
@@ -234,13 +236,15 @@ def _beside(location: str, url: str) -> Path:
 
 def _read(location: str) -> bytes:
     shown = shown_url(location)
-    failure: SourceNotFound | SourceUnavailable | None = None
+    failure: SourceError | None = None
     data = b""
     try:
-        with Path(location).open("rb") as file:
+        with open_file(Path(location)) as file:
             data = file.read(MAX_INDEX_BYTES + 1)
     except (FileNotFoundError, NotADirectoryError):
         failure = SourceNotFound(f"there is no index at {shown}")
+    except PayloadUnreadable:
+        failure = SourceInvalid(f"the index {shown} is no file: put what comes out of it into one first")
     except (OSError, ValueError) as error:
         told = error.strerror if isinstance(error, OSError) else error
         failure = SourceUnavailable(f"cannot read the index {shown}: {told}")

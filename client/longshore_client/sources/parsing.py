@@ -68,7 +68,10 @@ def _existing(text: str) -> PathSource | None:
         if not path.exists():
             return None
         if not path.is_file():
-            raise SourceInvalid(f"{_shown(text)} is neither a directory nor a file")
+            raise SourceInvalid(
+                f"{_shown(text)} is neither a directory nor a file: give what comes out of it as `-`, or put "
+                "it into a file first"
+            )
         with path.open("rb") as file:
             is_file = detect_format(file.read(DETECT_BYTES), path.name) is PayloadFormat.FILE
     except (OSError, ValueError) as error:

@@ -98,7 +98,8 @@ class Provenance:
     Attributes:
         kind: What the bytes came from; of a source out of an index, what the index named.
         url: The URL or path that was read, without what stood behind a question mark.
-        ref: The commit of a git repository, ``NAME@VERSION`` of a package or an index; else empty.
+        ref: The commit of a git repository, ``NAME@VERSION`` of npm or an index, ``NAME==VERSION`` of
+            PyPI; else empty.
         checksum: ``sha256:`` and 64 hexadecimal digits: of a single file or archive the sha256 of its bytes,
             of a tree its content_sha256. Empty for a path on this machine that was held against none.
         verified: Whether the content was held against something that was known before it came.

@@ -280,6 +280,12 @@ def test_words_of_an_index_are_safe_for_a_terminal(run_alone: Run, index: Path) 
             assert not {"\x1b", "\x07", "\u202e"} & set(printed.out + printed.err), printed.out
 
 
+def test_a_folder_that_is_not_there(run_alone: Run, make_pack: MakePack, tmp_path: Path) -> None:
+    nowhere = tmp_path / "nowhere" / "index.json"
+    refused = run_alone("index", "update", "--index", nowhere, make_pack(), "--name", "ops")
+    assert (refused.code, "what to do: choose another destination\n" in refused.err) == (4, True)
+
+
 def test_an_index_behind_a_link_stays_there_and_keeps_its_mode(
     run_alone: Run, make_pack: MakePack, index: Path, tmp_path: Path
 ) -> None:

@@ -96,6 +96,48 @@ def test_archives_beside_an_index_are_held_against_it(
     assert "ARCHIVE_UNREADABLE" in run_alone("index", "verify", index).err
 
 
+def archived(index: Path, root: Path) -> str:
+    """Put a directory in the place of the archive beside an index; its checksum."""
+    with tarfile.open(index.parent / "archives" / "netops.tar.gz", "w:gz") as tar:
+        tar.add(root, ".")
+    return f"sha256:{directory_checksum(root)}"
+
+
+def test_archives_are_the_versions_that_their_index_says(
+    run_alone: Run, make_registry: MakeRegistry, make_pack: MakePack, tmp_path: Path
+) -> None:
+    index = make_registry("one")
+    before = index.read_text()
+    old = archived(index, tmp_path / "netops-1.4.0")
+    assert old in before
+    component = tmp_path / "component"
+    component.mkdir()
+    (component / "a.txt").write_text("a")
+    skill = tmp_path / "skill"
+    skill.mkdir()
+    (skill / "SKILL.md").write_text("---\nname: netops\nversion: 1.4.0\ndescription: For tests\n---\n")
+    (skill / "execute.sh").write_text("#!/bin/sh\n")
+    (skill / "execute.sh").chmod(0o755)
+    lost = make_pack("netops", "1.4.1")
+    manifest = lost / "pack.yaml"
+    manifest.write_text(manifest.read_text().replace("version: 1.4.1", "version: 1.4.0\nruntime_deps: 3"))
+    for root, code, why in (
+        (make_pack("other", "1.4.0"), "ARCHIVE_DIFFERS", "the pack.yaml in netops.tar.gz says other 1.4.0"),
+        (make_pack("netops", "1.5.0"), "ARCHIVE_DIFFERS", "the pack.yaml in netops.tar.gz says netops 1.5.0"),
+        (component, "ARCHIVE_DIFFERS", "netops.tar.gz is a component: an index has packs only"),
+        (skill, "ARCHIVE_DIFFERS", "netops.tar.gz is a skill: an index has packs only"),
+        (lost, "ARCHIVE_REFUSED", "netops.tar.gz would be refused: pack.yaml: "),
+    ):
+        index.write_text(before.replace(old, archived(index, root)))
+        wrong = run_alone("index", "verify", index)
+        assert (wrong.code, wrong.out) == (4, "")
+        assert f"error {code} {index}: 'netops' 1.4.0: " in wrong.err
+        assert why in wrong.err, wrong.err
+    index.write_text(before)
+    archived(index, tmp_path / "netops-1.4.0")
+    assert run_alone("index", "verify", index).code == 0
+
+
 _SECRET = "s3cret"
 _UNUSABLE = {
     "user": (f"https://me:{_SECRET}@packs.example.org/x.tar", "ADDRESS_WITH_CREDENTIALS"),
@@ -113,6 +155,8 @@ _UNUSABLE = {
     "absolute": ("/etc/passwd", "ADDRESS_INVALID"),
     "home": ("~/x.tar", "ADDRESS_INVALID"),
     "outside": ("archives/../../x.tar", "ADDRESS_INVALID"),
+    "option": ("-x", "ADDRESS_INVALID"),
+    "empty": ("", "ADDRESS_INVALID"),
     "no-host": ("https:///x.tar", "ADDRESS_INVALID"),
     "bracket": ("https://[x/y.tar", "ADDRESS_INVALID"),
     "escape": ("archives/\x1b[2J.tar", "ADDRESS_INVALID"),

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from longshore_client.cli import completing
-from longshore_client.cli.options import limit_option
+from longshore_client.cli.options import Limit, limit_option
 from longshore_client.cli.session import Session, client_command
 from longshore_client.cli.wording import safe
 
@@ -74,13 +74,14 @@ Examples:
 @click.argument("version", required=False, shell_complete=completing.versions)
 @limit_option
 @client_command
-def releases_command(session: Session, project: str | None, version: str | None, limit: int) -> None:
+def releases_command(session: Session, project: str | None, version: str | None, limit: Limit) -> None:
     """List the releases of PROJECT, or of the context's, highest version first, and where each is live.
 
     With VERSION, or as PROJECT@VERSION: show that one, with what its manifest says and where it came from.
     """
     from longshore_client.cli.bundle_words import release_facts
     from longshore_client.cli.columns import release_columns
+    from longshore_client.cli.first_rows import first_rows
     from longshore_client.cli.printing import plain
 
     printer = session.printer
@@ -100,7 +101,7 @@ def releases_command(session: Session, project: str | None, version: str | None,
 
     async def list_all(client: Client) -> None:
         live_in = await _live_in(client, name)
-        async with aclosing(client.releases(name, limit=limit)) as releases:
+        async with first_rows(lambda most: client.releases(name, limit=most), limit, printer) as releases:
             if printer.for_programs:
                 async for release in releases:
                     printer.print_object(plain_release(release, live_in.get(release.version, [])))

@@ -8,10 +8,13 @@ from typing import TYPE_CHECKING
 import click
 
 from longshore_client.cli import completing
-from longshore_client.cli.options import environment_filter, limit_option
+from longshore_client.cli.options import Limit, environment_filter, limit_option
 from longshore_client.cli.session import Session, client_command
 
 if TYPE_CHECKING:
+    from collections.abc import AsyncGenerator
+
+    from longshore_client.catalog_models import AuditEntry
     from longshore_client.client import Client
 
 
@@ -45,10 +48,10 @@ def nodes_command(session: Session, environment: str | None, watch: bool) -> Non
 
 
 async def _watch(client: Client, session: Session, environment: str | None) -> None:
-    from longshore_client.cli.live_list import tell_broken
+    from longshore_client.cli.live_list import telling_breaks
     from longshore_client.cli.live_nodes import show_nodes
 
-    changes = client.watch_nodes(environment=environment, on_break=tell_broken)
+    changes = client.watch_nodes(environment=environment, on_break=telling_breaks())
     async with aclosing(changes):
         await show_nodes(changes, session.printer)
 
@@ -101,21 +104,26 @@ def audit_command(
     environment: str | None,
     deployment_id: str | None,
     principal: str | None,
-    limit: int,
+    limit: Limit,
 ) -> None:
     """Show who did what, when and from where, newest first; to one PROJECT, or to all."""
     from longshore_client.cli.columns import AUDIT_COLUMNS
+    from longshore_client.cli.first_rows import first_rows
     from longshore_client.cli.identifying import whole_id
 
     async def work(client: Client) -> None:
-        entries = client.audit(
-            project=project,
-            environment=environment,
-            deployment_id=await whole_id(client, deployment_id) if deployment_id else None,
-            principal=principal,
-            limit=limit,
-        )
-        async with aclosing(entries):
+        whole = await whole_id(client, deployment_id) if deployment_id else None
+
+        def read(most: int | None) -> AsyncGenerator[AuditEntry, None]:
+            return client.audit(
+                project=project,
+                environment=environment,
+                deployment_id=whole,
+                principal=principal,
+                limit=most,
+            )
+
+        async with first_rows(read, limit, session.printer) as entries:
             await session.printer.rows(
                 entries, AUDIT_COLUMNS, name=lambda entry: str(entry.entry_id), nothing="no entries"
             )

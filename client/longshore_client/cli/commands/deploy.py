@@ -15,6 +15,7 @@ from longshore_client.cli.making import (
     interrupted,
     is_detached,
     queue_option,
+    skip_tests_option,
     terms_of,
     terms_options,
     yes_option,
@@ -35,7 +36,7 @@ _METHODS: Final = ("cli", "manual", "auto", "api")
 _WHAT_MAKES_AN_UPLOAD: Final = (
     *("version", "bump", "format_name", "file_name", "sha256", "send_all"),
     *("stage", "queue", "expect_live", "labels"),
-    *("kind", "install_method", "skip_validation", "skip_dependencies"),
+    *("kind", "install_method", "skip_validation", "skip_dependencies", "skip_tests"),
 )
 
 
@@ -82,6 +83,7 @@ Examples:
     is_flag=True,
     help="Deploy it although errors are found in its manifest, workflows or scripts; they are recorded.",
 )
+@skip_tests_option
 @queue_option
 @terms_options
 @rollout_options
@@ -132,6 +134,7 @@ def deploy_command(
     stage: bool,
     validate_only: bool,
     skip_validation: bool,
+    skip_tests: bool,
     queue: str,
     expect_live: str | None,
     labels: tuple[str, ...],
@@ -191,6 +194,7 @@ def deploy_command(
         stage=stage,
         skip_validation=skip_validation,
         skip_dependencies=skip_dependencies,
+        skip_tests=skip_tests,
     )
     payload = None
     if source != "-":

@@ -11,10 +11,12 @@ import click
 from longshore_client.cli import completing
 from longshore_client.cli.making import labels_of
 from longshore_client.cli.moments import MOMENT
-from longshore_client.cli.options import environment_filter, limit_option
+from longshore_client.cli.options import Limit, environment_filter, limit_option
 from longshore_client.cli.session import Session, client_command
 
 if TYPE_CHECKING:
+    from collections.abc import AsyncGenerator
+
     from longshore_client.catalog_models import Release
     from longshore_client.client import Client
     from longshore_client.models import Deployment, DeploymentStatus
@@ -65,7 +67,7 @@ def list_command(
     since: datetime | None,
     until: datetime | None,
     labels: tuple[str, ...],
-    limit: int,
+    limit: Limit,
     watch: bool,
 ) -> None:
     """List deployments, newest first; of one PROJECT, or of all.
@@ -73,6 +75,7 @@ def list_command(
     Where the terminal is narrow, ids are shortened; other commands take them so.
     """
     from longshore_client.cli.columns import deployment_columns
+    from longshore_client.cli.first_rows import first_rows
     from longshore_client.models import DeploymentStatus
 
     only: dict[str, Any] = {
@@ -86,12 +89,17 @@ def list_command(
     if watch:
         if since or until:
             raise click.UsageError("--watch begins with the newest: leave --since and --until out")
-        session.run(lambda client: _watch(client, session, only, in_status, limit))
+        newest = limit.rows
+        if newest is None:
+            raise click.UsageError("--watch shows the newest: --limit has to be a number")
+        session.run(lambda client: _watch(client, session, only, in_status, newest))
         return
 
     async def work(client: Client) -> None:
-        deployments = client.list(**only, statuses=in_status, since=since, until=until, limit=limit)
-        async with aclosing(deployments):
+        def read(most: int | None) -> AsyncGenerator[Deployment, None]:
+            return client.list(**only, statuses=in_status, since=since, until=until, limit=most)
+
+        async with first_rows(read, limit, session.printer) as deployments:
             await session.printer.rows(
                 deployments,
                 deployment_columns(session.printer.width),
@@ -105,10 +113,10 @@ def list_command(
 async def _watch(
     client: Client, session: Session, only: dict[str, Any], statuses: list[DeploymentStatus], limit: int
 ) -> None:
-    from longshore_client.cli.live_list import show_changes, tell_broken
+    from longshore_client.cli.live_list import show_changes, telling_breaks
 
     # What leaves the statuses is asked for too: it leaves the table.
-    changes = client.watch_deployments(**only, begin_with=min(limit, 500), on_break=tell_broken)
+    changes = client.watch_deployments(**only, begin_with=min(limit, 500), on_break=telling_breaks())
     async with aclosing(changes):
         await show_changes(changes, session.printer, statuses=statuses, most=limit)
 

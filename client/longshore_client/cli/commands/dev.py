@@ -8,7 +8,7 @@ from pathlib import Path
 import click
 
 from longshore_client.cli import completing
-from longshore_client.cli.making import yes_option
+from longshore_client.cli.making import skip_tests_option, yes_option
 from longshore_client.cli.options import environment_option
 from longshore_client.cli.paths import ExistingPath
 from longshore_client.cli.session import Session, client_command
@@ -36,6 +36,7 @@ Examples:
     is_flag=True,
     help="Whatever is live beside it, and needs it, though manifests name what must be.",
 )
+@skip_tests_option
 @yes_option
 @client_command
 def dev_command(
@@ -44,6 +45,7 @@ def dev_command(
     project: str | None,
     environment: str | None,
     skip_dependencies: bool,
+    skip_tests: bool,
     yes: bool,
 ) -> None:
     """Deploy DIRECTORY, and again whenever something in it changes, until Ctrl-C.
@@ -67,7 +69,7 @@ def dev_command(
         Path(os.path.abspath(directory)),  # noqa: PTH100 (its own name counts)
         place,
         project=project,
-        terms=Terms(skip_dependencies=skip_dependencies),
+        terms=Terms(skip_dependencies=skip_dependencies, skip_tests=skip_tests),
     )
     try:
         session.run(development.run)

@@ -10,6 +10,7 @@ import click
 
 from longshore_client.cli import completing
 from longshore_client.cli.moments import SIZE, SPAN, Unless
+from longshore_client.cli.numbers import Count
 from longshore_client.cli.options import environment_option
 from longshore_client.cli.session import Session, client_command
 
@@ -18,7 +19,7 @@ if TYPE_CHECKING:
     from longshore_client.client import Client
 
 _UNLIMITED, _DEFAULT = "unlimited", "default"
-_COUNT: Final = click.IntRange(1)
+_COUNT: Final = Count(1)
 
 
 @click.command(
@@ -37,7 +38,7 @@ Examples:
 @click.option("--size", type=Unless(SIZE, _UNLIMITED, _DEFAULT), help="As many as fit, like 50GB.")
 @click.option(
     "--rollback-targets",
-    type=Unless(click.IntRange(0), _DEFAULT),
+    type=Unless(Count(0), _DEFAULT),
     help="So many of what was live before, whatever else is said.",
 )
 @client_command

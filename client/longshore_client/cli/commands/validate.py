@@ -81,15 +81,8 @@ def _summary(checked: CheckedPayload) -> str:
     """What it is and whether it is valid, in one sentence."""
     from longshore_client.cli.bundle_words import kind_words
     from longshore_client.cli.wording import count, entries, safe, size
-    from longshore_client.models import Severity
 
-    found = [finding.severity for finding in checked.findings]
-    numbers = [
-        count(found.count(severity), severity.value)
-        for severity in (Severity.ERROR, Severity.WARNING)
-        if severity in found
-    ]
-    told = f": {', '.join(numbers)}" if numbers else ""
+    told = _numbers(checked)
     if checked.bundle is None:
         return f"{safe(checked.path)} cannot be unpacked safely{told}"
     named = f" {checked.project} {checked.version}".rstrip()
@@ -99,3 +92,20 @@ def _summary(checked: CheckedPayload) -> str:
     verdict = "is valid" if checked.valid else "is not valid"
     what = f"the {kind_words(checked.bundle.kind)}{safe(named) and f' {safe(named)}'}"
     return f"{what} ({', '.join(holds)}) {verdict}{told}"
+
+
+def _numbers(checked: CheckedPayload) -> str:
+    """How many errors and warnings there are; those that were only counted have no severity any more."""
+    from longshore_client.cli.wording import count
+    from longshore_client.models import Severity
+
+    found = [finding.severity for finding in checked.findings]
+    severities = (Severity.ERROR, Severity.WARNING)
+    numbers = [count(found.count(severity), severity.value) for severity in severities if severity in found]
+    if not numbers:
+        return ""
+    told = f": {', '.join(numbers)}"
+    if checked.total_findings > len(found):
+        # Errors come first: what is only counted is what the last of them are, or less bad.
+        told += f" and more: {count(checked.total_findings, 'finding')} in all"
+    return told

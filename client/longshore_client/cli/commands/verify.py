@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 import click
 
 from longshore_client.cli import completing
+from longshore_client.cli.numbers import Seconds
 from longshore_client.cli.options import environment_option
 from longshore_client.cli.session import Session, client_command
 
@@ -30,7 +31,7 @@ Examples:
 @click.option(
     "--timeout",
     "timeout_s",
-    type=click.FloatRange(0),
+    type=Seconds(),
     metavar="SECONDS",
     default=600,
     show_default=True,

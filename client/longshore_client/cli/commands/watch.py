@@ -10,6 +10,7 @@ import click
 
 from longshore_client.cli import completing
 from longshore_client.cli.making import interrupted
+from longshore_client.cli.numbers import LARGEST_SIZE, Count, Seconds
 from longshore_client.cli.session import Session, client_command
 
 if TYPE_CHECKING:
@@ -28,11 +29,11 @@ Examples:
   longshore watch 5f0c31aa-… -o json | jq -r 'select(.type == "event") | .message'""",
 )
 @click.argument("deployment_id", metavar="DEPLOYMENT", shell_complete=completing.deployments)
-@click.option("--after", type=click.IntRange(0), default=0, help="Begin behind this event's number.")
+@click.option("--after", type=Count(0, LARGEST_SIZE), default=0, help="Begin behind this event's number.")
 @click.option(
     "--wait-for-creation",
     "wait_s",
-    type=click.FloatRange(0, 300),
+    type=Seconds(300),
     default=0,
     metavar="SECONDS",
     help="How long to wait for an id that has not begun.",

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from contextlib import aclosing
 from typing import TYPE_CHECKING
 
 import click
@@ -10,11 +9,14 @@ import click
 from longshore_client.cli import completing
 from longshore_client.cli.commands.workflows_checked import diff_command, validate_command
 from longshore_client.cli.making import confirm, yes_option
-from longshore_client.cli.options import environment_option, limit_option
+from longshore_client.cli.options import Limit, environment_option, limit_option
 from longshore_client.cli.session import Session, client_command
 
 if TYPE_CHECKING:
+    from collections.abc import AsyncGenerator
+
     from longshore_client.client import Client
+    from longshore_client.workflow_models import Workflow
 
 
 @click.group(
@@ -61,9 +63,10 @@ def list_workflows(
     environment: str | None,
     version: str | None,
     all_: bool,
-    limit: int,
+    limit: Limit,
 ) -> None:
     """List workflows by project and name: of one PROJECT, or of all."""
+    from longshore_client.cli.first_rows import first_rows
     from longshore_client.cli.workflow_words import WORKFLOW_COLUMNS
 
     where = _where(session, environment, version)
@@ -71,10 +74,12 @@ def list_workflows(
         project = session.project(project)
 
     async def work(client: Client) -> None:
-        found = client.list_workflows(
-            project=project, environment=where, version=version, include_unregistered=all_, limit=limit
-        )
-        async with aclosing(found):
+        def read(most: int | None) -> AsyncGenerator[Workflow, None]:
+            return client.list_workflows(
+                project=project, environment=where, version=version, include_unregistered=all_, limit=most
+            )
+
+        async with first_rows(read, limit, session.printer) as found:
             await session.printer.rows(
                 found, WORKFLOW_COLUMNS, name=lambda each: each.ref, nothing="no workflows"
             )
@@ -210,7 +215,8 @@ def delete_workflows(session: Session, project: str | None, yes: bool) -> None:
         f"Unregister the workflows of all releases of {name}?", yes=yes, otherwise="nothing was unregistered"
     )
     deleted = session.run(lambda client: client.delete_workflows(name))
-    told = f"{count(deleted, 'workflow')} of {name} unregistered" if deleted else "there was none"
+    told = f"{count(deleted, 'workflow')} of all releases of {name} unregistered, also what was not valid"
+    told = told if deleted else "there was none"
     session.printer.result(DeletedWorkflows(name, deleted), sentence=told, name=str(deleted))
 
 

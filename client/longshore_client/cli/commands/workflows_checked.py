@@ -65,7 +65,7 @@ def diff_command(session: Session, project: str, old: str, new: str) -> None:
     """Tell what differs between the workflows of two releases of PROJECT, the older one first.
 
     `+` is only in the second, `-` only in the first, `~` is in both and not the same. --quiet prints the
-    references of all of these.
+    references of all of these. It ends with 4 where those of one were unregistered.
     """
     from longshore_client.cli.wording import safe
     from longshore_client.cli.workflow_diff import difference_lines, print_difference, workflow_differences
