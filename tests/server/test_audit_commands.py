@@ -120,12 +120,14 @@ async def test_exported_as_json_lines(node: RunningNode, tmp_path: Path) -> None
 @pytest.mark.parametrize(
     ("arguments", "why"),
     [
-        (["--since", "yesterday"], "must be a day or a moment"),
-        (["-o", "/nowhere/at/all.jsonl"], "No such file or directory"),
+        (["export", "--since", "yesterday"], "must be a day or a moment"),
+        (["export", "-o", "/nowhere/at/all.jsonl"], "No such file or directory"),
+        (["verify", "--kept-for", "nan"], "'nan' is no number"),
+        (["verify", "--kept-for", "inf"], "'inf' is no number"),
     ],
 )
 async def test_wrong_usage_is_told(node: RunningNode, arguments: list[str], why: str) -> None:
-    refused = await audit(node, "export", *arguments)
+    refused = await audit(node, *arguments)
     assert refused.exit_code in (1, 2)
     assert why in refused.stderr
 

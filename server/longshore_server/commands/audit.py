@@ -24,6 +24,7 @@ from longshore_storage.auditing import verify as verify_trail
 from longshore_storage.private_files import open_private
 
 from .acting import admin_actor
+from .finite import Finite
 from .running import run_with_settings, where
 
 _EXIT_WRONG = 1
@@ -70,7 +71,7 @@ def seal(config: Path | None, data_dir: Path | None) -> None:
 @click.option(
     "--kept-for",
     "kept_for_s",
-    type=click.FloatRange(min=1),
+    type=Finite(1),
     metavar="SECONDS",
     help="The shortest time that entries were ever kept for, where `audit.keep_for_s` is another now.",
 )

@@ -20,6 +20,7 @@ from longshore_storage.healing import Scrub, ScrubProgress
 from longshore_storage.payloads import PayloadStore
 
 from .acting import admin_actor, record_done
+from .finite import Finite
 from .meter import meter
 from .running import run_with_settings, where
 
@@ -45,7 +46,7 @@ class _Damaged:
 @click.option(
     "--rate",
     "rate_mb_s",
-    type=click.FloatRange(min=0),
+    type=Finite(0),
     metavar="MB/S",
     help="Read no faster; 0 is no limit. Without it the setting `scrub.rate_bytes_s` counts.",
 )
