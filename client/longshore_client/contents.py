@@ -54,7 +54,7 @@ class Content:
 
 @dataclass(frozen=True, slots=True)
 class PackContents:
-    """The workflow files of a pack by their paths in it, its name, and the names of its actions.
+    """The workflow files of a pack by their paths in it, its name, the names of its actions, its spelling.
 
     As ``Client.validate_workflow_files`` takes them.
     """
@@ -62,6 +62,7 @@ class PackContents:
     files: Mapping[str, bytes]
     pack: str
     actions: tuple[str, ...]
+    is_stackstorm: bool
 
 
 def _go_on() -> None:
@@ -101,7 +102,7 @@ def pack_contents(path: Path) -> PackContents:
             total_findings=found.total_findings,
         )
     actions = tuple(action.name for action in found.actions)
-    return PackContents(found.workflow_files, found.manifest.name, actions)
+    return PackContents(found.workflow_files, found.manifest.name, actions, found.manifest.is_stackstorm)
 
 
 def findings_of(found: Iterable[longshore_bundles.Finding]) -> list[Finding]:

@@ -307,6 +307,13 @@ class Unavailable(LongshoreError):
     """The server cannot be reached, or cannot do it now; trying again may help."""
 
 
+class ConnectionEnded(Unavailable):
+    """The server ends encrypted connections as soon as they are made, without a word.
+
+    So do those that want a certificate of their clients, and whatever has nobody behind it just now.
+    """
+
+
 class DependencyUnavailable(Unavailable):
     """The database, the blob store or the coordination service behind the server is away."""
 

@@ -7,11 +7,12 @@ made on the way to an error only, sends nothing but the handshake, and no token.
 from __future__ import annotations
 
 import asyncio
+import os
 import ssl
 from typing import TYPE_CHECKING, Final
 
 from .certificates import can_be_read_again, trusting
-from .errors import HandshakeFailed
+from .errors import ConnectionEnded, HandshakeFailed
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -23,6 +24,7 @@ _PATIENCE_S: Final = 3.0
 # A server of gRPC speaks as soon as the handshake is done, or ends the connection.
 _FIRST_BYTE_WITHIN_S: Final = 1.0
 _MOST_NAMES: Final = 5
+_ROOTS_VARIABLE: Final = "GRPC_DEFAULT_SSL_ROOTS_FILE_PATH"
 # What OpenSSL's verification ends with (X509_V_ERR_…).
 _EXPIRED, _NOT_YET_VALID, _SELF_SIGNED = 10, 9, 18
 _OTHER_NAMES: Final = (62, 64)
@@ -32,7 +34,7 @@ _NO_TLS: Final = ("WRONG_VERSION_NUMBER", "RECORD_LAYER_FAILURE", "HTTP_REQUEST"
 
 async def mistake_about_tls(
     address: str, credentials: Credentials, certificates: Certificates, *, distrusted: bool
-) -> HandshakeFailed | None:
+) -> HandshakeFailed | ConnectionEnded | None:
     """What server and client do not agree about; None where it is nothing of that kind, or cannot be told.
 
     ``distrusted``: gRPC did not trust the server's certificate. It knows other authorities than this system.
@@ -42,7 +44,8 @@ async def mistake_about_tls(
             if not credentials.encrypted:
                 return await _mistake_in_plain(address)
             mistake = await _mistake_encrypted(address, credentials, certificates)
-    except (TimeoutError, OSError):
+    except (TimeoutError, OSError, UnicodeError):
+        # A name that can be none is among them.
         return None
     return _unknown_authority(address, credentials) if mistake is None and distrusted else mistake
 
@@ -61,18 +64,21 @@ async def _mistake_in_plain(address: str) -> HandshakeFailed | None:
 
 async def _mistake_encrypted(
     address: str, credentials: Credentials, certificates: Certificates
-) -> HandshakeFailed | None:
+) -> HandshakeFailed | ConnectionEnded | None:
     context = ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
     if certificates.authorities is not None:
         context = trusting(certificates.authorities)
     else:
         context.load_default_certs()
+        if roots := os.environ.get(_ROOTS_VARIABLE):
+            # What gRPC trusts in place of the authorities that it brings.
+            context.load_verify_locations(roots)
     if credentials.cert_file is not None and credentials.key_file is not None:
         if not can_be_read_again(credentials.cert_file, credentials.key_file):
             return None
         context.load_cert_chain(credentials.cert_file, credentials.key_file, password="")
     try:
-        speaks = await _handshake(address, context)
+        ended = await _handshake(address, context)
     except ssl.SSLCertVerificationError as error:
         return await _mistake_of_certificate(address, error, context, credentials)
     except ssl.SSLError as error:
@@ -82,7 +88,7 @@ async def _mistake_encrypted(
                 "leave --tls, --ca and --cert out, also of context and variables; or name another port",
             )
         return _refused(address, credentials) if "ALERT" in (error.reason or "") else None
-    return None if speaks else _refused(address, credentials)
+    return ConnectionEnded(f"the server at {address} ends encrypted connections at once") if ended else None
 
 
 async def _mistake_of_certificate(
@@ -136,13 +142,16 @@ def _failed(told: str, advice: str) -> HandshakeFailed:
 
 
 async def _handshake(address: str, context: ssl.SSLContext) -> bool:
-    """Whether the server speaks after it. Raises ``ssl.SSLError``, and ``OSError`` where nobody answers."""
+    """Whether the server ends the connection behind it, without a word.
+
+    Raises ``ssl.SSLError``, and ``OSError`` where nobody answers.
+    """
     reader, writer = await _connected(address, context)
     try:
         async with asyncio.timeout(_FIRST_BYTE_WITHIN_S):
-            return bool(await reader.read(1))
+            return not await reader.read(1)
     except TimeoutError:
-        return True
+        return False
     finally:
         writer.transport.abort()
 

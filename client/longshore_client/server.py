@@ -13,7 +13,7 @@ from longshore.v1.deployment_service_pb2_grpc import DeploymentServiceStub
 from .addresses import is_loopback
 from .certificates import Certificates
 from .credentials import Credentials, open_channel, shown_by
-from .errors import HandshakeFailed
+from .errors import ConnectionEnded, HandshakeFailed
 
 if TYPE_CHECKING:
     # These exist for type checkers only; the stub's class gives them for an asyncio channel.
@@ -52,6 +52,8 @@ class Server:
         self.address = address
         self.has_answered = False
         self._looked_in_vain_s = -math.inf
+        # What that look found, which may be another thing at the next one.
+        self._may_pass: ConnectionEnded | None = None
         self._credentials = credentials
         self._certificates = certificates
         self.shown = shown_by(credentials)
@@ -62,22 +64,24 @@ class Server:
         self.catalog: CatalogServiceAsyncStub = CatalogServiceStub(self._channel)
         self.cluster: ClusterServiceAsyncStub = ClusterServiceStub(self._channel)
 
-    async def mistake(self, *, distrusted: bool) -> HandshakeFailed | None:
+    async def mistake(self, *, distrusted: bool) -> HandshakeFailed | ConnectionEnded | None:
         """Why it could not be connected to, if that is a mistake about encryption or certificates.
 
         Not of one that has answered: it is only away. A look in vain is not made again at each of many tries.
         ``distrusted``: its certificate was not trusted.
         """
-        if self.has_answered or time.monotonic() - self._looked_in_vain_s < _LOOKED_AT_EVERY_S:
+        if self.has_answered:
             return None
+        if time.monotonic() - self._looked_in_vain_s < _LOOKED_AT_EVERY_S:
+            return self._may_pass
         # Needed on the way to an error only.
         from .handshaking import mistake_about_tls
 
         mistake = await mistake_about_tls(
             self.address, self._credentials, self._certificates, distrusted=distrusted
         )
-        if mistake is None:
-            self._looked_in_vain_s = time.monotonic()
+        if not isinstance(mistake, HandshakeFailed):
+            self._looked_in_vain_s, self._may_pass = time.monotonic(), mistake
         return mistake
 
     async def close(self) -> None:

@@ -62,7 +62,15 @@ class SyncWorkflows:
         return self._thread.run(self._client.validate_workflows(project, version))
 
     def validate_workflow_files(
-        self, files: Mapping[str, bytes], *, pack: str, actions: Collection[str] = ()
+        self,
+        files: Mapping[str, bytes],
+        *,
+        pack: str,
+        actions: Collection[str] = (),
+        is_stackstorm: bool = False,
     ) -> WorkflowValidation:
         """See ``Client.validate_workflow_files``."""
-        return self._thread.run(self._client.validate_workflow_files(files, pack=pack, actions=actions))
+        validating = self._client.validate_workflow_files(
+            files, pack=pack, actions=actions, is_stackstorm=is_stackstorm
+        )
+        return self._thread.run(validating)

@@ -111,14 +111,21 @@ class Workflows(ABC):
         return await self._validated(workflow_pb2.ValidationTarget(project=project, version=version), {})
 
     async def validate_workflow_files(
-        self, files: Mapping[str, bytes], *, pack: str, actions: Collection[str] = ()
+        self,
+        files: Mapping[str, bytes],
+        *,
+        pack: str,
+        actions: Collection[str] = (),
+        is_stackstorm: bool = False,
     ) -> WorkflowValidation:
         """Validate files, by their paths in the pack (``workflows/deploy.yaml``); nothing is stored.
 
-        ``actions`` are the names of the pack's own, which tasks may use. A file has at most 1 MiB, all
-        together 64 MiB. ``pack_contents`` reads all of this from a directory.
+        ``actions`` are the names of the pack's own, which tasks may use; ``is_stackstorm`` is whether its
+        manifest is in StackStorm's spelling. A file has at most 1 MiB, all together 16 MiB.
+        ``pack_contents`` reads all of this from a directory.
         """
-        return await self._validated(workflow_pb2.ValidationTarget(pack=pack, actions=actions), files)
+        target = workflow_pb2.ValidationTarget(pack=pack, actions=actions, is_stackstorm=is_stackstorm)
+        return await self._validated(target, files)
 
     async def _validated(
         self, target: workflow_pb2.ValidationTarget, files: Mapping[str, bytes]

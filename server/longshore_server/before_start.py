@@ -15,6 +15,7 @@ from .access.json_web_tokens import JsonWebTokens
 from .access.policy import read_policy
 from .certificates import check_certificate
 from .settings import Settings
+from .signing import read_secret
 from .tracing import check_tracing
 
 
@@ -26,13 +27,19 @@ def check_before_start(settings: Settings) -> None:
             read_policy(settings.access.policy_file)
         JsonWebTokens(settings.access.issuers)
     check_tracing(settings.tracing)
-    _check_free(settings.listen, "--listen")
-    _check_free(settings.metrics.listen, "metrics.listen")
-    _check_free(settings.push.listen, "push.listen")
+    for receiver in settings.notifications:
+        read_secret(receiver.secret_file, "notifications.secret_file")
+    if settings.push.listen:
+        for hook in settings.push.hooks:
+            read_secret(hook.secret_file, "push.hooks.secret_file")
+    taken: set[object] = set()
+    _check_free(settings.listen, "--listen", taken)
+    _check_free(settings.metrics.listen, "metrics.listen", taken)
+    _check_free(settings.push.listen, "push.listen", taken)
 
 
-def _check_free(listen: str, setting: str) -> None:
-    """Whether somebody could listen there, at one of the addresses that a name has."""
+def _check_free(listen: str, setting: str, taken: set[object]) -> None:
+    """Whether somebody could listen there, at an address of the name that is not among the ``taken``."""
     host, _, port = listen.rpartition(":")
     if not listen or port == "0":
         return
@@ -44,11 +51,15 @@ def _check_free(listen: str, setting: str) -> None:
     except (OSError, UnicodeError) as error:
         addresses, reason = [], error
     for family, kind, protocol, _name, address in addresses:
+        if address in taken:
+            reason = "another setting has it, too"
+            continue
         try:
             with closing(socket.socket(family, kind, protocol)) as one:
                 # As who listens does: what was closed a moment ago is no hindrance, who listens there is.
                 one.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
                 one.bind(address)
+            taken.add(address)
             return
         except OSError as error:
             reason = error.strerror or error

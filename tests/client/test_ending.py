@@ -47,6 +47,8 @@ def _waiting(
     """The program with ``arguments``, {} in them a server that never answers, from when it waits for that."""
 
     def ignore() -> None:
+        # Whoever runs the tests may be run by `nohup`, which all below it would go on with.
+        signal.signal(signal.SIGHUP, signal.SIG_DFL)
         for number in ignored:
             signal.signal(number, signal.SIG_IGN)
 
@@ -114,6 +116,6 @@ def test_a_node_drains_when_its_terminal_goes_away(tmp_path: Path) -> None:
         assert serving.stdout.readline().startswith("listening on ")
         serving.send_signal(signal.SIGHUP)
         _, told = serving.communicate(timeout=_ENDS_WITHIN_S)
-        assert serving.returncode == 129
+        assert serving.returncode == 0
     assert "node.draining" in told
     assert "node.stopped" in told

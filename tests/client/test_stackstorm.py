@@ -70,6 +70,26 @@ def test_packs_are_deployed_and_their_workflows_published(run: Run, tmp_path: Pa
         assert run("undeploy", project, "--yes").code == 0
 
 
+def test_a_workflow_of_either_form_goes_by_its_packs_spelling_everywhere(run: Run, tmp_path: Path) -> None:
+    bare = "version: 1.0\ntasks:\n  first:\n    action: core.noop\n"
+    manifest = "ref: netx\nname: Net X\ndescription: Nets\nversion: 1.0.0\nauthor: us\nemail: us@example.com\n"
+    pack = write(tmp_path / "netx", {"pack.yaml": manifest, "workflows/plain.yaml": bare})
+    assert run("validate", pack).code == 0
+    assert run("workflows", "validate", pack).code == 0
+    assert run("deploy", pack).code == 0
+    assert run("workflows", "validate", "netx@1.0.0").code == 0
+    shown = run("workflows", "get", "netx.plain")
+    assert (shown.code, "core.noop" in shown.out) == (0, True)
+    write(
+        pack,
+        {"pack.yaml": manifest.replace("1.0.0", "1.1.0"), "workflows/plain.yaml": bare + "  second: {}\n"},
+    )
+    assert run("deploy", pack).code == 0
+    compared = run("workflows", "diff", "netx", "1.0.0", "1.1.0")
+    assert "netx.plain" in compared.out
+    assert run("undeploy", "netx", "--yes").code == 0
+
+
 def test_the_template_of_stackstorms_own_tool(run: Run, tmp_path: Path) -> None:
     """It leaves the description to its author; with one it is a pack."""
     tree = fetched("pypi:st2sdk==0.5.2", tmp_path)

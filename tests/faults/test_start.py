@@ -24,6 +24,7 @@ from .stores import migrate
 from .trees import PAYLOAD_1, PAYLOAD_2
 
 _NOBODY = 65534
+RECEIVER = '[{"name": "chat", "url": "https://chat.example/x", "secret_file": "no-such.secret"}]'
 
 
 async def error_line(
@@ -73,10 +74,12 @@ async def test_port_in_use(place: Path) -> None:
     [
         ({"LISTEN": "TAKEN"}, "--listen"),
         ({"METRICS__LISTEN": "TAKEN"}, "metrics.listen"),
+        ({"LISTEN": "127.0.0.1:7419", "METRICS__LISTEN": "127.0.0.1:7419"}, "another setting has it, too"),
+        ({"NOTIFICATIONS": RECEIVER}, "no-such.secret"),
         ({"TLS__CERT_FILE": "no-such.crt", "TLS__KEY_FILE": "no-such.key"}, "no-such.crt"),
         ({"ACCESS__ENABLED": "true", "ACCESS__POLICY_FILE": "no-such.yaml"}, "no-such.yaml"),
     ],
-    ids=["port", "metrics", "certificate", "policy"],
+    ids=["port", "metrics", "twice", "receiver", "certificate", "policy"],
 )
 async def test_a_start_that_fails_leaves_no_node_to_wait_for(
     nursery: Nursery, place: Path, settings: dict[str, str], told: str
@@ -332,6 +335,7 @@ async def test_variables_of_others_that_begin_as_ours_do(nursery: Nursery, place
         "LONGSHORE_SERVER": "127.0.0.1:1",
         "LONGSHORE_TOKEN": "secret",
         "LONGSHORE_CA": "ca.crt",
+        "LONGSHORE_TLS": "1",
         "LONGSHORE_CONTEXT": "production",
         "LONGSHORE_BRANCH": "main",
     }

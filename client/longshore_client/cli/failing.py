@@ -93,6 +93,10 @@ _ADVICE: Final[dict[type[BaseException], str]] = {
         "is a server running there? `longshore serve` starts one here; --server or LONGSHORE_SERVER names "
         "another"
     ),
+    errors.ConnectionEnded: (
+        "where it wants a certificate of its clients, show one that it takes with --cert and --key; else "
+        "nobody may be behind it just now: try again in a moment"
+    ),
     errors.DependencyUnavailable: "try again in a moment; the server's log tells more",
     errors.Draining: "try again in a moment, or name more servers with --server",
     errors.ServerBusy: "try again in a moment, or name more servers with --server",

@@ -47,6 +47,7 @@ def take_over() -> None:
 def discard_output() -> None:
     """Let what is left of the output, which was lost, go where it is not lost once more."""
     _discard(sys.stdout.fileno())
+    _ClosedOutput.takes_all = True
 
 
 def _discard(number: int) -> None:
@@ -65,9 +66,13 @@ class _Output(io.FileIO):
 
 
 class _ClosedOutput(_Output):
-    """Takes nothing: its number only leads nowhere so that nothing else gets it."""
+    """Takes nothing until it is discarded: its number only leads nowhere so that nothing else gets it."""
+
+    takes_all = False
 
     def write(self, data: ReadableBuffer, /) -> int:
+        if self.takes_all:
+            return super().write(data)
         raise OutputLost(OSError(errno.EBADF, os.strerror(errno.EBADF)))
 
 

@@ -98,8 +98,12 @@ async def _read(client: Client, listed: list[workflow_models.Workflow]) -> list[
         definition = detail.definition or {}
         # Whether it is valid depends on the actions of the pack, and of StackStorm's the rest stands in the
         # action's metadata: both are known to the server.
+        # Of our form each has a label: without one, what could be either is the other.
+        other = not one.label
         return replace(
-            read_definition(detail.source, blank, pack, (), FindingLog(), ReadingBudget()),
+            read_definition(
+                detail.source, blank, pack, (), FindingLog(), ReadingBudget(), is_stackstorm=other
+            ),
             valid=one.registered,
             description=one.description,
             tags=one.tags,

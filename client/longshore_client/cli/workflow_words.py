@@ -114,7 +114,9 @@ def show_workflow(printer: Printer, found: WorkflowDetail) -> None:
 
     printer.facts(workflow_facts(found.workflow))
     path, pack = found.workflow.path, found.workflow.ref.partition(".")[0]
-    for read in read_workflows({path: found.source}, pack, (), FindingLog()):
+    # Of our form each has a label: without one, what could be either is the other.
+    other = not found.workflow.label
+    for read in read_workflows({path: found.source}, pack, (), FindingLog(), is_stackstorm=other):
         if read.tasks:
             click.echo()
             printer.table(TASK_COLUMNS, list(task_rows(read.tasks)))

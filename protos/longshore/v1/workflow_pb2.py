@@ -25,7 +25,7 @@ _sym_db = _symbol_database.Default()
 from longshore.v1 import deployment_pb2 as longshore_dot_v1_dot_deployment__pb2
 
 
-DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n\x1blongshore/v1/workflow.proto\x12\x0clongshore.v1\x1a\x1dlongshore/v1/deployment.proto\"\xe9\x01\n\x08Workflow\x12\x0f\n\x07project\x18\x01 \x01(\t\x12\x17\n\x0frelease_version\x18\x02 \x01(\t\x12\x0c\n\x04name\x18\x03 \x01(\t\x12\x0b\n\x03ref\x18\x04 \x01(\t\x12\r\n\x05label\x18\x05 \x01(\t\x12\x0f\n\x07version\x18\x06 \x01(\t\x12\x13\n\x0b\x64\x65scription\x18\x07 \x01(\t\x12\x0c\n\x04tags\x18\x08 \x03(\t\x12\x0f\n\x07\x65nabled\x18\t \x01(\x08\x12\x12\n\ntask_count\x18\n \x01(\x05\x12\x0c\n\x04path\x18\x0b \x01(\t\x12\x0e\n\x06sha256\x18\x0c \x01(\t\x12\x12\n\nregistered\x18\r \x01(\x08\"\x8c\x01\n\x0eSyncedWorkflow\x12\x0b\n\x03ref\x18\x01 \x01(\t\x12\x17\n\x0frelease_version\x18\x02 \x01(\t\x12*\n\x07outcome\x18\x03 \x01(\x0e\x32\x19.longshore.v1.SyncOutcome\x12\x10\n\x08warnings\x18\x04 \x03(\t\x12\x16\n\x0etotal_warnings\x18\x05 \x01(\x05\"S\n\x10ValidationTarget\x12\x0f\n\x07project\x18\x01 \x01(\t\x12\x0f\n\x07version\x18\x02 \x01(\t\x12\x0c\n\x04pack\x18\x03 \x01(\t\x12\x0f\n\x07\x61\x63tions\x18\x04 \x03(\t\"-\n\x0cWorkflowFile\x12\x0c\n\x04path\x18\x01 \x01(\t\x12\x0f\n\x07\x63ontent\x18\x02 \x01(\x0c\"I\n\x10WorkflowFindings\x12\x0c\n\x04path\x18\x01 \x01(\t\x12\'\n\x08\x66indings\x18\x02 \x03(\x0b\x32\x15.longshore.v1.Finding*{\n\x0bSyncOutcome\x12\x1c\n\x18SYNC_OUTCOME_UNSPECIFIED\x10\x00\x12\x18\n\x14SYNC_OUTCOME_CREATED\x10\x01\x12\x18\n\x14SYNC_OUTCOME_UPDATED\x10\x02\x12\x1a\n\x16SYNC_OUTCOME_UNCHANGED\x10\x03\x42<\n\x10\x64\x65v.longshore.v1P\x01Z&longshore.dev/longshore/v1;longshorev1b\x06proto3')
+DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n\x1blongshore/v1/workflow.proto\x12\x0clongshore.v1\x1a\x1dlongshore/v1/deployment.proto\"\xe9\x01\n\x08Workflow\x12\x0f\n\x07project\x18\x01 \x01(\t\x12\x17\n\x0frelease_version\x18\x02 \x01(\t\x12\x0c\n\x04name\x18\x03 \x01(\t\x12\x0b\n\x03ref\x18\x04 \x01(\t\x12\r\n\x05label\x18\x05 \x01(\t\x12\x0f\n\x07version\x18\x06 \x01(\t\x12\x13\n\x0b\x64\x65scription\x18\x07 \x01(\t\x12\x0c\n\x04tags\x18\x08 \x03(\t\x12\x0f\n\x07\x65nabled\x18\t \x01(\x08\x12\x12\n\ntask_count\x18\n \x01(\x05\x12\x0c\n\x04path\x18\x0b \x01(\t\x12\x0e\n\x06sha256\x18\x0c \x01(\t\x12\x12\n\nregistered\x18\r \x01(\x08\"\x8c\x01\n\x0eSyncedWorkflow\x12\x0b\n\x03ref\x18\x01 \x01(\t\x12\x17\n\x0frelease_version\x18\x02 \x01(\t\x12*\n\x07outcome\x18\x03 \x01(\x0e\x32\x19.longshore.v1.SyncOutcome\x12\x10\n\x08warnings\x18\x04 \x03(\t\x12\x16\n\x0etotal_warnings\x18\x05 \x01(\x05\"j\n\x10ValidationTarget\x12\x0f\n\x07project\x18\x01 \x01(\t\x12\x0f\n\x07version\x18\x02 \x01(\t\x12\x0c\n\x04pack\x18\x03 \x01(\t\x12\x0f\n\x07\x61\x63tions\x18\x04 \x03(\t\x12\x15\n\ris_stackstorm\x18\x05 \x01(\x08\"-\n\x0cWorkflowFile\x12\x0c\n\x04path\x18\x01 \x01(\t\x12\x0f\n\x07\x63ontent\x18\x02 \x01(\x0c\"I\n\x10WorkflowFindings\x12\x0c\n\x04path\x18\x01 \x01(\t\x12\'\n\x08\x66indings\x18\x02 \x03(\x0b\x32\x15.longshore.v1.Finding*{\n\x0bSyncOutcome\x12\x1c\n\x18SYNC_OUTCOME_UNSPECIFIED\x10\x00\x12\x18\n\x14SYNC_OUTCOME_CREATED\x10\x01\x12\x18\n\x14SYNC_OUTCOME_UPDATED\x10\x02\x12\x1a\n\x16SYNC_OUTCOME_UNCHANGED\x10\x03\x42<\n\x10\x64\x65v.longshore.v1P\x01Z&longshore.dev/longshore/v1;longshorev1b\x06proto3')
 
 _globals = globals()
 _builder.BuildMessageAndEnumDescriptors(DESCRIPTOR, _globals)
@@ -33,16 +33,16 @@ _builder.BuildTopDescriptorsAndMessages(DESCRIPTOR, 'longshore.v1.workflow_pb2',
 if not _descriptor._USE_C_DESCRIPTORS:
   _globals['DESCRIPTOR']._loaded_options = None
   _globals['DESCRIPTOR']._serialized_options = b'\n\020dev.longshore.v1P\001Z&longshore.dev/longshore/v1;longshorev1'
-  _globals['_SYNCOUTCOME']._serialized_start=662
-  _globals['_SYNCOUTCOME']._serialized_end=785
+  _globals['_SYNCOUTCOME']._serialized_start=685
+  _globals['_SYNCOUTCOME']._serialized_end=808
   _globals['_WORKFLOW']._serialized_start=77
   _globals['_WORKFLOW']._serialized_end=310
   _globals['_SYNCEDWORKFLOW']._serialized_start=313
   _globals['_SYNCEDWORKFLOW']._serialized_end=453
   _globals['_VALIDATIONTARGET']._serialized_start=455
-  _globals['_VALIDATIONTARGET']._serialized_end=538
-  _globals['_WORKFLOWFILE']._serialized_start=540
-  _globals['_WORKFLOWFILE']._serialized_end=585
-  _globals['_WORKFLOWFINDINGS']._serialized_start=587
-  _globals['_WORKFLOWFINDINGS']._serialized_end=660
+  _globals['_VALIDATIONTARGET']._serialized_end=561
+  _globals['_WORKFLOWFILE']._serialized_start=563
+  _globals['_WORKFLOWFILE']._serialized_end=608
+  _globals['_WORKFLOWFINDINGS']._serialized_start=610
+  _globals['_WORKFLOWFINDINGS']._serialized_end=683
 # @@protoc_insertion_point(module_scope)

@@ -170,12 +170,15 @@ class ValidationTarget(_message.Message):
     VERSION_FIELD_NUMBER: _builtins.int
     PACK_FIELD_NUMBER: _builtins.int
     ACTIONS_FIELD_NUMBER: _builtins.int
+    IS_STACKSTORM_FIELD_NUMBER: _builtins.int
     project: _builtins.str
     """The project of a stored release; with `version`."""
     version: _builtins.str
     """Its version. Empty: files are sent along."""
     pack: _builtins.str
     """The pack that the files belong to, for their references. Required with files."""
+    is_stackstorm: _builtins.bool
+    """Whether its manifest is in StackStorm's spelling, by which a workflow is read that could be of either form."""
     @_builtins.property
     def actions(self) -> _containers.RepeatedScalarFieldContainer[_builtins.str]:
         """The names of its actions. A task may use these, and no other of this pack."""
@@ -187,10 +190,11 @@ class ValidationTarget(_message.Message):
         version: _builtins.str = ...,
         pack: _builtins.str = ...,
         actions: _abc.Iterable[_builtins.str] | None = ...,
+        is_stackstorm: _builtins.bool = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["actions", b"actions", "pack", b"pack", "project", b"project", "version", b"version"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["actions", b"actions", "is_stackstorm", b"is_stackstorm", "pack", b"pack", "project", b"project", "version", b"version"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 

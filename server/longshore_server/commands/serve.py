@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import signal
 import sys
 from pathlib import Path
@@ -30,14 +31,18 @@ def serve(config: Path | None, data_dir: Path | None, listen: str | None) -> Non
         files_before = allow_more_files()
         stop = asyncio.Event()
         loop = asyncio.get_running_loop()
-        for number in (signal.SIGTERM, signal.SIGINT):
+        # `nohup` wants it to go on.
+        hung_up = [] if signal.getsignal(signal.SIGHUP) is signal.SIG_IGN else [signal.SIGHUP]
+        for number in (signal.SIGTERM, signal.SIGINT, *hung_up):
             loop.add_signal_handler(number, stop.set)
         loop.add_signal_handler(signal.SIGUSR1, change_level, "debug")
         loop.add_signal_handler(signal.SIGUSR2, change_level, settings.log.level)
         async with running_node(settings) as node:
             spare_what_stays()
-            click.echo(f"listening on {node.address}")
-            sys.stdout.flush()
+            # Whoever started it may not listen, or have closed what it would be written to.
+            with contextlib.suppress(Exception):
+                click.echo(f"listening on {node.address}")
+                sys.stdout.flush()
             tell_allowed_files(files_before)
             giving_back = asyncio.create_task(keep_giving_back())
             await stop.wait()

@@ -16,6 +16,7 @@ import os
 import pwd
 import shutil
 import tempfile
+import time
 import uuid
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -27,6 +28,7 @@ from .errors import DataFolderInUse, DataFolderUnusable
 from .tree_removal import remove_tree
 
 _FORMAT: Final = 1
+_LOOKED_AT_FOR_S: Final = 0.05
 _NO_ROOM: Final = frozenset({errno.ENOSPC, errno.EDQUOT})
 _NOT_OURS: Final = frozenset({errno.EACCES, errno.EPERM})
 _NO_FOLDER: Final = frozenset({errno.ENOTDIR, errno.EEXIST})
@@ -131,7 +133,7 @@ class DataFolder:
             # Whoever may read a file may hold its lock.
             os.fchmod(descriptor, 0o600)
             try:
-                fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
+                _lock(descriptor)
             except BlockingIOError:
                 holder = os.pread(descriptor, 32, 0).strip()
                 raise DataFolderInUse(self._path, int(holder) if holder.isdigit() else None) from None
@@ -213,6 +215,18 @@ def _explained(folder: Path) -> Iterator[None]:
         else:
             what = f"{reason}{where}: see to its disk, or name another folder"
         raise DataFolderUnusable(folder, what) from error
+
+
+def _lock(descriptor: int) -> None:
+    """Take the lock of a data folder. Raises ``BlockingIOError`` where a node has it.
+
+    Whoever looks whether one has it (``longshore doctor``) has it for an instant, too.
+    """
+    try:
+        fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except BlockingIOError:
+        time.sleep(_LOOKED_AT_FOR_S)
+        fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
 
 
 def _user() -> str:

@@ -49,6 +49,8 @@ async def _unreachable(receiver: ReceiverSettings) -> str:
         async with asyncio.timeout(_PATIENCE_S):
             port = parts.port or (443 if secure else 80)
             _, writer = await asyncio.open_connection(parts.hostname, port, ssl=trust)
+    except UnicodeError:
+        return "its name can be none"
     except TimeoutError:
         return f"no connection within {_PATIENCE_S:g} s"
     except ssl.SSLCertVerificationError as error:

@@ -178,7 +178,9 @@ class WorkflowCalls(CatalogServiceServicer):
         if target.version:
             project, version = check_release_name(target.project, target.version)
             return _validated(await self._validation.of_release(project, version))
-        return _validated(await self._validation.of_files(files, target.pack, list(target.actions)))
+        actions, is_stackstorm = list(target.actions), target.is_stackstorm
+        validated = await self._validation.of_files(files, target.pack, actions, is_stackstorm=is_stackstorm)
+        return _validated(validated)
 
 
 def _validated(validated: ValidatedWorkflows) -> pb.ValidateWorkflowsResponse:

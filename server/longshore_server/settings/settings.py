@@ -10,6 +10,7 @@ from urllib.parse import quote, urlsplit, urlunsplit
 from pydantic import Field, field_validator, model_validator
 from pydantic_settings import (
     BaseSettings,
+    EnvSettingsSource,
     PydanticBaseSettingsSource,
     SettingsConfigDict,
     YamlConfigSettingsSource,
@@ -39,6 +40,7 @@ from .sections import (
 from .tracing import TracingSettings
 
 PREFIX: Final = "LONGSHORE_"
+_OF_COMMANDS: Final = "longshore_tls"
 
 
 class Settings(BaseSettings):
@@ -90,6 +92,10 @@ class Settings(BaseSettings):
     ) -> tuple[PydanticBaseSettingsSource, ...]:
         """Options over variables over the file."""
         file = YamlConfigSettingsSource(settings_cls)
+        if isinstance(env_settings, EnvSettingsSource):
+            # Commands have a variable of this name; a node's settings of TLS are those below it.
+            variables = env_settings.env_vars
+            env_settings.env_vars = {name: variables[name] for name in variables if name != _OF_COMMANDS}
         return init_settings, env_settings, file
 
     @field_validator("notifications", mode="before")

@@ -49,13 +49,15 @@ class WorkflowValidation:
         return ValidatedWorkflows(len(scan.workflows), scan.workflow_findings, scan.workflow_error_count)
 
     async def of_files(
-        self, files: Mapping[str, bytes], pack: str, actions: Collection[str]
+        self, files: Mapping[str, bytes], pack: str, actions: Collection[str], *, is_stackstorm: bool
     ) -> ValidatedWorkflows:
-        """Validate files by their paths in a pack, whose actions' names are given."""
-        return await in_thread(_read, files, pack, actions)
+        """Validate files by their paths in a pack, whose actions' names and spelling are given."""
+        return await in_thread(_read, files, pack, actions, is_stackstorm)
 
 
-def _read(files: Mapping[str, bytes], pack: str, actions: Collection[str]) -> ValidatedWorkflows:
+def _read(
+    files: Mapping[str, bytes], pack: str, actions: Collection[str], is_stackstorm: bool
+) -> ValidatedWorkflows:
     log = FindingLog()
-    read = read_all_workflows(files, pack, actions, log)
+    read = read_all_workflows(files, pack, actions, log, is_stackstorm=is_stackstorm)
     return ValidatedWorkflows(len(read), log.findings(), log.error_count)

@@ -21,6 +21,7 @@ from cryptography.hazmat.primitives import serialization
 from cryptography.hazmat.primitives.asymmetric import rsa
 from jwt import api_jws as jws
 from jwt.algorithms import RSAAlgorithm
+from structlog.testing import capture_logs
 
 from longshore.v1 import catalog_service_pb2 as catalog
 from longshore.v1 import cluster_service_pb2 as cluster
@@ -53,22 +54,20 @@ async def test_nothing_without_one(guarded: RunningNode) -> None:
 
 
 @embedded
-async def test_a_stranger_is_not_told_where_the_database_is(
-    guarded: RunningNode, capsys: pytest.CaptureFixture[str]
-) -> None:
+async def test_a_stranger_is_not_told_where_the_database_is(guarded: RunningNode) -> None:
     database = sqlite3.connect(guarded.data_dir / "longshore.db", isolation_level=None)
     try:
         # As though it were gone: what is read of tokens fails.
         database.execute("ALTER TABLE access_token RENAME TO gone")
-        with refused(S.UNAVAILABLE, "DEPENDENCY_UNAVAILABLE") as told:
+        with capture_logs() as logged, refused(S.UNAVAILABLE, "DEPENDENCY_UNAVAILABLE") as told:
             await guarded.cluster.GetServerInfo(INFO, metadata=bearer(make_token().text))
     finally:
         database.execute("ALTER TABLE gone RENAME TO access_token")
         database.close()
     assert told.message.startswith("this server cannot verify who calls just now")
     assert told.retry_after_s
-    (logged,) = [line for line in capsys.readouterr().out.splitlines() if "access.not_verified" in line]
-    assert "longshore.db" in logged
+    (line,) = [line for line in logged if line["event"] == "access.not_verified"]
+    assert "longshore.db" in str(line)
     with refused(S.UNAUTHENTICATED, "UNAUTHENTICATED"):
         await guarded.cluster.GetServerInfo(INFO, metadata=bearer(make_token().text))
 

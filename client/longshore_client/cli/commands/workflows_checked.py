@@ -36,7 +36,9 @@ def validate_command(session: Session, target: str) -> None:
     if os.path.exists(target):  # noqa: PTH110 (no text is an error)
         own = pack_contents(Path(target))
         found = session.run(
-            lambda client: client.validate_workflow_files(own.files, pack=own.pack, actions=own.actions)
+            lambda client: client.validate_workflow_files(
+                own.files, pack=own.pack, actions=own.actions, is_stackstorm=own.is_stackstorm
+            )
         )
     else:
         project, _, version = target.partition("@")
