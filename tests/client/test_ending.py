@@ -40,6 +40,11 @@ def test_ctrl_c_while_it_is_loaded(module: str) -> None:
     assert (ended.returncode, ended.stdout, ended.stderr) == (130, "", "\ninterrupted\n")
 
 
+def _takes_hanging_up() -> None:
+    """Whoever runs the tests may be run by `nohup`, which all below it would go on with."""
+    signal.signal(signal.SIGHUP, signal.SIG_DFL)
+
+
 @contextmanager
 def _waiting(
     arguments: Sequence[str], folder: Path, *, ignored: Sequence[signal.Signals] = ()
@@ -47,8 +52,7 @@ def _waiting(
     """The program with ``arguments``, {} in them a server that never answers, from when it waits for that."""
 
     def ignore() -> None:
-        # Whoever runs the tests may be run by `nohup`, which all below it would go on with.
-        signal.signal(signal.SIGHUP, signal.SIG_DFL)
+        _takes_hanging_up()
         for number in ignored:
             signal.signal(number, signal.SIG_IGN)
 
@@ -110,6 +114,7 @@ def test_a_node_drains_when_its_terminal_goes_away(tmp_path: Path) -> None:
         stdout=subprocess.PIPE,
         stderr=subprocess.PIPE,
         text=True,
+        preexec_fn=_takes_hanging_up,
     )
     with serving:
         assert serving.stdout is not None
