@@ -72,7 +72,7 @@ def test_packs_are_deployed_and_their_workflows_published(run: Run, tmp_path: Pa
 
 def test_a_workflow_of_either_form_goes_by_its_packs_spelling_everywhere(run: Run, tmp_path: Path) -> None:
     bare = "version: 1.0\ntasks:\n  first:\n    action: core.noop\n"
-    manifest = "ref: netx\nname: Net X\ndescription: Nets\nversion: 1.0.0\nauthor: us\nemail: us@example.com\n"
+    manifest = "ref: netx\nname: Net\ndescription: Nets\nversion: 1.0.0\nauthor: us\nemail: us@example.com\n"
     pack = write(tmp_path / "netx", {"pack.yaml": manifest, "workflows/plain.yaml": bare})
     assert run("validate", pack).code == 0
     assert run("workflows", "validate", pack).code == 0
