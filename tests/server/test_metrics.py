@@ -140,7 +140,17 @@ async def test_whoever_holds_connections_takes_few_places(start_node: StartNode)
                 return sum(map(is_waited_for, connections))
 
         assert await asyncio.to_thread(held) == 4
-        assert await read(node)
+        # A thread of each has to see that it is gone.
+        async with asyncio.timeout(10):
+            while not await read_if_let_in(node):
+                await asyncio.sleep(0.01)
+
+
+async def read_if_let_in(node: RunningNode) -> bool:
+    try:
+        return bool(await read(node))
+    except ConnectionError:
+        return False
 
 
 def is_waited_for(connection: socket.socket) -> bool:
