@@ -35,6 +35,12 @@ def pytest_configure(config: pytest.Config) -> None:
         config.option.loadscopereorder = False
 
 
+@pytest.fixture(autouse=True)
+def commands_leave_the_log_alone(monkeypatch: pytest.MonkeyPatch) -> None:
+    """A command writes its log to its own streams, which end with it; a process that runs tests lives on."""
+    monkeypatch.setattr("longshore_server.commands.running.configure_logging", lambda level, form: None)
+
+
 def pytest_collection_finish() -> None:
     """Look for no garbage in what is loaded now: it stays to the end, and is most of what there is."""
     gc.collect()

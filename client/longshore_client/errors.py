@@ -49,6 +49,7 @@ LongshoreError
 │   └── SecondPersonRequired   somebody else than whoever deployed has to promote
 ├── Unavailable                the server cannot be reached, or not do it now: try again
 │   ├── DependencyUnavailable  a service behind the server is away
+│   ├── ConnectionEnded        the server ends encrypted connections as soon as they are made
 │   ├── Draining               the server is shutting down: go on at another one
 │   └── ServerBusy             the server has no place for the upload or the follower now
 ├── TimedOut                   no answer in time; whether it took effect is found out by reading

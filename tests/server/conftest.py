@@ -19,12 +19,6 @@ from tests.services.migrated import MigratedFile
 from tests.services.processes import ServerProcess, serve
 
 
-@pytest.fixture(autouse=True)
-def commands_leave_the_log_alone(monkeypatch: pytest.MonkeyPatch) -> None:
-    """A command writes its log to its own streams, which end with it; this process lives on."""
-    monkeypatch.setattr("longshore_server.commands.running.configure_logging", lambda level, form: None)
-
-
 @pytest.fixture
 def terminal(monkeypatch: pytest.MonkeyPatch) -> None:
     """Commands take what they are given to read for a terminal, and ask."""
