@@ -107,7 +107,7 @@ def test_what_is_a_servers_own() -> None:
     own = {
         *(errors.Unavailable, errors.DependencyUnavailable, errors.Draining, errors.ServerBusy),
         *(errors.RoleMissing, errors.Misconfigured, errors.StorageFull, errors.TimedOut, errors.ServerFault),
-        errors.HandshakeFailed,
+        *(errors.HandshakeFailed, errors.ConnectionEnded),
     }
     for name in dir(errors):
         kind = getattr(errors, name)
