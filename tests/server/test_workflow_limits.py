@@ -137,10 +137,10 @@ class TestValidating:
     ) -> None:
         begun, let_go = threading.Semaphore(0), threading.Event()
 
-        def held(*values: Any) -> Any:
+        def held(*values: Any, **how: Any) -> Any:
             begun.release()
             let_go.wait(30)
-            return read_all_workflows(*values)
+            return read_all_workflows(*values, **how)
 
         monkeypatch.setattr(validating, "read_all_workflows", held)
         monkeypatch.setattr(workflow_calls, "_PLACE_WITHIN_S", 0.2)
@@ -149,7 +149,7 @@ class TestValidating:
             for _ in range(workflow_calls._VALIDATED_AT_ONCE)
         ]
         for _ in calls:
-            await asyncio.to_thread(begun.acquire)
+            assert await asyncio.to_thread(begun.acquire, timeout=20)
         for call in calls:
             call.cancel()
         try:
