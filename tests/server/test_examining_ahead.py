@@ -95,5 +95,5 @@ async def test_an_upload_that_breaks_off_ends_the_looking(threads: ThreadPoolExe
 
     async with ExaminationAhead(look, threads) as ahead:
         await ahead.follow([b"the begin"])
-        await asyncio.to_thread(reading.wait, 10)
+        assert await asyncio.to_thread(reading.wait, 10)
     assert ended.is_set()

@@ -119,14 +119,16 @@ class EtcdConnection:
     ) -> _T:
         """Send ``request`` to the member in use, and to the others in turn while they fail.
 
-        All of it takes at most ``timeout_s``, and no member more than a third. Members that cannot be
-        reached are asked once; as long as one of them is only slow, or without a leader, the round starts
-        again. Only a ``farewell``, which gives something back, is sent while the connection closes. Raises
-        ``Misconfigured`` when that was the trouble of any member and none answered.
+        All of it takes at most ``timeout_s``, and no member more than a third: in the first round half of
+        that, because whoever still believes in a leader that has gone forwards to it, and answers nobody.
+        Members that cannot be reached are asked once; as long as one of them is only slow, or without a
+        leader, the round starts again. Only a ``farewell``, which gives something back, is sent while the
+        connection closes. Raises ``Misconfigured`` when that was the trouble of any member and none answered.
         """
         loop = asyncio.get_running_loop()
         deadline = loop.time() + timeout_s
-        attempt_s = max(timeout_s / max(len(self._endpoints), 3), _SHORTEST_ATTEMPT_S)
+        third_s = timeout_s / max(len(self._endpoints), 3)
+        attempt_s = max(third_s / 2, _SHORTEST_ATTEMPT_S)
         failures: dict[str, Fault] = {}
         while True:
             first = self._current
@@ -147,6 +149,9 @@ class EtcdConnection:
             if not any(fault.remedy is Remedy.NEXT_MEMBER_THEN_AGAIN for fault in failures.values()):
                 raise _combined(failures)
             await asyncio.sleep(_ROUND_PAUSE_S)
+            attempt_s = max(third_s, _SHORTEST_ATTEMPT_S)
+            # Of those that did not answer the first has gone, more likely than the others: it comes last.
+            self.leave(self._endpoints[first])
 
     def leave(self, endpoint: Endpoint) -> None:
         """Take the next member from now on, when ``endpoint`` is still the one in use."""

@@ -93,7 +93,7 @@ async def test_no_more_is_taken_than_there_is_room_for() -> None:
 
     def wait_then_read(file: BlockingReader) -> bytes:
         first = file.read(1)
-        go_on.wait()
+        assert go_on.wait(60)
         return (first or b"") + file.readall()
 
     reading = asyncio.create_task(read_in_thread(source.pieces(), wait_then_read, buffer_bytes=50 * KIB))

@@ -180,7 +180,7 @@ async def test_a_cancelled_caller_waits_for_its_job() -> None:
 
     def job() -> None:
         began.set()
-        release.wait()
+        assert release.wait(60)
         ended.set()
 
     caller = asyncio.create_task(workers.run(job))
