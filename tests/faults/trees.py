@@ -34,7 +34,14 @@ PAYLOAD_1, PAYLOAD_2 = make_tar(V1), make_tar(V2)
 def live_tree(data_dir: Path, project: str = PROJECT) -> Tree | None:
     """What ``live/`` shows of the project; None where it shows nothing."""
     link = data_dir / "live" / project
-    return _read(link) if link.is_symlink() else None
+    while (shown := _target(link)) is not None:
+        try:
+            return _read(link)
+        except FileNotFoundError:
+            # It may be switched, or taken off, while it is read; what it still shows is whole.
+            if _target(link) == shown:
+                raise
+    return None
 
 
 def leftovers(data_dir: Path) -> list[str]:
@@ -51,6 +58,13 @@ def leftovers(data_dir: Path) -> list[str]:
     # Not every tree is a seed.
     lists = names & {f"{name}~chunks" for name in trees}
     return left + sorted(names ^ (trees | lists | {f"{name}~record.jsonl" for name in trees}))
+
+
+def _target(link: Path) -> Path | None:
+    try:
+        return link.readlink()
+    except FileNotFoundError:
+        return None
 
 
 def _read(root: Path) -> Tree:
